@@ -1,0 +1,1 @@
+"""MCP prompts: one Markdown file each."""

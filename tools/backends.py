@@ -1,0 +1,52 @@
+"""The vendors' clients that one running server has, handed to every tool's handler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn
+
+from tools.errors import NotConfigured
+from tools.tool import VendorName
+
+if TYPE_CHECKING:
+    from tools.freewheel.client import FreeWheelClient
+    from tools.google_ad_manager.client import GoogleAdManagerClient
+    from tools.interchange.client import InterchangeClient
+
+TITLES: dict[VendorName, str] = {
+    "interchange": "Interchange",
+    "freewheel": "FreeWheel",
+    "google_ad_manager": "Google Ad Manager",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backends:
+    """The clients of the vendors that are configured.
+
+    missing: for each vendor without a client, what the operator sets to get it.
+    Reading the client of a vendor that is not configured raises NotConfigured.
+    """
+
+    interchange_client: InterchangeClient | None = None
+    freewheel_client: FreeWheelClient | None = None
+    google_ad_manager_client: GoogleAdManagerClient | None = None
+    missing: dict[VendorName, str] = field(default_factory=dict["VendorName", str])
+
+    @property
+    def interchange(self) -> InterchangeClient:
+        return self.interchange_client or self._not_configured("interchange")
+
+    @property
+    def freewheel(self) -> FreeWheelClient:
+        return self.freewheel_client or self._not_configured("freewheel")
+
+    @property
+    def google_ad_manager(self) -> GoogleAdManagerClient:
+        return self.google_ad_manager_client or self._not_configured("google_ad_manager")
+
+    def _not_configured(self, vendor: VendorName) -> NoReturn:
+        raise NotConfigured(
+            f"{TITLES[vendor]} is not configured on this server, so nothing was sent.",
+            next_step=f"The operator does this: {self.missing.get(vendor, 'run `adops-mcp doctor`')}",
+        )

@@ -1,0 +1,113 @@
+"""The error tree: made by the API clients, shown to the agent by `server/calls.py` and nowhere else.
+
+Every error says what failed, whether the same call may be tried again, and the next move. Messages never hold
+a URL, a response body, a secret or the text of another exception.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AdOpsError(Exception):
+    """One failure as an agent may read it.
+
+    message: what failed and why, in one or two sentences.
+    next_step: what the agent, or the person it works for, does now.
+    upstream_status: the vendor's HTTP status, when one arrived.
+    upstream_code: the vendor's own error code, when it gave one.
+    request_id: the vendor's id of the request, for their support.
+    """
+
+    code: ClassVar[str] = "error"
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        next_step: str,
+        upstream_status: int | None = None,
+        upstream_code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+        self.upstream_status = upstream_status
+        self.upstream_code = upstream_code
+        self.request_id = request_id
+
+
+class InvalidArguments(AdOpsError):
+    """The arguments break a rule that is known here; nothing was sent."""
+
+    code = "invalid_arguments"
+
+
+class NotConfigured(AdOpsError):
+    """A vendor that the call needs has no, or incomplete, settings; nothing was sent."""
+
+    code = "not_configured"
+
+
+class Unauthorized(AdOpsError):
+    """The vendor does not know our credentials (401)."""
+
+    code = "unauthorized"
+
+
+class Forbidden(AdOpsError):
+    """The vendor knows us and does not allow this (402, 403)."""
+
+    code = "forbidden"
+
+
+class NotFound(AdOpsError):
+    """The vendor has no such object, or not for this account (404, 410)."""
+
+    code = "not_found"
+
+
+class Refused(AdOpsError):
+    """The vendor refused the request as it is (other 4xx); it changed nothing."""
+
+    code = "refused"
+
+
+class Conflict(AdOpsError):
+    """The vendor refused the request because of the object's present state (409); it changed nothing."""
+
+    code = "conflict"
+
+
+class RateLimited(AdOpsError):
+    """Too many requests for now (429, or our own limit); nothing was done."""
+
+    code = "rate_limited"
+    retryable = True
+
+
+class Unavailable(AdOpsError):
+    """The vendor could not be reached or could not answer, and nothing was changed."""
+
+    code = "unavailable"
+    retryable = True
+
+
+class UnexpectedAnswer(AdOpsError):
+    """The vendor answered a read with something that cannot be understood."""
+
+    code = "unexpected_answer"
+
+
+class InDoubt(AdOpsError):
+    """A write was sent and its outcome is not known: it must not be sent again before somebody has looked."""
+
+    code = "in_doubt"
+
+
+class InternalError(AdOpsError):
+    """A fault of adops-mcp itself; the log on stderr has it under the reference in the message."""
+
+    code = "internal_error"

@@ -1,0 +1,46 @@
+"""Argument and result types that several tools share."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, Field
+
+from tools.schema import Result
+
+LARGEST_INTEGER = 9_007_199_254_740_991
+"""The largest integer that JSON consumers keep exactly, and Interchange's documented maximum."""
+
+_NOT_IN_A_SEGMENT = re.compile(r"[/\\?#\x00-\x1f\x7f]|\.\.")
+
+
+def _path_segment(value: str) -> str:
+    if _NOT_IN_A_SEGMENT.search(value) or value == ".":
+        raise ValueError("an id holds none of / \\ ? # .. and no control characters")
+    return value
+
+
+PathId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_path_segment)]
+"""An id that becomes one segment of a URL's path."""
+
+SourceId = PathId
+BodyId = Annotated[str, Field(min_length=1, max_length=255)]
+BuyerCustomerId = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
+FreeWheelId = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
+
+
+def wire_time(moment: datetime) -> str:
+    """A moment as every vendor here writes it: UTC, to the second, with Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+Moment = AwareDatetime
+"""A date-time with an offset: `2026-11-22T13:00:00Z`."""
+
+
+class Page(Result):
+    number: int = Field(description="The page shown, from 1.")
+    per_page: int = Field(description="The most items that a page holds.")
+    more: bool = Field(description="Whether there are items after this page.")

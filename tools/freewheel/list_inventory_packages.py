@@ -1,0 +1,140 @@
+"""List inventory packages (Inventory Package API v4, "Query Parameters")."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from tools.backends import Backends
+from tools.fields import Moment, Page, wire_time
+from tools.freewheel.models import InventoryPackage, InventoryPackagePage
+from tools.schema import Arguments, Result
+from tools.tool import READ, Tool
+
+LAST_PAGE = 1000
+
+
+class ListInventoryPackages(Arguments):
+    name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        description="Part of the package name, case-sensitive: STB finds `Linear STB package`.",
+    )
+    status: Literal["ACTIVE", "INACTIVE"] | None = Field(default=None, description="Only packages of this status.")
+    updated_since: Moment | None = Field(
+        default=None, description="Only packages updated at or after this moment, ISO 8601 with offset."
+    )
+    updated_until: Moment | None = Field(
+        default=None, description="Only packages updated at or before this moment, ISO 8601 with offset."
+    )
+    sort_by_updated: Literal["ascending", "descending"] | None = Field(
+        default=None,
+        description="Order by last update; descending is newest first. Left out: ascending when a range is given, "
+        "else FreeWheel's own order.",
+    )
+    page: int = Field(default=1, ge=1, le=LAST_PAGE, description="Page number, from 1.")
+    per_page: int = Field(default=20, ge=5, le=50, description="Packages per page.")
+
+    @model_validator(mode="after")
+    def _range_runs_forward(self) -> ListInventoryPackages:
+        if self.updated_since and self.updated_until and self.updated_since > self.updated_until:
+            raise ValueError("updated_since is after updated_until")
+        return self
+
+
+class Package(Result):
+    id: int = Field(description="Inventory package id.")
+    name: str
+    status: str | None = Field(default=None, description="ACTIVE or INACTIVE.")
+    description: str | None = None
+    updated_at: str | None = Field(default=None, description="Last update, UTC.")
+
+
+class InventoryPackages(Result):
+    items: list[Package]
+    total: int | None = Field(default=None, description="Packages that match, on all pages, when FreeWheel says.")
+    page: Page
+    next: dict[str, Any] | None = Field(
+        default=None, description="The arguments of the next page; absent on the last one."
+    )
+    note: str | None = Field(default=None, description="Why the list may be empty or cut, and what to try.")
+
+
+async def list_inventory_packages(arguments: ListInventoryPackages, backends: Backends) -> InventoryPackages:
+    """List the FreeWheel network's inventory packages (named bundles of targetable inventory), a page at a time.
+
+    Use it to find a package and its id by name, status or last update. It changes nothing. For impressions that
+    are for sale, with prices, use list_avails. Answers `items`, `total`, whether there is `more`, and in `next`
+    the arguments of the next page.
+    """
+    answer = await backends.freewheel.list_inventory_packages(_query(arguments))
+    more = _more(arguments, answer)
+    at_the_end = more and arguments.page == LAST_PAGE
+    return InventoryPackages(
+        items=[_package(item) for item in answer.items],
+        total=answer.total,
+        page=Page(number=arguments.page, per_page=arguments.per_page, more=more),
+        next=_next(arguments) if more and not at_the_end else None,
+        note=_note(arguments, answer, at_the_end=at_the_end),
+    )
+
+
+def _query(arguments: ListInventoryPackages) -> dict[str, str | int]:
+    """FreeWheel sorts only by the parameter that filters: its plain name ascending, with a minus descending."""
+    query: dict[str, str | int] = {"page": arguments.page, "per_page": arguments.per_page}
+    if arguments.name is not None:
+        query["name"] = arguments.name
+    if arguments.status is not None:
+        query["status"] = arguments.status
+    since = wire_time(arguments.updated_since) if arguments.updated_since else ""
+    until = wire_time(arguments.updated_until) if arguments.updated_until else ""
+    if arguments.sort_by_updated and not (since or until):
+        since = "1970-01-01T00:00:00Z"
+    if since or until:
+        parameter = "-updated_at" if arguments.sort_by_updated == "descending" else "updated_at"
+        query[parameter] = f"{since}..{until}"
+    return query
+
+
+def _more(arguments: ListInventoryPackages, answer: InventoryPackagePage) -> bool:
+    if answer.total_pages is not None:
+        return arguments.page < answer.total_pages
+    if answer.total is not None:
+        return arguments.page * arguments.per_page < answer.total
+    return len(answer.items) >= arguments.per_page
+
+
+def _next(arguments: ListInventoryPackages) -> dict[str, Any]:
+    again = arguments.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+    return {**again, "page": arguments.page + 1}
+
+
+def _note(arguments: ListInventoryPackages, answer: InventoryPackagePage, *, at_the_end: bool) -> str | None:
+    if at_the_end:
+        return "FreeWheel gives no page after 1000: narrow the list by name, status or updated range."
+    if answer.items:
+        return None
+    if arguments.page > 1:
+        return f"There is nothing on page {arguments.page}: start again from page 1."
+    if arguments.name or arguments.status or arguments.updated_since or arguments.updated_until:
+        return "No package matches all filters: drop one, or shorten `name` (it is matched case-sensitively)."
+    return "This network has no inventory packages, or Marketplace is not enabled for it: ask the account team."
+
+
+def _package(item: InventoryPackage) -> Package:
+    return Package(
+        id=item.id, name=item.name, status=item.status, description=item.description, updated_at=item.updated_at
+    )
+
+
+TOOL = Tool(
+    name="list_inventory_packages",
+    title="List inventory packages",
+    arguments=ListInventoryPackages,
+    result=InventoryPackages,
+    effect=READ,
+    vendors=frozenset({"freewheel"}),
+    handler=list_inventory_packages,
+)

@@ -1,0 +1,69 @@
+"""FreeWheel's objects as it sends them, read tolerantly: unknown fields ignored, enums open, unset text null or "".
+
+Sources: Inventory Package API v4 ("Inventory Package Attributes"), Proposed Insertion Order API v4 ("Attributes").
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+
+def _none_when_empty(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+FwId = int
+"""FreeWheel's FW_ID: a JSON integer in live answers, documented as a string in places; read from both."""
+
+Text = Annotated[str | None, BeforeValidator(_none_when_empty)]
+Enum = Annotated[str | None, BeforeValidator(_none_when_empty), BeforeValidator(_upper)]
+
+
+class _Object(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class InventoryPackage(_Object):
+    """Date-times are ISO 8601 in UTC, passed on as FreeWheel wrote them."""
+
+    id: FwId
+    name: str
+    status: Enum = None
+    description: Text = None
+    created_at: Text = None
+    updated_at: Text = None
+
+
+class Schedule(_Object):
+    start_time: Text = None
+    end_time: Text = None
+    time_zone: Text = None
+
+
+class ProposedInsertionOrder(_Object):
+    """The fields of the basic GET; `delivery`, `budget` and `assignments` are not among them."""
+
+    id: FwId
+    external_id: Text = None
+    name: Text = None
+    description: Text = None
+    schedule: Schedule | None = None
+    brand_id: FwId | None = None
+    probability_of_close: int | None = None
+    proposed_io_status: Enum = None
+    created_at: Text = None
+    updated_at: Text = None
+
+
+class InventoryPackagePage(_Object):
+    """One page; `total` and `total_pages` are None when FreeWheel did not say."""
+
+    items: list[InventoryPackage]
+    total: int | None = None
+    total_pages: int | None = None

@@ -1,0 +1,1 @@
+"""Tools and client of Google Ad Manager."""

@@ -1,0 +1,161 @@
+"""Google Ad Manager's REST API v1, as far as testing a connection needs it.
+
+Source: Google Ad Manager API (`networks.get`, `networks.list`, google.rpc errors). What exactly a wrong network or
+disabled API access answers is not documented, so reasons are looked for in every detail, then the status decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, cast
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from tools.errors import RateLimited, Unauthorized, Unavailable
+from tools.google_ad_manager.auth import ServiceAccountToken, UnusableKey
+from tools.replies import NotJson, Reply
+from tools.transport import Kind, Transport
+
+
+class Network(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+    network_code: str
+    display_name: str | None = None
+    time_zone: str | None = None
+    currency_code: str | None = None
+    test_network: bool = False
+
+
+class _Networks(BaseModel):
+    networks: list[Network] = []
+
+
+class Finding(Enum):
+    """What a probe found: everything that can be told apart."""
+
+    OK = "ok"
+    NETWORK_NOT_FOUND = "network_not_found"
+    PERMISSION_DENIED = "permission_denied"
+    API_ACCESS_OFF = "api_access_off"
+    SERVICE_DISABLED = "service_disabled"
+    SCOPE_INSUFFICIENT = "scope_insufficient"
+    CREDENTIALS = "credentials"
+    KEY = "key"
+    CONFIG = "config"
+    RATE_LIMITED = "rate_limited"
+    CONNECTION = "connection"
+    INTERNAL = "internal"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """account: the service account's e-mail. visible: the networks it sees; None when that was not asked or refused."""
+
+    finding: Finding
+    account: str | None = None
+    network: Network | None = None
+    visible: list[Network] | None = None
+    request_id: str | None = None
+
+
+_REASONS: tuple[tuple[str, Finding], ...] = (
+    ("NETWORK_NOT_FOUND", Finding.NETWORK_NOT_FOUND),
+    ("NETWORK_API_ACCESS_DISABLED", Finding.API_ACCESS_OFF),
+    ("SERVICE_DISABLED", Finding.SERVICE_DISABLED),
+    ("SCOPE_INSUFFICIENT", Finding.SCOPE_INSUFFICIENT),
+    ("AUTHENTICATION_FAILED", Finding.CREDENTIALS),
+    ("UNAUTHENTICATED", Finding.CREDENTIALS),
+    ("NO_NETWORKS", Finding.PERMISSION_DENIED),
+    ("NOT_ALLOWED", Finding.PERMISSION_DENIED),
+    ("PERMISSION", Finding.PERMISSION_DENIED),
+)
+_STATUSES = {
+    400: Finding.CONFIG,
+    401: Finding.CREDENTIALS,
+    403: Finding.PERMISSION_DENIED,
+    404: Finding.NETWORK_NOT_FOUND,
+}
+
+
+class GoogleAdManagerClient:
+    def __init__(self, transport: Transport, account: ServiceAccountToken) -> None:
+        self._transport = transport
+        self._account = account
+
+    async def probe(self, network_code: str) -> Probe:
+        """Find out whether the service account can use a network, and if not, why.
+
+        Denials, bad credentials and outages are findings here, not errors. Raises UnexpectedAnswer when Google's
+        answer cannot be understood.
+        """
+        email: str | None = None
+        try:
+            email = await self._account.email()
+            reply = await self._get(f"/v1/networks/{network_code}")
+            if reply.is_success:
+                return Probe(Finding.OK, email, network=self._network(reply, network_code))
+            finding = _classify(reply)
+            visible = await self._visible() if finding in _DENIALS else None
+        except UnusableKey:
+            return Probe(Finding.KEY)
+        except Unauthorized:
+            return Probe(Finding.CREDENTIALS, email)
+        except RateLimited:
+            return Probe(Finding.RATE_LIMITED, email)
+        except Unavailable as error:
+            return Probe(Finding.CONNECTION, email, request_id=error.request_id)
+        return Probe(finding, email, visible=visible, request_id=reply.request_id)
+
+    async def visible_networks(self) -> list[Network]:
+        """The networks that the service account sees: the cheapest authenticated read."""
+        return self._networks(
+            await self._transport.request(Kind.READ, "GET", "/v1/networks", params={"pageSize": 1000})
+        )
+
+    async def _visible(self) -> list[Network] | None:
+        reply = await self._get("/v1/networks", page_size=1000)
+        return self._networks(reply) if reply.is_success else None
+
+    async def _get(self, path: str, *, page_size: int | None = None) -> Reply:
+        params = {"pageSize": page_size} if page_size else None
+        return await self._transport.request(Kind.READ, "GET", path, params=params, answers=_STATUSES)
+
+    def _network(self, reply: Reply, asked: str) -> Network:
+        network = self._transport.parse(Network, self._transport.read_json(reply))
+        if network.network_code != asked:
+            self._transport.unreadable(Kind.READ, "another network than the one asked for")
+        return network
+
+    def _networks(self, reply: Reply) -> list[Network]:
+        return self._transport.parse(_Networks, self._transport.read_json(reply)).networks
+
+
+_DENIALS = {Finding.NETWORK_NOT_FOUND, Finding.PERMISSION_DENIED, Finding.API_ACCESS_OFF}
+
+
+def _classify(reply: Reply) -> Finding:
+    try:
+        words = " ".join(_reasons(reply.json())).upper()
+    except NotJson:
+        words = ""
+    named = next((finding for reason, finding in _REASONS if reason in words), None)
+    return named or _STATUSES.get(reply.status, Finding.UNKNOWN)
+
+
+def _reasons(payload: Any) -> Iterator[str]:
+    """Every `reason` at any depth of the error, then its `status`: details carry no promise about their shape."""
+    if isinstance(payload, dict):
+        body = cast("dict[str, Any]", payload)
+        for key, value in body.items():
+            if key in ("reason", "status") and isinstance(value, str):
+                yield value
+            else:
+                yield from _reasons(value)
+    elif isinstance(payload, list):
+        for item in cast("list[Any]", payload):
+            yield from _reasons(item)

@@ -1,0 +1,147 @@
+"""Test a Google Ad Manager connection: of an Interchange source, or of a bare network."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from tools.backends import Backends
+from tools.fields import SourceId
+from tools.google_ad_manager.client import Finding, Network, Probe
+from tools.google_ad_manager.verdicts import VERDICTS, of_interchange, told
+from tools.interchange.models import ConnectionTest, EsaConnection
+from tools.replies import printable
+from tools.schema import Arguments, Result
+from tools.tool import READ, Tool
+
+LONGEST_LIST = 20
+
+
+class TestGamConnection(Arguments):
+    __test__ = False
+
+    source_id: SourceId | None = Field(
+        default=None, description="Interchange source whose ad-server connection to test. Give this or network_code."
+    )
+    network_code: str | None = Field(
+        default=None,
+        pattern=r"^[0-9]{1,32}$",
+        description="Ad Manager network to test directly, with this server's own service account. Digits only.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> TestGamConnection:
+        if (self.source_id is None) == (self.network_code is None):
+            raise ValueError("give either source_id or network_code, and not both")
+        return self
+
+
+class VisibleNetwork(Result):
+    network_code: str
+    name: str | None = None
+    time_zone: str | None = None
+    currency: str | None = None
+    is_test_network: bool | None = None
+
+
+class Capability(Result):
+    capability: str
+    status: str = Field(description="passed, failed or not_checked.")
+    message: str | None = None
+
+
+class GamConnection(Result):
+    ok: bool = Field(description="Whether the connection works.")
+    code: str = Field(description="OK, or the error code: ADAPTER_NETWORK_NOT_FOUND, ADAPTER_PERMISSION_DENIED, ...")
+    meaning: str
+    do_now: str = Field(description="What a person must do now.")
+    where: str | None = Field(default=None, description="Where a person does it.")
+    waiting_helps: bool = Field(description="Whether the same test may pass later although nobody did anything.")
+    wait_seconds: int | None = Field(default=None, description="How long to wait before testing again.")
+    tested_by: str = Field(description="interchange (through the source) or direct (this server's own account).")
+    source_id: str | None = None
+    network_code: str | None = Field(default=None, description="The network tested; absent when none is configured.")
+    service_account_email: str | None = Field(
+        default=None, description="The account that must be granted in Ad Manager; absent when not known."
+    )
+    account_sees: list[VisibleNetwork] | None = Field(
+        default=None, description="Networks that the account can see; empty is none, absent is not known."
+    )
+    account_sees_more: int | None = Field(default=None, description="How many further networks it sees.")
+    capabilities: list[Capability] | None = None
+    vendor_says: str | None = Field(default=None, description="The vendor's own words.")
+    tested_at: str | None = None
+    request_id: str | None = Field(default=None, description="Google's id of the request, for its support.")
+
+
+async def test_gam_connection(arguments: TestGamConnection, backends: Backends) -> GamConnection:
+    """Test whether a Google Ad Manager network can be reached, and say what a person must do where if it cannot.
+
+    Give source_id to test an Interchange ad-server source with the account that Interchange keeps, or network_code
+    to test a network with this server's own service account. A connection that fails is an answer (ok false), not
+    an error. It changes nothing in Ad Manager. Test again only after something was done, or when waiting_helps.
+    """
+    if arguments.source_id is not None:
+        connection = await backends.interchange.esa_connection(arguments.source_id)
+        tested = await backends.interchange.test_connection(arguments.source_id)
+        return _of_source(arguments.source_id, connection, tested)
+    network_code = arguments.network_code or ""
+    return _of_network(network_code, await backends.google_ad_manager.probe(network_code))
+
+
+test_gam_connection.__test__ = False  # pyright: ignore[reportFunctionMemberAccess] - its name looks like a test's
+
+
+def _of_source(source_id: str, connection: EsaConnection, tested: ConnectionTest) -> GamConnection:
+    verdict = VERDICTS[Finding.OK] if tested.success else of_interchange(tested.error_code)
+    words = [] if tested.success else [word for word in (tested.error, tested.remediation) if word]
+    return GamConnection(
+        ok=tested.success,
+        **told(verdict, connection.service_account_email),
+        tested_by="interchange",
+        source_id=source_id,
+        network_code=connection.ad_server.network_code if connection.ad_server else None,
+        service_account_email=connection.service_account_email,
+        capabilities=[
+            Capability(capability=check.capability, status=check.status, message=check.message)
+            for check in tested.capability_checks
+        ]
+        or None,
+        vendor_says=printable(" ".join(words)) or None,
+        tested_at=tested.tested_at,
+    )
+
+
+def _of_network(network_code: str, probe: Probe) -> GamConnection:
+    networks = [probe.network] if probe.network else probe.visible
+    further = len(networks) - LONGEST_LIST if networks else 0
+    return GamConnection(
+        ok=probe.finding is Finding.OK,
+        **told(VERDICTS[probe.finding], probe.account),
+        tested_by="direct",
+        network_code=network_code,
+        service_account_email=probe.account,
+        account_sees=None if networks is None else [_visible(network) for network in networks[:LONGEST_LIST]],
+        account_sees_more=further if further > 0 else None,
+        request_id=probe.request_id,
+    )
+
+
+def _visible(network: Network) -> VisibleNetwork:
+    return VisibleNetwork(
+        network_code=network.network_code,
+        name=network.display_name,
+        time_zone=network.time_zone,
+        currency=network.currency_code,
+        is_test_network=network.test_network or None,
+    )
+
+
+TOOL = Tool(
+    name="test_gam_connection",
+    title="Test a Google Ad Manager connection",
+    arguments=TestGamConnection,
+    result=GamConnection,
+    effect=READ,
+    vendors=frozenset({"interchange", "google_ad_manager"}),
+    handler=test_gam_connection,
+)

@@ -1,0 +1,153 @@
+"""What a connection test found, in one vocabulary for both ways of testing: Interchange's error codes.
+
+Sources: Interchange `test-connection` and `lastErrorCode`; Google Ad Manager help, "Add a service account user".
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tools.google_ad_manager.client import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """do_now: with `{account}` where the service account is named.
+    waiting_helps: whether the same test may answer otherwise later although nobody did anything."""
+
+    code: str
+    meaning: str
+    do_now: str
+    where: str | None
+    waiting_helps: bool
+    wait_seconds: int | None = None
+
+
+_GRANT = 'Google Ad Manager: Admin > Global settings > Network settings > "Add a service account user"'
+_NOT_USERS = (
+    "Not on the Users page: it mails an invitation that a service account cannot accept, and every call keeps failing."
+)
+
+VERDICTS: dict[Finding, Verdict] = {
+    Finding.OK: Verdict("OK", "The service account reaches the network.", "Nothing.", None, waiting_helps=False),
+    Finding.NETWORK_NOT_FOUND: Verdict(
+        "ADAPTER_NETWORK_NOT_FOUND",
+        "Google knows no network of this code, or does not admit to the account that there is one.",
+        "Compare the network code with the one in Ad Manager, correct it, then test again.",
+        "Google Ad Manager: Admin > Global settings > Network settings, network code",
+        waiting_helps=False,
+    ),
+    Finding.PERMISSION_DENIED: Verdict(
+        "ADAPTER_PERMISSION_DENIED",
+        "The network has not granted the service account access, or the grant is not effective yet.",
+        f"Add {{account}} as a service account user, wait 1-2 minutes, test again. {_NOT_USERS}",
+        _GRANT,
+        waiting_helps=True,
+        wait_seconds=120,
+    ),
+    Finding.API_ACCESS_OFF: Verdict(
+        "ADAPTER_PERMISSION_DENIED",
+        "API access is turned off for the network.",
+        "Turn API access on, then test again.",
+        "Google Ad Manager: Admin > Global settings > Network settings, API access",
+        waiting_helps=False,
+    ),
+    Finding.SERVICE_DISABLED: Verdict(
+        "ADAPTER_INVALID_CONFIG",
+        "The Ad Manager API is not enabled in the Google Cloud project that the service account belongs to.",
+        "Enable the Ad Manager API in that project, wait a few minutes, test again.",
+        "Google Cloud console: APIs & Services > Library > Ad Manager API",
+        waiting_helps=False,
+    ),
+    Finding.SCOPE_INSUFFICIENT: Verdict(
+        "ADAPTER_INVALID_CONFIG",
+        "The token that was used does not carry the Ad Manager scope.",
+        "Give the server the key of a service account; a token made elsewhere does not do.",
+        "The setting ADOPS_GAM_SERVICE_ACCOUNT_FILE",
+        waiting_helps=False,
+    ),
+    Finding.CREDENTIALS: Verdict(
+        "ADAPTER_INVALID_CREDENTIALS",
+        "Google does not accept the service account's credentials.",
+        "Check whether the key was deleted or disabled; make a new one and hand it to the operator of this server.",
+        "Google Cloud console: IAM & Admin > Service Accounts > Keys; then the setting ADOPS_GAM_SERVICE_ACCOUNT_FILE",
+        waiting_helps=False,
+    ),
+    Finding.KEY: Verdict(
+        "ADAPTER_INVALID_CONFIG",
+        "The configured service-account key cannot be read or is not one.",
+        "Point the setting at the JSON key file of a service account, then run `adops-mcp doctor`.",
+        "The setting ADOPS_GAM_SERVICE_ACCOUNT_FILE",
+        waiting_helps=False,
+    ),
+    Finding.CONFIG: Verdict(
+        "ADAPTER_INVALID_CONFIG",
+        "A field of the configuration is not valid.",
+        "Check the network code and the connection's fields, correct them, then test again.",
+        None,
+        waiting_helps=False,
+    ),
+    Finding.RATE_LIMITED: Verdict(
+        "RATE_LIMITED",
+        "Google answers that there were too many requests; the connection itself was not judged.",
+        "Wait, then test again.",
+        None,
+        waiting_helps=True,
+        wait_seconds=5,
+    ),
+    Finding.CONNECTION: Verdict(
+        "ADAPTER_CONNECTION_FAILED",
+        "Ad Manager could not be reached or failed for the moment; the connection itself was not judged.",
+        "Wait a minute, then test again.",
+        None,
+        waiting_helps=True,
+        wait_seconds=60,
+    ),
+    Finding.INTERNAL: Verdict(
+        "INTERNAL_ERROR",
+        "Interchange failed inside; the connection itself was not judged.",
+        "Test again in a few minutes; if it stays so, contact Interchange's support.",
+        None,
+        waiting_helps=True,
+        wait_seconds=300,
+    ),
+    Finding.UNKNOWN: Verdict(
+        "UNKNOWN",
+        "The test failed for a reason that is not in the known list.",
+        "Read `vendor_says` and show it to the person.",
+        None,
+        waiting_helps=False,
+    ),
+}
+
+PLATFORM_CREDENTIALS = Verdict(
+    "ADAPTER_INVALID_CREDENTIALS",
+    "The service account that Interchange keeps for this publisher is broken.",
+    "Contact Interchange's support; nothing in Ad Manager mends it.",
+    "Interchange support",
+    waiting_helps=False,
+)
+
+_INTERCHANGE: dict[str, Verdict] = {
+    "ADAPTER_NETWORK_NOT_FOUND": VERDICTS[Finding.NETWORK_NOT_FOUND],
+    "ADAPTER_PERMISSION_DENIED": VERDICTS[Finding.PERMISSION_DENIED],
+    "ADAPTER_INVALID_CREDENTIALS": PLATFORM_CREDENTIALS,
+    "ADAPTER_INVALID_CONFIG": VERDICTS[Finding.CONFIG],
+    "ADAPTER_CONNECTION_FAILED": VERDICTS[Finding.CONNECTION],
+    "INTERNAL_ERROR": VERDICTS[Finding.INTERNAL],
+}
+
+
+def told(verdict: Verdict, account: str | None) -> dict[str, Any]:
+    """The verdict as result fields, with the account named in what a person must do."""
+    named = verdict.do_now.replace("{account}", account or "the service account's e-mail")
+    return {**asdict(verdict), "do_now": named}
+
+
+def of_interchange(code: str | None) -> Verdict:
+    """The verdict on an Interchange error code; the set is open, and an unknown one keeps its own code."""
+    if code in _INTERCHANGE:
+        return _INTERCHANGE[code]
+    unknown = VERDICTS[Finding.UNKNOWN]
+    return Verdict(code or unknown.code, unknown.meaning, unknown.do_now, unknown.where, unknown.waiting_helps)

@@ -1,0 +1,38 @@
+"""What reserving, finalising and releasing share: the booking as an agent sees it, and how to look for a lost one."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tools.interchange import models
+from tools.schema import Result
+
+
+class Booking(Result):
+    booking_id: str
+    source_id: str
+    avail_id: str
+    media_buy_id: str
+    package_id: str | None = None
+    requested_impressions: int | None = None
+    status: str | None = Field(
+        default=None,
+        description="HELD, BOOKED, RELEASED or CANCELLED, as Interchange states it; absent when it did not.",
+    )
+
+
+def booking(source_id: str, answer: models.Booking) -> Booking:
+    return Booking(
+        booking_id=answer.booking_id,
+        source_id=source_id,
+        avail_id=answer.avail_id,
+        media_buy_id=answer.media_buy_id,
+        package_id=answer.package_id,
+        requested_impressions=answer.requested_impressions,
+        status=answer.status,
+    )
+
+
+def state(answer: models.Booking) -> str:
+    """The ledger's state in a clause: `it is HELD`."""
+    return f"it is {answer.status}" if answer.status else "Interchange did not state its status"

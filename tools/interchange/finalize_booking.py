@@ -1,0 +1,258 @@
+"""Prepare a held booking for handoff (Interchange: "Prepare modular booking handoff")."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from tools.backends import Backends
+from tools.fields import BodyId, BuyerCustomerId, SourceId
+from tools.interchange import models
+from tools.interchange.bookings import Booking, booking, state
+from tools.schema import Arguments, Result
+from tools.tool import Tool, Write
+
+_CREATIVE_NAMES = {"client_copy_master_ref": "clientCopyMasterRef", "duration": "duration"}
+
+
+class Creative(Arguments):
+    client_copy_master_ref: str | None = Field(default=None, description="The client's reference of the copy master.")
+    duration: str | None = Field(default=None, description="Length of the spot, as the source expects it.")
+    other: dict[str, Any] | None = Field(
+        default=None, description="Further attributes that the source expects, in Interchange's spelling."
+    )
+
+    @field_validator("other")
+    @classmethod
+    def _not_twice(cls, other: dict[str, Any] | None) -> dict[str, Any] | None:
+        for name, wire in _CREATIVE_NAMES.items():
+            if other and wire in other:
+                raise ValueError(f"{wire} is given as {name}, not in other")
+        return other
+
+
+class FinalizeBooking(Arguments):
+    source_id: SourceId = Field(description="Inventory source of the hold, as in reserve_avail.")
+    media_buy_id: BodyId = Field(description="Media buy of the hold, as in reserve_avail.")
+    buyer_customer_id: BuyerCustomerId = Field(description="The buyer's Interchange customer id, as in reserve_avail.")
+    avail_id: BodyId = Field(description="Avail that is held, as in reserve_avail.")
+    package_id: BodyId | None = Field(
+        default=None, description="Package of the hold; give it exactly when reserve_avail had it."
+    )
+    campaign_name: str | None = Field(default=None, description="Campaign name for the handoff.")
+    advertiser_name: str | None = Field(default=None, description="Advertiser name for the handoff.")
+    advertiser_external_ref: str | None = Field(
+        default=None, description="Advertiser's reference in the executing system."
+    )
+    creative: Creative | None = Field(default=None, description="What is known of the creative.")
+    include_cadent_xml: bool = Field(default=False, description="Also return the Cadent request XML (long).")
+    include_projection: bool = Field(
+        default=False, description="Also return the source's raw setup projection (tens of kilobytes)."
+    )
+
+
+class WorkItem(Result):
+    id: str | None = None
+    kind: str | None = None
+    title: str | None = None
+    status: str | None = None
+
+
+class CadentXml(Result):
+    present: bool
+    xml: str | None = Field(default=None, description="Only with include_cadent_xml.")
+
+
+class Stage(Result):
+    stage: str
+    status: str | None = None
+    missing_setup_fields: list[str] | None = Field(
+        default=None, description="Setup fields that an operator fills in Interchange: key (label)."
+    )
+    issues: list[str] | None = None
+
+
+class InTheWay(Result):
+    """Of the source's setup, only what keeps it from carrying the booking out."""
+
+    source_status: str | None = None
+    source_health: str | None = None
+    last_error: str | None = None
+    stages: list[Stage] | None = Field(default=None, description="Lifecycle stages that cannot run as they are.")
+
+
+class BookingHandoff(Result):
+    booking: Booking
+    what_happened: str
+    next_step: str
+    execution_status: str | None = Field(
+        default=None, description="PENDING_TRAFFICKING or BOOKED, as Interchange states it; absent when it did not."
+    )
+    open_work_items: list[WorkItem] | None = Field(
+        default=None, description="What people have to do now; absent when Interchange's list could not be read."
+    )
+    cadent_xml: CadentXml
+    in_the_way: InTheWay | None = Field(
+        default=None, description="What keeps the source from carrying this out; absent when nothing is known to."
+    )
+    waiting_stages: dict[str, list[str]] | None = Field(
+        default=None,
+        description="Stages that are not READY in the normal course, by status: HITL_PENDING waits for people, "
+        "RUNTIME_INPUTS_REQUIRED for what comes with each booking.",
+    )
+    projection: dict[str, Any] | None = Field(default=None, description="Only with include_projection, as it came.")
+
+
+async def finalize_booking(arguments: FinalizeBooking, backends: Backends) -> BookingHandoff:
+    """Hand a held booking over for execution: Cadent sources get request XML, FreeWheel sources work items for people.
+
+    Use it after reserve_avail, with the same ids, once the person has agreed. It prepares a handoff: the impressions
+    stay HELD until the upstream work succeeds, so report it as booked only if a status here says BOOKED. Answers
+    with the booking, open work items and whatever of the source's setup is in the way. Never repeat a call whose
+    answer was lost: work items may be made twice.
+    """
+    handoff, raw = await backends.interchange.finalize(
+        arguments.source_id,
+        _body(arguments),
+        look=f"First have a person look at the work items of media buy {arguments.media_buy_id} on source "
+        f"{arguments.source_id} in Interchange: if there are new ones for avail {arguments.avail_id}, it was done. "
+        "The impressions are at most HELD; do not report them as booked.",
+    )
+    items = _open(handoff.work_items)
+    xml = handoff.cadent_request_xml
+    return BookingHandoff(
+        booking=booking(arguments.source_id, handoff.booking),
+        what_happened=_what_happened(handoff, items),
+        next_step=_next_step(handoff, items),
+        execution_status=handoff.execution_status,
+        open_work_items=items,
+        cadent_xml=CadentXml(present=bool(xml), xml=xml if arguments.include_cadent_xml else None),
+        in_the_way=_in_the_way(handoff.projection),
+        waiting_stages=_waiting(handoff.projection),
+        projection=raw.get("projection") if arguments.include_projection else None,
+    )
+
+
+def _body(arguments: FinalizeBooking) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "mediaBuyId": arguments.media_buy_id,
+        "buyerCustomerId": arguments.buyer_customer_id,
+        "availId": arguments.avail_id,
+        "packageId": arguments.package_id,
+        "campaignName": arguments.campaign_name,
+        "advertiserName": arguments.advertiser_name,
+        "advertiserExternalRef": arguments.advertiser_external_ref,
+        "creative": _creative(arguments.creative) if arguments.creative else None,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _creative(creative: Creative) -> dict[str, Any]:
+    known = {wire: getattr(creative, name) for name, wire in _CREATIVE_NAMES.items()}
+    return {**(creative.other or {}), **{name: value for name, value in known.items() if value is not None}}
+
+
+def _is_booked(handoff: models.Handoff) -> bool:
+    return "BOOKED" in (handoff.booking.status, handoff.execution_status)
+
+
+def _open(items: list[models.WorkItem] | None) -> list[WorkItem] | None:
+    if items is None:
+        return None
+    return [
+        WorkItem(id=item.id, kind=item.kind, title=item.title, status=item.status)
+        for item in items
+        if item.status not in ("COMPLETED", "CANCELLED")
+    ]
+
+
+def _what_happened(handoff: models.Handoff, items: list[WorkItem] | None) -> str:
+    if _is_booked(handoff):
+        return f"Interchange reports booking {handoff.booking.booking_id} as BOOKED ({_statuses(handoff)})."
+    until = "until the upstream work succeeds"
+    if items:
+        until += f" and people have done {len(items)} work item{'s' if len(items) > 1 else ''}"
+    held = f"still HELD {until}" if handoff.booking.status == "HELD" else state(handoff.booking)
+    booked = "It is not booked." if handoff.booking.status else "Nothing here says that it is booked."
+    return f"Booking {handoff.booking.booking_id} is prepared for handoff; {held}. {booked}"
+
+
+def _statuses(handoff: models.Handoff) -> str:
+    return f"ledger {handoff.booking.status or 'not stated'}, execution {handoff.execution_status or 'not stated'}"
+
+
+def _next_step(handoff: models.Handoff, items: list[WorkItem] | None) -> str:
+    if _is_booked(handoff):
+        return "Tell the person that it is booked, with both statuses as they stand here."
+    if handoff.booking.status != "HELD":
+        return "Tell the person exactly this status, and have it looked at in Interchange before doing anything else."
+    if items:
+        return (
+            "Tell the person that it is held, not booked, and which work items people have to do in Interchange; "
+            "list_avails shows when the impressions move from held to booked."
+        )
+    return "Tell the person that it is held, not booked; list_avails shows when the impressions move to booked."
+
+
+def _in_the_way(projection: models.Projection | None) -> InTheWay | None:
+    if projection is None:
+        return None
+    source = projection.inventory_source
+    stages = [_stage(stage) for stage in projection.lifecycle_summary if _is_obstacle(stage)]
+    healthy = source.status == "ACTIVE" and _is_healthy(source.health_status) and not source.last_error
+    if healthy and not stages:
+        return None
+    return InTheWay(
+        source_status=source.status,
+        source_health=source.health_status,
+        last_error=source.last_error,
+        stages=stages or None,
+    )
+
+
+_DONE = ("READY", "UNSUPPORTED")
+_NORMAL = ("HITL_PENDING", "RUNTIME_INPUTS_REQUIRED")
+
+
+def _is_obstacle(stage: models.LifecycleStage) -> bool:
+    if stage.status in _DONE:
+        return False
+    return stage.status not in _NORMAL or bool(stage.missing_setup_fields_by_source or stage.issues)
+
+
+def _waiting(projection: models.Projection | None) -> dict[str, list[str]] | None:
+    waiting: dict[str, list[str]] = {}
+    for stage in projection.lifecycle_summary if projection else ():
+        if stage.status in _NORMAL and stage.stage and not _is_obstacle(stage):
+            waiting.setdefault(stage.status, []).append(stage.stage)
+    return waiting or None
+
+
+def _is_healthy(health: str | None) -> bool:
+    return (health or "").upper() in ("HEALTHY", "OK")
+
+
+def _stage(stage: models.LifecycleStage) -> Stage:
+    missing = [
+        f"{field.key} ({field.label})" if field.label else field.key
+        for group in stage.missing_setup_fields_by_source
+        for field in group.fields
+    ]
+    return Stage(
+        stage=stage.stage or "unnamed stage",
+        status=stage.status,
+        missing_setup_fields=missing or None,
+        issues=stage.issues or None,
+    )
+
+
+TOOL = Tool(
+    name="finalize_booking",
+    title="Finalise a booking",
+    arguments=FinalizeBooking,
+    result=BookingHandoff,
+    effect=Write(),
+    vendors=frozenset({"interchange"}),
+    handler=finalize_booking,
+)

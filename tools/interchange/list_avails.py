@@ -1,0 +1,166 @@
+"""List what can be sold (Interchange: `GET .../modular/products`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from tools.backends import Backends
+from tools.errors import AdOpsError
+from tools.fields import Moment, Page, SourceId, wire_time
+from tools.interchange import models
+from tools.schema import Arguments, Result
+from tools.tool import READ, Tool
+
+
+class ListAvails(Arguments):
+    source_id: SourceId | None = Field(
+        default=None, description="Only this inventory source. Left out: all active modular sources."
+    )
+    text: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        description="Words that must all occur in name, description, channel or collection; case does not matter.",
+    )
+    min_available: int | None = Field(
+        default=None, ge=1, description="Only avails with at least this many available impressions."
+    )
+    flight_start: Moment | None = Field(
+        default=None,
+        description="Start of the campaign's flight, ISO 8601 with offset. Avails that end before it are left out.",
+    )
+    flight_end: Moment | None = Field(
+        default=None,
+        description="End of the campaign's flight, ISO 8601 with offset. Avails that start after it are left out.",
+    )
+    page: int = Field(default=1, ge=1, description="Page number, from 1.")
+    per_page: int = Field(default=20, ge=1, le=50, description="Avails per page.")
+
+    @model_validator(mode="after")
+    def _flight_runs_forward(self) -> ListAvails:
+        if self.flight_start and self.flight_end and self.flight_start > self.flight_end:
+            raise ValueError("flight_start is after flight_end")
+        return self
+
+
+class Avail(Result):
+    source_id: str
+    avail_id: str = Field(description="What reserve_avail takes.")
+    name: str
+    channel: str | None = None
+    collection: str | None = None
+    flight_start: str = Field(description="UTC.")
+    flight_end: str = Field(description="UTC.")
+    available_impressions: int = Field(description="What can still be held.")
+    held_impressions: int = Field(description="Reserved, not yet booked.")
+    booked_impressions: int
+    cpm: float | None = Field(default=None, description="Price per thousand impressions; absent when not stated.")
+    currency: str | None = None
+
+
+class UnreadSource(Result):
+    source_id: str
+    reason: str
+
+
+class Avails(Result):
+    items: list[Avail]
+    total: int = Field(description="Avails that match, on all pages, of the sources that could be read.")
+    page: Page
+    next: dict[str, Any] | None = Field(
+        default=None, description="The arguments of the next page; absent on the last one."
+    )
+    not_read: list[UnreadSource] | None = Field(
+        default=None, description="Sources that could not be read: their avails are missing here."
+    )
+    note: str | None = Field(default=None, description="Why the list is empty, and what to try.")
+
+
+async def list_avails(arguments: ListAvails, backends: Backends) -> Avails:
+    """List the avails for sale in Interchange: impressions available, held and booked, flight and CPM of each.
+
+    Use it first, to find avail_id and source_id for reserve_avail, and later to see how much is held or booked.
+    Counts are of this moment; only a reservation keeps them. It changes nothing. For FreeWheel's targeting
+    bundles, use list_inventory_packages.
+    """
+    if arguments.source_id is None:
+        sources, unread = await backends.interchange.list_all_avails()
+    else:
+        sources, unread = [(arguments.source_id, await backends.interchange.list_avails(arguments.source_id))], {}
+    everything = [_avail(source_id, avail) for source_id, avails in sources for avail in avails]
+    found = [
+        _avail(source_id, avail) for source_id, avails in sources for avail in avails if _matches(arguments, avail)
+    ]
+    first = (arguments.page - 1) * arguments.per_page
+    shown = found[first : first + arguments.per_page]
+    more = first + arguments.per_page < len(found)
+    return Avails(
+        items=shown,
+        total=len(found),
+        page=Page(number=arguments.page, per_page=arguments.per_page, more=more),
+        next=_next(arguments) if more else None,
+        not_read=[_unread(source_id, error) for source_id, error in unread.items()] or None,
+        note=None if shown else _why_empty(arguments, everything, found),
+    )
+
+
+def _matches(arguments: ListAvails, avail: models.Avail) -> bool:
+    words = (arguments.text or "").casefold().split()
+    described = " ".join(filter(None, (avail.name, avail.description, avail.channel, avail.collection_name))).casefold()
+    return (
+        all(word in described for word in words)
+        and avail.available_impressions >= (arguments.min_available or 0)
+        and (arguments.flight_start is None or avail.end_time >= arguments.flight_start)
+        and (arguments.flight_end is None or avail.start_time <= arguments.flight_end)
+    )
+
+
+def _next(arguments: ListAvails) -> dict[str, Any]:
+    again = arguments.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+    return {**again, "page": arguments.page + 1}
+
+
+def _why_empty(arguments: ListAvails, everything: list[Avail], found: list[Avail]) -> str:
+    if found:
+        return f"There is nothing on page {arguments.page}: start again from page 1."
+    if not everything:
+        return "The sources that were read list no avails. Check with the person that their avails feed is connected."
+    most = max(avail.available_impressions for avail in everything)
+    return (
+        f"None of {len(everything)} avails matches all filters: drop `text`, widen the flight, or lower "
+        f"min_available (the most that one avail has available is {most})."
+    )
+
+
+def _unread(source_id: str, error: AdOpsError) -> UnreadSource:
+    return UnreadSource(source_id=source_id, reason=error.message)
+
+
+def _avail(source_id: str, avail: models.Avail) -> Avail:
+    return Avail(
+        source_id=source_id,
+        avail_id=avail.avail_id,
+        name=avail.name,
+        channel=avail.channel,
+        collection=avail.collection_name,
+        flight_start=wire_time(avail.start_time),
+        flight_end=wire_time(avail.end_time),
+        available_impressions=avail.available_impressions,
+        held_impressions=avail.held_impressions,
+        booked_impressions=avail.booked_impressions,
+        cpm=avail.cpm,
+        currency=avail.currency,
+    )
+
+
+TOOL = Tool(
+    name="list_avails",
+    title="List avails",
+    arguments=ListAvails,
+    result=Avails,
+    effect=READ,
+    vendors=frozenset({"interchange"}),
+    handler=list_avails,
+)

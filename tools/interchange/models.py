@@ -1,0 +1,156 @@
+"""Interchange's objects as it sends them, read tolerantly: unknown fields ignored, enums open.
+
+Source: Interchange storefront API v2 ("Prepare modular booking handoff", "Replace ad-server source config", and
+the published OpenAPI document). Field names here are Python's; the wire's are camelCase.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic.alias_generators import to_camel
+
+
+class _Object(BaseModel):
+    model_config = ConfigDict(
+        extra="ignore",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        coerce_numbers_to_str=True,
+    )
+
+
+def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+IfReadable = WrapValidator(_or_none)
+"""For parts of a write's answer that may be shaped in any way: what cannot be read must not hide what can."""
+
+
+class Account(_Object):
+    id: int | str
+    company: str | None = None
+    name: str | None = None
+
+
+class InventorySource(_Object):
+    source_id: str
+    name: str = ""
+    execution_type: str | None = None
+    status: str | None = None
+
+
+class Avail(_Object):
+    """A ModularInventoryProduct: one avail with its price. Counts are impressions; `cpm` is per thousand."""
+
+    product_id: str
+    avail_id: str
+    name: str = ""
+    description: str | None = None
+    channel: str | None = None
+    collection_name: str | None = None
+    start_time: AwareDatetime
+    end_time: AwareDatetime
+    impressions_capacity: int | None = None
+    held_impressions: int
+    booked_impressions: int
+    available_impressions: int
+    cpm: float | None = None
+    currency: str | None = None
+
+
+class Booking(_Object):
+    """`status` is missing from the vendor's example and required in its OpenAPI document; None is "not stated"."""
+
+    booking_id: str
+    avail_id: str
+    media_buy_id: str
+    package_id: str | None = None
+    requested_impressions: int | None = None
+    status: str | None = None
+
+
+class WorkItem(_Object):
+    """Free-form in a finalize answer: nothing is sure to be there."""
+
+    id: Annotated[str | None, IfReadable] = None
+    kind: Annotated[str | None, IfReadable] = None
+    title: Annotated[str | None, IfReadable] = None
+    status: Annotated[str | None, IfReadable] = None
+
+
+class SetupField(_Object):
+    key: str
+    label: str | None = None
+
+
+class SetupFields(_Object):
+    source: str | None = None
+    fields: list[SetupField] = []
+
+
+class LifecycleStage(_Object):
+    stage: str | None = None
+    status: str | None = None
+    missing_setup_fields_by_source: list[SetupFields] = []
+    issues: list[str] = []
+
+
+class ProjectedSource(_Object):
+    status: str | None = None
+    health_status: str | None = None
+    last_error: str | None = None
+
+
+class Projection(_Object):
+    """Of the setup-state projection, what can stand in the way of a booking."""
+
+    inventory_source: ProjectedSource
+    lifecycle_summary: list[LifecycleStage] = []
+
+
+class Handoff(_Object):
+    """The answer of "Prepare modular booking handoff"."""
+
+    booking: Booking
+    work_items: Annotated[list[WorkItem] | None, IfReadable] = None
+    projection: Annotated[Projection | None, IfReadable] = None
+    execution_status: Annotated[str | None, IfReadable] = None
+    cadent_request_xml: Annotated[str | None, IfReadable] = None
+
+
+class AdServer(_Object):
+    type: str | None = None
+    network_code: str | None = None
+
+
+class EsaConnection(_Object):
+    """The connection of an ad-server source; `ad_server` is None before one is configured."""
+
+    id: str
+    ad_server: AdServer | None = None
+    service_account_email: str | None = None
+
+
+class CapabilityCheck(_Object):
+    capability: str
+    status: str
+    message: str | None = None
+
+
+class ConnectionTest(_Object):
+    """A failed probe is a 200 with `success: false`."""
+
+    success: bool
+    error: str | None = None
+    error_code: str | None = None
+    remediation: str | None = None
+    tested_at: str | None = None
+    details: dict[str, Any] | None = None
+    capability_checks: list[CapabilityCheck] = []

@@ -1,0 +1,97 @@
+"""Hold impressions of an avail (Interchange: `POST .../modular/reservations`, ReserveModularInventoryProductBody)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tools.backends import Backends
+from tools.fields import LARGEST_INTEGER, BodyId, BuyerCustomerId, SourceId
+from tools.interchange import models
+from tools.interchange.bookings import Booking, booking, state
+from tools.schema import Arguments, Result
+from tools.tool import Tool, Write
+
+
+class ReserveAvail(Arguments):
+    source_id: SourceId = Field(description="Inventory source of the avail, from list_avails.")
+    avail_id: BodyId = Field(description="Avail to hold, from list_avails.")
+    media_buy_id: BodyId = Field(
+        description="Media buy it is for, exactly as the person or Interchange gave it (`sf_mb_...`); never invented."
+    )
+    buyer_customer_id: BuyerCustomerId = Field(description="The buyer's Interchange customer id, a number.")
+    requested_impressions: int = Field(ge=1, le=LARGEST_INTEGER, description="Impressions to hold.")
+    package_id: BodyId | None = Field(
+        default=None,
+        description="Package within the media buy, when the buy has several. Use the same value when finalising.",
+    )
+    hold_minutes: int | None = Field(
+        default=None,
+        ge=1,
+        le=LARGEST_INTEGER,
+        description="How long the hold is wanted, in minutes. Left out: Interchange's own default.",
+    )
+
+
+class Reservation(Result):
+    booking: Booking
+    what_happened: str
+    next_step: str
+
+
+async def reserve_avail(arguments: ReserveAvail, backends: Backends) -> Reservation:
+    """Hold impressions of one avail for a media buy, so that nobody else can take them. A hold is not a booking.
+
+    Use it after list_avails, once the person has agreed to avail, amount and media buy. The hold ends by itself;
+    finalize_booking carries it further. Interchange refuses more than is available. Every call makes another
+    hold, so never repeat a call whose answer was lost.
+    """
+    answer = await backends.interchange.reserve(
+        arguments.source_id,
+        _body(arguments),
+        look=f"First call list_avails for source {arguments.source_id} and compare the held impressions of avail "
+        f"{arguments.avail_id} with what they were, and ask a person to look in Interchange for a hold of media buy "
+        f"{arguments.media_buy_id}.",
+    )
+    return Reservation(
+        booking=booking(arguments.source_id, answer),
+        what_happened=_what_happened(arguments, answer),
+        next_step=_next_step(answer),
+    )
+
+
+def _body(arguments: ReserveAvail) -> dict[str, str | int]:
+    body: dict[str, str | int | None] = {
+        "availId": arguments.avail_id,
+        "mediaBuyId": arguments.media_buy_id,
+        "packageId": arguments.package_id,
+        "buyerCustomerId": arguments.buyer_customer_id,
+        "requestedImpressions": arguments.requested_impressions,
+        "holdMinutes": arguments.hold_minutes,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _what_happened(arguments: ReserveAvail, answer: models.Booking) -> str:
+    asked = f" A hold of {arguments.hold_minutes} minutes was asked for;" if arguments.hold_minutes else ""
+    count = f"{answer.requested_impressions:,} impressions" if answer.requested_impressions else "the impressions"
+    return (
+        f"Interchange recorded booking {answer.booking_id} for {count}: {state(answer)}.{asked} Interchange does "
+        "not say when it ends."
+    )
+
+
+def _next_step(answer: models.Booking) -> str:
+    if answer.status == "HELD":
+        return "When the person agrees, call finalize_booking with the same source, avail, media buy and package."
+    return "This is not a hold: tell the person the status before doing anything else."
+
+
+TOOL = Tool(
+    name="reserve_avail",
+    title="Hold an avail",
+    arguments=ReserveAvail,
+    result=Reservation,
+    effect=Write(),
+    vendors=frozenset({"interchange"}),
+    handler=reserve_avail,
+)

@@ -1,0 +1,62 @@
+"""What a tool is: data and a plain function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+from tools.schema import Arguments, Result
+
+if TYPE_CHECKING:
+    from tools.backends import Backends
+
+A = TypeVar("A", bound=Arguments)
+R = TypeVar("R", bound=Result)
+
+VendorName = Literal["interchange", "freewheel", "google_ad_manager"]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Changes nothing at the vendor."""
+
+
+READ = Read()
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Changes something at the vendor.
+
+    destructive: takes something away or replaces it, instead of only adding.
+    repeatable: sending the same call twice leaves the vendor as sending it once does.
+    """
+
+    destructive: bool = False
+    repeatable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool(Generic[A, R]):
+    """One tool: its name and models, what it does to the world, and the function that does it.
+
+    The handler's docstring is the description that agents choose by. `vendors` are those it can work with:
+    the tool is offered when at least one of them is configured.
+    """
+
+    name: str
+    title: str
+    arguments: type[A]
+    result: type[R]
+    effect: Read | Write
+    vendors: frozenset[VendorName]
+    handler: Callable[[A, Backends], Awaitable[R]]
+
+    @property
+    def description(self) -> str:
+        return inspect.cleandoc(self.handler.__doc__ or "")
+
+
+AnyTool = Tool[Any, Any]

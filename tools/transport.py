@@ -1,0 +1,362 @@
+"""The httpx client that the API clients share: what is sent again, what never, and what a lost answer means.
+
+A request is one of three kinds. A READ is sent again after a connection error, 408, 429 and 5xx.
+A PROBE changes nothing that matters but is sent once, because its answer is a finding and not an obstacle. A
+WRITE is sent once, unless the connection never opened: after that, an answer that did not come, a 5xx, a
+redirect or an answer that cannot be read leave it in doubt.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NoReturn, Protocol, TypeVar
+
+import anyio
+import httpx
+from pydantic import BaseModel, ValidationError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
+
+from tools.errors import (
+    AdOpsError,
+    Conflict,
+    Forbidden,
+    InDoubt,
+    NotFound,
+    RateLimited,
+    Refused,
+    Unauthorized,
+    Unavailable,
+    UnexpectedAnswer,
+)
+from tools.limits import SlidingWindow
+from tools.replies import NotJson, Reply
+
+M = TypeVar("M", bound=BaseModel)
+
+LARGEST_REPLY = 16 * 1024 * 1024
+"""Bytes of one answer that are read; the largest documented one is a projection of tens of kilobytes."""
+
+NEVER_OPENED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+"""httpx's exceptions that prove that no byte of the request left."""
+
+
+class Kind(Enum):
+    READ = "read"
+    PROBE = "probe"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The clocks and dice that everything on the wire uses; tests hand in their own.
+
+    clock: seconds, monotonic. now: seconds since the epoch. jitter: a number from 0 to 1.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    jitter: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often a read is sent in all, and how long the pauses are, in seconds.
+
+    The pause before try n is `first * 2**(n-1)`, at most `longest`, of which a random half is taken off. A
+    vendor's Retry-After replaces it; one above `longest_retry_after` ends the tries, so that an agent never
+    waits in silence.
+    """
+
+    attempts: int = 3
+    first: float = 0.5
+    longest: float = 8.0
+    longest_retry_after: float = 20.0
+
+
+class Auth(Protocol):
+    """Where a vendor's bearer token comes from."""
+
+    setting: str
+    """The settings to fix when the vendor does not accept it."""
+
+    async def token(self) -> str: ...
+
+    async def renew(self, refused: str) -> str | None:
+        """Another token after the vendor refused this one; None when there is no other to be had."""
+        ...
+
+
+class StaticToken:
+    """A ready-made bearer token."""
+
+    def __init__(self, token: str, *, setting: str) -> None:
+        self._token = token
+        self.setting = setting
+
+    async def token(self) -> str:
+        return self._token
+
+    async def renew(self, refused: str) -> str | None:  # noqa: ARG002 - the protocol's signature
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What only the caller knows about one request, for its errors.
+
+    by_status: the next step for a status, replacing the general one.
+    look: for a write, how a person or agent finds out whether it was done.
+    """
+
+    by_status: Mapping[int, str] = field(default_factory=dict[int, str])
+    look: str = ""
+
+
+class _SendAgain(Exception):
+    """This try failed with `error`, and sending the same request again is safe."""
+
+    def __init__(self, error: AdOpsError, after: float | None = None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.after = after
+
+
+class Transport:
+    """One vendor's HTTP: its httpx client, its limit, its token, and one place that judges answers."""
+
+    def __init__(
+        self,
+        vendor: str,
+        http: httpx.AsyncClient,
+        *,
+        limit: SlidingWindow,
+        auth: Auth | None,
+        timing: Timing,
+        retries: Retries | None = None,
+        hints: Mapping[int, str] | None = None,
+    ) -> None:
+        self.vendor = vendor
+        self._http = http
+        self._limit = limit
+        self._auth = auth
+        self._timing = timing
+        self._retries = retries or Retries()
+        self._hints = dict(hints or {})
+
+    async def request(
+        self,
+        kind: Kind,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 30.0,
+        hints: Hints | None = None,
+        answers: Collection[int] = (),
+    ) -> Reply:
+        """Send one request and return its 2xx answer.
+
+        timeout: seconds for one whole try, from the first byte sent to the last one read.
+        answers: other statuses that the caller reads itself.
+        Raises a class of `tools.errors` for anything else.
+        """
+        request = self._http.build_request(
+            method,
+            path,
+            params=dict(params) if params else None,
+            json=json,
+            data=dict(form) if form else None,
+            content=content,
+        )
+        request.headers.update(headers or {})
+        call = _Call(kind, request, timeout, hints or Hints(), answers)
+        tries = AsyncRetrying(
+            stop=stop_after_attempt(self._retries.attempts),
+            wait=self._pause,
+            sleep=self._timing.sleep,
+            retry=retry_if_exception_type(_SendAgain),
+            retry_error_callback=_give_up,
+        )
+        return await tries(self._try, call)
+
+    def parse(self, model: type[M], payload: Any, *, kind: Kind = Kind.READ, look: str = "") -> M:
+        """Read a vendor's JSON as `model`, which ignores what it does not know.
+
+        Raises UnexpectedAnswer that names the fields, or InDoubt for the answer to a write.
+        """
+        try:
+            return model.model_validate(payload)
+        except ValidationError as error:
+            fields = sorted({".".join(str(step) for step in issue["loc"]) or "the whole" for issue in error.errors()})
+            self.unreadable(kind, "JSON whose " + ", ".join(fields[:5]) + " could not be read", look=look)
+
+    def unreadable(self, kind: Kind, what: str, *, look: str = "", reply: Reply | None = None) -> NoReturn:
+        """Raise for a 2xx answer that cannot be understood: `what` completes "answered with ..."."""
+        status = reply.status if reply else None
+        request_id = reply.request_id if reply else None
+        if kind is Kind.WRITE:
+            raise self._in_doubt(f"{self.vendor} answered with {what}", look, status=status, request_id=request_id)
+        raise UnexpectedAnswer(
+            f"{self.vendor} answered with {what}. Nothing can be said about what it holds.",
+            next_step="Do not guess the answer. Call again later; if it stays so, the operator runs "
+            "`adops-mcp doctor`.",
+            upstream_status=status,
+            request_id=request_id,
+        )
+
+    def read_json(self, reply: Reply, *, kind: Kind = Kind.READ, look: str = "") -> Any:
+        try:
+            return reply.json()
+        except NotJson:
+            self.unreadable(kind, reply.looks_like() + " instead of JSON", look=look, reply=reply)
+
+    async def _try(self, call: _Call) -> Reply:
+        reply, secret = await self._send_with_token(call, refused=None)
+        if reply.status == 401 and self._auth is not None and (fresh := await self._auth.renew(secret)):
+            reply, secret = await self._send_with_token(call, refused=fresh)
+        if reply.is_success or reply.status in call.answers:
+            return reply
+        self._judge(call, reply, secret)
+
+    async def _send_with_token(self, call: _Call, *, refused: str | None) -> tuple[Reply, str]:
+        token = ""
+        if self._auth is not None:
+            token = refused or await self._auth.token()
+            call.request.headers["Authorization"] = f"Bearer {token}"
+        await self._limit.acquire(self.vendor)
+        try:
+            with anyio.fail_after(call.timeout):
+                return await self._exchange(call), token
+        except NEVER_OPENED:
+            raise _SendAgain(
+                Unavailable(
+                    f"No connection to {self.vendor} could be opened, so nothing was sent.",
+                    next_step="Make the same call again in a minute. If it stays so, the operator checks the "
+                    "network and runs `adops-mcp doctor`.",
+                )
+            ) from None
+        except (httpx.TransportError, TimeoutError) as error:
+            timed_out = isinstance(error, (httpx.TimeoutException, TimeoutError))
+            self._lost(call, "did not answer in time" if timed_out else "closed the connection before it answered")
+
+    async def _exchange(self, call: _Call) -> Reply:
+        response = await self._http.send(call.request, stream=True)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > LARGEST_REPLY:
+                    megabytes = LARGEST_REPLY // (1024 * 1024)
+                    self.unreadable(call.kind, f"more than {megabytes} MiB", look=call.hints.look)
+            return Reply(response.status_code, response.headers, bytes(body))
+        except httpx.DecodingError:
+            self.unreadable(call.kind, "a body that cannot be decoded", look=call.hints.look)
+        finally:
+            await response.aclose()
+
+    def _lost(self, call: _Call, what: str) -> NoReturn:
+        if call.kind is Kind.WRITE:
+            raise self._in_doubt(f"{self.vendor} {what}", call.hints.look) from None
+        error = Unavailable(
+            f"{self.vendor} {what}. Nothing was changed.",
+            next_step="Make the same call again in a minute.",
+        )
+        if call.kind is Kind.READ:
+            raise _SendAgain(error) from None
+        raise error from None
+
+    def _judge(self, call: _Call, reply: Reply, secret: str) -> NoReturn:
+        status = reply.status
+        if call.kind is Kind.WRITE and not 400 <= status < 500:
+            raise self._in_doubt(
+                f"{self.vendor} answered {status}",
+                call.hints.look,
+                status=status,
+                request_id=reply.request_id,
+            )
+        error = self._refusal(call, reply, secret)
+        if call.kind is Kind.READ and (status in (408, 429) or status >= 500):
+            after = reply.retry_after
+            if after is None or after <= self._retries.longest_retry_after:
+                raise _SendAgain(error, after)
+        raise error
+
+    def _refusal(self, call: _Call, reply: Reply, secret: str) -> AdOpsError:
+        status = reply.status
+        kind, otherwise = _REFUSALS.get(status, (Refused, _CORRECT_IT))
+        if status >= 500:
+            kind, otherwise = Unavailable, "Make the same call again in a minute."
+        elif status < 400:
+            kind, otherwise = (
+                UnexpectedAnswer,
+                "The operator checks the vendor's base URL with `adops-mcp doctor`.",
+            )
+        elif status == 401 and self._auth is not None:
+            otherwise = f"The operator checks {self._auth.setting}, then runs `adops-mcp doctor`."
+        elif status == 429 and (after := reply.retry_after) is not None:
+            otherwise = f"Wait {after:.0f} s, then make the same call again."
+        code, words = reply.vendor_error(secrets=[secret])
+        named = f" {code}" if code else ""
+        said = f': "{words}"' if words else f" ({reply.looks_like()})"
+        unchanged = " Nothing was changed." if call.kind is Kind.WRITE else ""
+        ending = "" if words and words.endswith((".", "!", "…")) and not unchanged else "."
+        return kind(
+            f"{self.vendor} answered {status}{named}{said}{ending}{unchanged}",
+            next_step=call.hints.by_status.get(status) or self._hints.get(status) or otherwise,
+            upstream_status=status,
+            upstream_code=code,
+            request_id=reply.request_id,
+        )
+
+    def _in_doubt(self, what: str, look: str, *, status: int | None = None, request_id: str | None = None) -> InDoubt:
+        return InDoubt(
+            f"The request was sent, but {what}: it may or may not have been carried out.",
+            next_step=f"Do not send it again yet. {look}".strip(),
+            upstream_status=status,
+            request_id=request_id,
+        )
+
+    def _pause(self, state: RetryCallState) -> float:
+        failure = state.outcome.exception() if state.outcome else None
+        if isinstance(failure, _SendAgain) and failure.after is not None:
+            return failure.after
+        pause = min(self._retries.longest, self._retries.first * 2 ** (state.attempt_number - 1))
+        return pause * (1 - self._timing.jitter() / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    kind: Kind
+    request: httpx.Request
+    timeout: float
+    hints: Hints
+    answers: Collection[int]
+
+
+_CORRECT_IT = "Correct the arguments as the message says, then call again."
+_REFUSALS: dict[int, tuple[type[AdOpsError], str]] = {
+    401: (Unauthorized, "The operator checks the vendor's credentials, then runs `adops-mcp doctor`."),
+    402: (Forbidden, "A person settles this with the vendor; calling again does not help."),
+    403: (Forbidden, "A person asks the vendor for access; calling again does not help."),
+    404: (NotFound, "Take the id from a list tool instead of writing it from memory, then call again."),
+    408: (Unavailable, "Make the same call again in a minute."),
+    409: (Conflict, "Read the present state first, then decide again."),
+    410: (NotFound, "Take the id from a list tool instead of writing it from memory, then call again."),
+    429: (RateLimited, "Wait a minute, then make the same call again."),
+}
+
+
+def _give_up(state: RetryCallState) -> NoReturn:
+    failure = state.outcome.exception() if state.outcome else None
+    if isinstance(failure, _SendAgain):
+        raise failure.error from None
+    raise failure or RuntimeError("a retry ended without an outcome")
