@@ -1,0 +1,117 @@
+"""One tool call from start to end: the arguments checked, the handler run, its result or its error shaped.
+
+This is the only place where an error becomes text for an agent. The durable record of writes, scopes and
+confirmation take their places here, between the arguments and the handler.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from mcp_types import CallToolResult, TextContent
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from tools.backends import Backends
+from tools.errors import AdOpsError, InDoubt, InternalError, InvalidArguments
+from tools.schema import Arguments, Result, arguments_schema
+from tools.tool import AnyTool, Write
+
+logger = logging.getLogger(__name__)
+
+MOST_PROBLEMS = 10
+"""How many problems of one call's arguments are named."""
+
+
+class Calls:
+    """environment: named in every result, so that sandbox and live are never mistaken for each other."""
+
+    def __init__(self, environment: str) -> None:
+        self._environment = environment
+
+    async def call(self, tool: AnyTool, arguments: Mapping[str, Any] | None, backends: Backends) -> CallToolResult:
+        try:
+            checked = check(tool, arguments or {})
+            return self._result(await tool.handler(checked, backends))
+        except AdOpsError as error:
+            return self._error(error)
+        except Exception as error:
+            reference = secrets.token_hex(4)
+            logger.exception("%s failed inside (reference %s)", tool.name, reference, exc_info=error)
+            return self._error(_fault(tool, reference))
+
+    def _result(self, result: Result) -> CallToolResult:
+        answer = {"environment": self._environment, **result.model_dump(mode="json", exclude_none=True)}
+        text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+        return CallToolResult(content=[TextContent(text=text)], structured_content=answer)
+
+    def _error(self, error: AdOpsError) -> CallToolResult:
+        described = {
+            "code": error.code,
+            "message": error.message,
+            "retryable": error.retryable,
+            "next_step": error.next_step,
+            "upstream_status": error.upstream_status,
+            "upstream_code": error.upstream_code,
+            "request_id": error.request_id,
+        }
+        answer = {
+            "environment": self._environment,
+            "error": {name: value for name, value in described.items() if value is not None},
+        }
+        text = f"[{error.code}] {error.message}\nNext: {error.next_step}"
+        return CallToolResult(content=[TextContent(text=text)], structured_content=answer, is_error=True)
+
+
+def check(tool: AnyTool, arguments: Mapping[str, Any]) -> Arguments:
+    """The arguments as the tool's model. Raises InvalidArguments that names every problem; nothing was sent."""
+    try:
+        return tool.arguments.model_validate_json(json.dumps(arguments), strict=True)
+    except ValidationError as error:
+        problems = [_problem(tool, issue) for issue in error.errors(include_input=False, include_url=False)]
+    more = len(problems) - MOST_PROBLEMS
+    listed = "; ".join(problems[:MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
+    raise InvalidArguments(
+        f"{tool.name} was not called, and nothing was sent: {listed}.",
+        next_step=f"Correct the arguments and call {tool.name} again.",
+    )
+
+
+def _problem(tool: AnyTool, issue: ErrorDetails) -> str:
+    location = issue["loc"]
+    where = ".".join(str(step) for step in location)
+    if issue["type"] == "extra_forbidden":
+        valid = _valid_names(arguments_schema(tool.arguments), location[:-1])
+        close = difflib.get_close_matches(str(location[-1]), valid, n=1)
+        return f"unknown argument `{where[:100]}`" + (
+            f" (did you mean `{close[0]}`?)" if close else f" (valid: {', '.join(valid)})"
+        )
+    if issue["type"] == "missing":
+        return f"`{where}` is required"
+    message = issue["msg"].removeprefix("Value error, ")
+    return f"`{where}`: {message}" if where else message
+
+
+def _valid_names(schema: dict[str, Any], location: Sequence[str | int]) -> list[str]:
+    """The property names at a place in the arguments."""
+    node = schema
+    for step in location:
+        node = node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {})
+        if "$ref" in node:
+            node = schema["$defs"][cast("str", node["$ref"]).rsplit("/", 1)[-1]]
+    return list(node.get("properties", {}))
+
+
+def _fault(tool: AnyTool, reference: str) -> AdOpsError:
+    what = f"{tool.name} failed inside adops-mcp (reference {reference} in its log)"
+    if isinstance(tool.effect, Write):
+        return InDoubt(
+            f"{what}, and it is not known whether the write was sent.",
+            next_step="Do not send it again before a person has looked at the vendor whether it was done.",
+        )
+    return InternalError(f"{what}. Nothing was changed.", next_step="Report the reference to the operator.")

@@ -1,0 +1,148 @@
+"""Every environment variable, once.
+
+`Settings` holds what was given; `interchange_access` and its siblings say what that amounts to for a vendor: the
+way in, or what the operator has to set. Nothing is read at import.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tools.freewheel.auth import ClientCredentials, PasswordGrant
+
+Environment = Literal["sandbox", "staging", "live"]
+PREFIX = "ADOPS_"
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; the message names each variable and never a value."""
+
+
+def _safe_base_url(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError("is not a URL; write https://host/path")
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")):
+        raise ValueError("must be https, because credentials are sent there (http only on loopback)")
+    if parts.username or parts.query or parts.fragment:
+        raise ValueError("must hold no user, query or fragment")
+    return url.rstrip("/")
+
+
+BaseUrl = Annotated[str, AfterValidator(_safe_base_url)]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    environment: Environment = Field(
+        default="sandbox", description="sandbox (the vendors run inside the process), staging or live."
+    )
+    data_dir: Path | None = Field(
+        default=None, description="Where state is kept. Default: adops-mcp in the user's data directory."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="WARNING", description="What is logged on stderr."
+    )
+    interchange_api_key: SecretStr | None = Field(default=None, description="Interchange: API key or access token.")
+    interchange_base_url: BaseUrl | None = Field(
+        default=None, description="Interchange: another base URL of the storefront API, ending in /storefront."
+    )
+    freewheel_token: SecretStr | None = Field(default=None, description="FreeWheel: a ready-made bearer token.")
+    freewheel_username: str | None = Field(default=None, description="FreeWheel: user of the password grant.")
+    freewheel_password: SecretStr | None = Field(default=None, description="FreeWheel: password of the password grant.")
+    freewheel_client_id: str | None = Field(default=None, description="FreeWheel: id of the client credentials.")
+    freewheel_client_secret: SecretStr | None = Field(
+        default=None, description="FreeWheel: secret of the client credentials."
+    )
+    freewheel_base_url: BaseUrl | None = Field(default=None, description="FreeWheel: another host of the API.")
+    freewheel_token_url: BaseUrl | None = Field(
+        default=None, description="FreeWheel: another token endpoint, for either grant."
+    )
+    gam_service_account_file: Path | None = Field(
+        default=None, description="Google Ad Manager: JSON key file of the service account that tests networks."
+    )
+    gam_base_url: BaseUrl | None = Field(default=None, description="Google Ad Manager: another host of the API.")
+
+
+def variable(field: str) -> str:
+    return PREFIX + field.upper()
+
+
+def load() -> Settings:
+    """The settings of this process's environment. Raises SettingsError."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = [
+            f"{variable(str(issue['loc'][0]))}: {issue['msg'].removeprefix('Value error, ')}"
+            for issue in error.errors(include_input=False, include_url=False)
+        ]
+        raise SettingsError("\n".join(problems)) from None
+
+
+def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """A line for each ADOPS_ variable that is no setting, with the setting that it may have been meant for."""
+    known = [variable(field) for field in Settings.model_fields]
+    lines: list[str] = []
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            lines.append(f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else "."))
+    return lines
+
+
+@dataclass(frozen=True, slots=True)
+class NoAccess:
+    """Why a vendor cannot be used.
+
+    incomplete: something was set for it, but not enough or too much: a mistake, and not a choice.
+    """
+
+    fix: str
+    incomplete: bool = False
+
+
+def interchange_access(settings: Settings) -> SecretStr | NoAccess:
+    return settings.interchange_api_key or NoAccess("set ADOPS_INTERCHANGE_API_KEY to an API key of the storefront.")
+
+
+def freewheel_access(settings: Settings) -> SecretStr | PasswordGrant | ClientCredentials | NoAccess:
+    """One of three ways in; more than one, or half of one, is refused instead of guessed."""
+    ways = {
+        "ADOPS_FREEWHEEL_TOKEN": ("freewheel_token",),
+        PasswordGrant.setting: ("freewheel_username", "freewheel_password"),
+        ClientCredentials.setting: ("freewheel_client_id", "freewheel_client_secret"),
+    }
+    begun = [way for way, fields in ways.items() if any(getattr(settings, field) for field in fields)]
+    if not begun:
+        return NoAccess("set one of " + "; ".join(ways) + ".")
+    if len(begun) > 1:
+        return NoAccess("keep only one of " + "; ".join(begun) + ".", incomplete=True)
+    absent = [variable(field) for field in ways[begun[0]] if not getattr(settings, field)]
+    if absent:
+        return NoAccess(f"set {absent[0]} as well.", incomplete=True)
+    if settings.freewheel_token:
+        return settings.freewheel_token
+    if settings.freewheel_username and settings.freewheel_password:
+        return PasswordGrant(settings.freewheel_username, settings.freewheel_password)
+    assert settings.freewheel_client_id  # noqa: S101 - the one way left, and none of its fields absent
+    assert settings.freewheel_client_secret  # noqa: S101
+    return ClientCredentials(settings.freewheel_client_id, settings.freewheel_client_secret)
+
+
+def google_ad_manager_access(settings: Settings) -> Path | NoAccess:
+    if settings.gam_service_account_file is None:
+        return NoAccess("set ADOPS_GAM_SERVICE_ACCOUNT_FILE to the JSON key file of a service account.")
+    if not settings.gam_service_account_file.is_file():
+        return NoAccess("point ADOPS_GAM_SERVICE_ACCOUNT_FILE at a file that exists.", incomplete=True)
+    return settings.gam_service_account_file

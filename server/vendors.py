@@ -1,0 +1,204 @@
+"""The vendors' clients of one running server: opened with it, closed with it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from pydantic import SecretStr
+
+from server import __version__
+from server.settings import (
+    NoAccess,
+    Settings,
+    freewheel_access,
+    google_ad_manager_access,
+    interchange_access,
+)
+from tools.backends import Backends
+from tools.freewheel.auth import ClientCredentials, MintedToken, PasswordGrant
+from tools.freewheel.client import FreeWheelClient
+from tools.google_ad_manager.auth import ServiceAccountToken
+from tools.google_ad_manager.client import GoogleAdManagerClient
+from tools.interchange.client import InterchangeClient
+from tools.limits import SlidingWindow
+from tools.tool import VendorName
+from tools.transport import Auth, StaticToken, Timing, Transport
+
+_INTERCHANGE = {
+    "live": "https://api.interchange.io/api/v2/storefront",
+    "staging": "https://api.staging.interchange.io/api/v2/storefront",
+    "sandbox": "http://interchange.sandbox/api/v2/storefront",
+}
+_FREEWHEEL = {
+    "live": "https://api.freewheel.tv",
+    "staging": "https://api.stg.freewheel.tv",
+    "sandbox": "http://freewheel.sandbox",
+}
+_FREEWHEEL_CLIENT_CREDENTIALS = "https://token.apiaccess.freewheel.tv/oauth2/token"
+_GOOGLE_AD_MANAGER = "https://admanager.googleapis.com"
+_GOOGLE_AD_MANAGER_SANDBOX = "http://google-ad-manager.sandbox"
+
+_TIMEOUT = httpx.Timeout(connect=5.0, write=15.0, read=45.0, pool=5.0)
+"""Per step; the transport bounds the whole of each try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """What the clients stand on: the network and the clocks. Tests hand in their own.
+
+    transports: an httpx transport for a vendor, instead of the network.
+    """
+
+    transports: Mapping[VendorName, httpx.AsyncBaseTransport] = field(
+        default_factory=dict["VendorName", httpx.AsyncBaseTransport]
+    )
+    timing: Timing = field(default_factory=Timing)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The way into each vendor, or why there is none."""
+
+    interchange: SecretStr | NoAccess
+    freewheel: SecretStr | PasswordGrant | ClientCredentials | NoAccess
+    google_ad_manager: Callable[[], SecretStr] | NoAccess
+
+    @property
+    def missing(self) -> dict[VendorName, NoAccess]:
+        ways: dict[VendorName, object] = {
+            "interchange": self.interchange,
+            "freewheel": self.freewheel,
+            "google_ad_manager": self.google_ad_manager,
+        }
+        return {vendor: way for vendor, way in ways.items() if isinstance(way, NoAccess)}
+
+
+def configured_access(settings: Settings) -> Access:
+    """What the settings say, for staging and live."""
+    key = google_ad_manager_access(settings)
+    return Access(
+        interchange_access(settings),
+        freewheel_access(settings),
+        key if isinstance(key, NoAccess) else lambda: SecretStr(key.read_text(encoding="utf-8")),
+    )
+
+
+def missing_vendors(settings: Settings) -> dict[VendorName, NoAccess]:
+    """The vendors that these settings give no way into; none in the sandbox."""
+    return {} if settings.environment == "sandbox" else configured_access(settings).missing
+
+
+def sandbox_path(settings: Settings) -> Path:
+    """Where the sandbox keeps its state: one file, apart from anything of staging and live."""
+    from server.sandbox import FILE_NAME  # noqa: PLC0415 - staging and live do without the sandbox
+
+    if settings.data_dir is not None:
+        return settings.data_dir / FILE_NAME
+    import platformdirs  # noqa: PLC0415
+
+    return Path(platformdirs.user_data_dir("adops-mcp", appauthor=False)) / FILE_NAME
+
+
+@asynccontextmanager
+async def open_backends(settings: Settings, wire: Wire | None = None) -> AsyncGenerator[Backends]:
+    """The clients of every vendor that can be used in this environment."""
+    wire = wire or Wire()
+    async with AsyncExitStack() as stack:
+        if settings.environment == "sandbox":
+            access, wire = _sandbox(settings, wire, stack)
+        else:
+            access = configured_access(settings)
+        opening = _Opening(settings, wire, stack)
+        yield Backends(
+            interchange_client=opening.interchange(access.interchange),
+            freewheel_client=opening.freewheel(access.freewheel),
+            google_ad_manager_client=opening.google_ad_manager(access.google_ad_manager),
+            missing={vendor: way.fix for vendor, way in access.missing.items()},
+        )
+
+
+def _sandbox(settings: Settings, wire: Wire, stack: AsyncExitStack) -> tuple[Access, Wire]:
+    """The embedded vendors, their credentials, and the way to them; transports that were handed in still win."""
+    from server.sandbox import Sandbox  # noqa: PLC0415 - staging and live do without the sandbox
+    from server.sandbox.freewheel_access import PASSWORD, USERNAME  # noqa: PLC0415
+    from server.sandbox.interchange import API_KEY  # noqa: PLC0415
+
+    now = wire.timing.now
+    sandbox = Sandbox(sandbox_path(settings), lambda: datetime.fromtimestamp(now(), UTC))
+    stack.callback(sandbox.close)
+    apps: dict[VendorName, httpx.AsyncBaseTransport] = {
+        "interchange": httpx.ASGITransport(sandbox.interchange(), raise_app_exceptions=False),
+        "freewheel": httpx.ASGITransport(sandbox.freewheel(), raise_app_exceptions=False),
+        "google_ad_manager": httpx.ASGITransport(sandbox.google_ad_manager(), raise_app_exceptions=False),
+    }
+    access = Access(
+        SecretStr(API_KEY),
+        PasswordGrant(USERNAME, SecretStr(PASSWORD)),
+        lambda: SecretStr(sandbox.service_account_key(f"{_GOOGLE_AD_MANAGER_SANDBOX}/token")),
+    )
+    return access, Wire({**apps, **wire.transports}, wire.timing)
+
+
+class _Opening:
+    def __init__(self, settings: Settings, wire: Wire, stack: AsyncExitStack) -> None:
+        self._settings = settings
+        self._wire = wire
+        self._stack = stack
+
+    def interchange(self, key: SecretStr | NoAccess) -> InterchangeClient | None:
+        if isinstance(key, NoAccess):
+            return None
+        auth = StaticToken(key.get_secret_value(), setting="ADOPS_INTERCHANGE_API_KEY")
+        transport = self._transport("Interchange", self._http("interchange"), auth, requests=100, seconds=60)
+        base_url = self._settings.interchange_base_url or _INTERCHANGE[self._settings.environment]
+        return InterchangeClient(transport, base_url=base_url)
+
+    def freewheel(self, way: SecretStr | PasswordGrant | ClientCredentials | NoAccess) -> FreeWheelClient | None:
+        if isinstance(way, NoAccess):
+            return None
+        base_url = self._settings.freewheel_base_url or _FREEWHEEL[self._settings.environment]
+        http = self._http("freewheel", base_url)
+        if isinstance(way, SecretStr):
+            auth: Auth = StaticToken(way.get_secret_value(), setting="ADOPS_FREEWHEEL_TOKEN")
+        else:
+            issuer = self._transport("FreeWheel's token endpoint", http, None, requests=3, seconds=1)
+            password = isinstance(way, PasswordGrant)
+            endpoint = f"{base_url}/auth/token" if password else _FREEWHEEL_CLIENT_CREDENTIALS
+            url = self._settings.freewheel_token_url or endpoint
+            auth = MintedToken(way, issuer, url=url, timing=self._wire.timing)
+        return FreeWheelClient(self._transport("FreeWheel", http, auth, requests=20, seconds=1))
+
+    def google_ad_manager(self, key: Callable[[], SecretStr] | NoAccess) -> GoogleAdManagerClient | None:
+        if isinstance(key, NoAccess):
+            return None
+        sandbox = self._settings.environment == "sandbox"
+        base_url = self._settings.gam_base_url or (_GOOGLE_AD_MANAGER_SANDBOX if sandbox else _GOOGLE_AD_MANAGER)
+        http = self._http("google_ad_manager", base_url)
+        issuer = self._transport("Google's token endpoint", http, None, requests=2, seconds=1)
+        account = ServiceAccountToken(key, issuer, timing=self._wire.timing)
+        return GoogleAdManagerClient(
+            self._transport("Google Ad Manager", http, account, requests=2, seconds=1), account
+        )
+
+    def _http(self, vendor: VendorName, base_url: str = "") -> httpx.AsyncClient:
+        http = httpx.AsyncClient(
+            base_url=base_url,
+            transport=self._wire.transports.get(vendor),
+            timeout=_TIMEOUT,
+            headers={"User-Agent": f"adops-mcp/{__version__}", "Accept": "application/json"},
+            trust_env=self._settings.environment != "sandbox",
+        )
+        self._stack.push_async_callback(http.aclose)
+        return http
+
+    def _transport(
+        self, vendor: str, http: httpx.AsyncClient, auth: Auth | None, *, requests: int, seconds: float
+    ) -> Transport:
+        timing = self._wire.timing
+        limit = SlidingWindow(requests, seconds, clock=timing.clock, sleep=timing.sleep)
+        return Transport(vendor, http, limit=limit, auth=auth, timing=timing)
