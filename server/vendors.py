@@ -43,6 +43,9 @@ _FREEWHEEL_CLIENT_CREDENTIALS = "https://token.apiaccess.freewheel.tv/oauth2/tok
 _GOOGLE_AD_MANAGER = "https://admanager.googleapis.com"
 _GOOGLE_AD_MANAGER_SANDBOX = "http://google-ad-manager.sandbox"
 
+_ELSEWHERE = ("interchange_base_url", "freewheel_base_url", "freewheel_token_url", "gam_base_url")
+"""Settings that lead to other hosts: the sandbox has none of them, so that it never mixes with anything real."""
+
 _TIMEOUT = httpx.Timeout(connect=5.0, write=15.0, read=45.0, pool=5.0)
 """Per step; the transport bounds the whole of each try."""
 
@@ -111,6 +114,7 @@ async def open_backends(settings: Settings, wire: Wire | None = None) -> AsyncGe
     async with AsyncExitStack() as stack:
         if settings.environment == "sandbox":
             access, wire = _sandbox(settings, wire, stack)
+            settings = settings.model_copy(update=dict.fromkeys(_ELSEWHERE))
         else:
             access = configured_access(settings)
         opening = _Opening(settings, wire, stack)

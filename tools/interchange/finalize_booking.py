@@ -120,15 +120,16 @@ async def finalize_booking(arguments: FinalizeBooking, backends: Backends) -> Bo
         "The impressions are at most HELD; do not report them as booked.",
     )
     items = _open(handoff.work_items)
+    in_the_way = _in_the_way(handoff.projection)
     xml = handoff.cadent_request_xml
     return BookingHandoff(
         booking=booking(arguments.source_id, handoff.booking),
         what_happened=_what_happened(handoff, items),
-        next_step=_next_step(handoff, items),
+        next_step=_next_step(handoff, items, in_the_way),
         execution_status=handoff.execution_status,
         open_work_items=items,
         cadent_xml=CadentXml(present=bool(xml), xml=xml if arguments.include_cadent_xml else None),
-        in_the_way=_in_the_way(handoff.projection),
+        in_the_way=in_the_way,
         waiting_stages=_waiting(handoff.projection),
         projection=raw.get("projection") if arguments.include_projection else None,
     )
@@ -182,17 +183,18 @@ def _statuses(handoff: models.Handoff) -> str:
     return f"ledger {handoff.booking.status or 'not stated'}, execution {handoff.execution_status or 'not stated'}"
 
 
-def _next_step(handoff: models.Handoff, items: list[WorkItem] | None) -> str:
+def _next_step(handoff: models.Handoff, items: list[WorkItem] | None, in_the_way: InTheWay | None) -> str:
     if _is_booked(handoff):
         return "Tell the person that it is booked, with both statuses as they stand here."
     if handoff.booking.status != "HELD":
         return "Tell the person exactly this status, and have it looked at in Interchange before doing anything else."
+    todo = ["Tell the person that it is held, not booked."]
+    if in_the_way:
+        todo.append("An operator mends what is in_the_way of the source in Interchange.")
     if items:
-        return (
-            "Tell the person that it is held, not booked, and which work items people have to do in Interchange; "
-            "list_avails shows when the impressions move from held to booked."
-        )
-    return "Tell the person that it is held, not booked; list_avails shows when the impressions move to booked."
+        todo.append("People do the open work items in Interchange.")
+    todo.append("list_avails shows when the impressions move from held to booked.")
+    return " ".join(todo)
 
 
 def _in_the_way(projection: models.Projection | None) -> InTheWay | None:

@@ -1,0 +1,120 @@
+"""The command: `adops-mcp [serve]`, `demo`, `doctor`, `sandbox`. What each needs is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from server import __version__
+
+_SERVE = "serve MCP over stdio (what runs when no command is given)"
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """A fixed width, so that the help in the documentation does not depend on somebody's terminal."""
+
+    def __init__(self, prog: str, **_: Any) -> None:
+        super().__init__(prog, max_help_position=30, width=100)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="adops-mcp",
+        description="MCP server through which AI agents do a publisher's ad operations.",
+        epilog="Without settings it works on the embedded sandbox. ADOPS_ENVIRONMENT=staging or live, and each\n"
+        "vendor's credentials, are environment variables: `adops-mcp doctor` names them and checks them.",
+        formatter_class=_Help,
+    )
+    top.add_argument("--version", action="version", version=f"adops-mcp {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands.add_parser("serve", help=_SERVE, description=f"{_SERVE[0].upper()}{_SERVE[1:]}.", formatter_class=_Help)
+    commands.add_parser(
+        "demo",
+        help="watch an MCP client do an ad-ops job on a fresh sandbox",
+        description="Start the server as a subprocess on a fresh sandbox, drive it with an MCP client over stdio and "
+        "print what happens. Exit code 0 only if each step said what it should.",
+        formatter_class=_Help,
+    )
+    commands.add_parser(
+        "doctor",
+        help="check the settings, and reach each vendor once",
+        description="Print, per vendor, whether its settings are complete, where they came from (never the values), "
+        "and the result of one cheap authenticated read. Exit code 1 if something that a tool needs is broken.",
+        formatter_class=_Help,
+    )
+    sandbox = commands.add_parser(
+        "sandbox",
+        help="reset the sandbox, or serve it on loopback",
+        description="The embedded vendors: Interchange, FreeWheel, Google Ad Manager.",
+        formatter_class=_Help,
+    )
+    actions = sandbox.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
+    actions.add_parser(
+        "reset",
+        help="forget everything done in the sandbox and seed it again",
+        description="Forget everything done in the sandbox and seed it again.",
+        formatter_class=_Help,
+    )
+    serve = actions.add_parser(
+        "serve",
+        help="serve the three vendors over HTTP on 127.0.0.1, for any client",
+        description="Serve the three vendors over HTTP on 127.0.0.1, for any client, and print how to reach them.",
+        formatter_class=_Help,
+    )
+    serve.add_argument("--port", type=_port, default=8750, help="port on 127.0.0.1 (default: %(default)s; 0 picks one)")
+    return top
+
+
+def _port(text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        port = -1
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
+    return port
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 1 something is broken, 2 wrong usage or settings."""
+    arguments = parser().parse_args(argv)
+    from server.settings import SettingsError, load  # noqa: PLC0415
+
+    try:
+        settings = load()
+    except SettingsError as error:
+        print(f"adops-mcp: these settings cannot be used:\n{error}", file=sys.stderr)  # noqa: T201
+        return 2
+    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        return _run(arguments, settings)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(arguments: argparse.Namespace, settings: Any) -> int:
+    match arguments.command:
+        case "demo":
+            from server.demo import run_demo  # noqa: PLC0415
+
+            return run_demo()
+        case "doctor":
+            from server.doctor import run_doctor  # noqa: PLC0415
+
+            return run_doctor(settings)
+        case "sandbox":
+            from server.sandbox_command import reset, serve  # noqa: PLC0415
+
+            return reset(settings) if arguments.action == "reset" else serve(settings, arguments.port)
+        case _:
+            from server.stdio import serve_stdio  # noqa: PLC0415
+
+            return serve_stdio(settings)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

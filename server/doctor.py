@@ -1,0 +1,120 @@
+"""`adops-mcp doctor`: are the settings complete, where did they come from, and does each vendor answer?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+
+from server.settings import Settings, unknown_variables, variable
+from server.vendors import NoAccess, Wire, missing_vendors, open_backends, sandbox_path
+from tools.backends import TITLES, Backends
+from tools.catalogue import CATALOGUE
+from tools.errors import AdOpsError
+from tools.tool import VendorName
+
+_PREFIXES: dict[VendorName, str] = {
+    "interchange": "interchange_",
+    "freewheel": "freewheel_",
+    "google_ad_manager": "gam_",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """mark: ok, off (not configured, by choice) or broken."""
+
+    vendor: VendorName
+    mark: str
+    lines: list[str]
+
+
+def run_doctor(settings: Settings) -> int:
+    report, healthy = anyio.run(examine, settings)
+    print(report)  # noqa: T201
+    return 0 if healthy else 1
+
+
+async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bool]:
+    """The report, and whether everything that an offered tool needs works."""
+    missing = missing_vendors(settings)
+    findings: list[Finding] = []
+    async with open_backends(settings, wire) as backends:
+        for vendor in TITLES:
+            away = missing.get(vendor)
+            if away is None:
+                findings.append(await _reached(vendor, settings, backends))
+            else:
+                findings.append(_away(vendor, away, settings))
+    configured = len(missing) < len(TITLES)
+    lines = [f"environment: {settings.environment} ({_origin('environment', settings)})"]
+    if settings.environment == "sandbox":
+        lines.append(f"state: {sandbox_path(settings)}")
+    for finding in findings:
+        lines.append(f"[{finding.mark}] {TITLES[finding.vendor]}")
+        lines.extend(f"    {line}" for line in finding.lines)
+    lines.extend(f"[warning] {line}" for line in unknown_variables())
+    if not configured:
+        lines.append(f"No vendor is configured for {settings.environment}, so there is no tool to serve.")
+    return "\n".join(lines), configured and all(finding.mark != "broken" for finding in findings)
+
+
+async def _reached(vendor: VendorName, settings: Settings, backends: Backends) -> Finding:
+    lines = _given(vendor, settings)
+    try:
+        found = await _READS[vendor](backends)
+    except AdOpsError as error:
+        return Finding(vendor, "broken", [*lines, error.message, f"Next: {error.next_step}"])
+    return Finding(vendor, "ok", [*lines, found])
+
+
+def _away(vendor: VendorName, away: NoAccess, settings: Settings) -> Finding:
+    if away.incomplete:
+        return Finding(vendor, "broken", [*_given(vendor, settings), f"Incomplete: {away.fix}"])
+    without = [tool.name for tool in CATALOGUE if vendor in tool.vendors]
+    return Finding(vendor, "off", [f"Not configured: {away.fix}", f"Without it: {', '.join(without)}."])
+
+
+def _given(vendor: VendorName, settings: Settings) -> list[str]:
+    fields = [field for field in Settings.model_fields if field.startswith(_PREFIXES[vendor])]
+    given = [
+        f"{variable(field)} ({_origin(field, settings)})" for field in fields if field in settings.model_fields_set
+    ]
+    if settings.environment != "sandbox":
+        return [f"Settings: {', '.join(given)}"] if given else []
+    ignored = [f"Not used in the sandbox: {', '.join(given)}"] if given else []
+    return ["Embedded, with its own credentials.", *ignored]
+
+
+def _origin(field: str, settings: Settings) -> str:
+    if variable(field) in os.environ:
+        return "from the environment"
+    return "given" if field in settings.model_fields_set else "default"
+
+
+async def _interchange(backends: Backends) -> str:
+    account = await backends.interchange.current_account()
+    return f"Reads the account of {account.company or account.name or account.id}."
+
+
+async def _freewheel(backends: Backends) -> str:
+    page = await backends.freewheel.list_inventory_packages({"page": 1, "per_page": 5})
+    count = "its" if page.total is None else str(page.total)
+    return f"Reads {count} inventory packages."
+
+
+async def _google_ad_manager(backends: Backends) -> str:
+    networks = await backends.google_ad_manager.visible_networks()
+    names = ", ".join(f"{network.network_code} {network.display_name or ''}".strip() for network in networks[:5])
+    if not networks:
+        return "The service account works, but sees no network yet: nobody has granted it access."
+    return f"The service account sees {len(networks)} network{'s' if len(networks) > 1 else ''}: {names}."
+
+
+_READS: dict[VendorName, Callable[[Backends], Awaitable[str]]] = {
+    "interchange": _interchange,
+    "freewheel": _freewheel,
+    "google_ad_manager": _google_ad_manager,
+}
