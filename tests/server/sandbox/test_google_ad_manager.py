@@ -37,7 +37,7 @@ class Clock:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """One for the module: an RSA key takes time to make. A test leaves a count of transient attempts that four divides."""
+    """One for the module: an RSA key takes time to make. A test leaves the transient attempts at a multiple of four."""
     with closing(Store(tmp_path_factory.mktemp("gam") / "sandbox.sqlite3")) as store:
         with store.transaction() as connection:
             gam.create(connection, NOW)

@@ -1,0 +1,83 @@
+"""The generated parts of README.md: `python -m tests.docs` checks them, `python -m tests.docs --write` makes them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import get_args
+
+from pydantic.fields import FieldInfo
+
+from server.cli import parser
+from server.settings import Settings, variable
+from tools.backends import TITLES
+from tools.catalogue import CATALOGUE
+from tools.tool import VendorName, Write
+
+README = Path(__file__).parent.parent / "README.md"
+MEND = "python -m tests.docs --write"
+
+_PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def tools() -> str:
+    rows = ["| tool | vendor | effect | what it does |", "|---|---|---|---|"]
+    order: tuple[VendorName, ...] = get_args(VendorName)
+    for tool in CATALOGUE:
+        vendors = ", ".join(TITLES[vendor] for vendor in order if vendor in tool.vendors)
+        effect = "writes" if isinstance(tool.effect, Write) else "reads"
+        purpose = tool.description.partition("\n\n")[0].replace("\n", " ")
+        rows.append(f"| `{tool.name}` | {vendors} | {effect} | {purpose} |")
+    return "\n".join(rows)
+
+
+def settings() -> str:
+    rows = ["| variable | what it is |", "|---|---|"]
+    rows += [f"| `{variable(name)}` | {_described(field)} |" for name, field in Settings.model_fields.items()]
+    return "\n".join(rows)
+
+
+def _described(field: FieldInfo) -> str:
+    default = f" Default: `{field.default}`." if isinstance(field.default, str) else ""
+    return f"{field.description}{default}".replace("|", "\\|")
+
+
+def command_help() -> str:
+    return f"```text\n{parser().format_help().rstrip()}\n```"
+
+
+PARTS = {"tools": tools, "settings": settings, "help": command_help}
+
+
+def made(readme: str) -> str:
+    """The page with every generated part made anew."""
+    return _PART.sub(lambda part: f"{part[1]}{PARTS[part[2]]()}\n{part[3]}", readme)
+
+
+def fenced(name: str) -> str:
+    """The command or snippet of that name in README.md."""
+    fence = rf"<!-- (?:command|snippet): {re.escape(name)} -->\n```\w+\n(.*?)```"
+    found = re.search(fence, README.read_text("utf-8"), re.DOTALL)
+    if found is None:
+        raise LookupError(f"README.md has no command or snippet {name!r}")
+    return found[1].strip()
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(prog="python -m tests.docs", description=__doc__)
+    arguments.add_argument("--write", action="store_true", help="make the parts instead of checking them")
+    write = arguments.parse_args().write
+    page = README.read_text("utf-8")
+    fresh = made(page)
+    if write and fresh != page:
+        README.write_text(fresh, "utf-8")
+    elif fresh != page:
+        print(f"README.md is stale; mend it with: {MEND}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

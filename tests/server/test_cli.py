@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from mcp import Client
+from pydantic import SecretStr
+
+from server import __version__
+from server.app import build_server
+from server.cli import main
+from server.demo import run_demo
+from server.doctor import examine
+from server.settings import Settings
+
+
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"adops-mcp {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["sell"], "invalid choice: 'sell'"),
+        (["sandbox"], "required: ACTION"),
+        (["sandbox", "serve", "--port", "eighty"], "'eighty' is no port: give a number from 0 to 65535"),
+        (["sandbox", "serve", "--port", "65536"], "'65536' is no port"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_is_wrong(
+    argv: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(argv)
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_settings_that_cannot_be_used_end_every_command_with_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ADOPS_ENVIRONMENT", "prod")
+    assert main(["doctor"]) == 2
+    assert "ADOPS_ENVIRONMENT" in capsys.readouterr().err
+
+
+def test_the_demo_tells_the_whole_job_and_ends_with_0() -> None:
+    lines: list[str] = []
+    assert run_demo(lines.append) == 0
+    told = "\n".join(lines)
+    for words in (
+        "MCP 2026-07-28, on the embedded sandbox",
+        "FreeWheel created proposed IO",
+        "it is HELD",
+        "It is not booked.",
+        "refused [conflict]",
+        "yes: The service account reaches the network.",
+        "no [ADAPTER_PERMISSION_DENIED]",
+        "Every step said what it should.",
+    ):
+        assert words in told
+
+
+async def test_a_reset_gives_back_what_was_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ADOPS_DATA_DIR", str(tmp_path))
+    arguments = {"source_id": "northlight-ctv", "text": "next quarter", "per_page": 1}
+    async with Client(build_server(Settings())) as client:
+
+        async def available() -> int:
+            result = await client.call_tool("list_avails", arguments)
+            return result.structured_content["items"][0]["available_impressions"]
+
+        before = await available()
+        avail = (await client.call_tool("list_avails", arguments)).structured_content["items"][0]
+        held = await client.call_tool(
+            "reserve_avail",
+            {
+                "source_id": avail["source_id"],
+                "avail_id": avail["avail_id"],
+                "media_buy_id": "sf_mb_7f3a91c204",
+                "buyer_customer_id": 88120,
+                "requested_impressions": 1000,
+            },
+        )
+        assert not held.is_error
+        assert await available() == before - 1000
+        assert main(["sandbox", "reset"]) == 0
+        assert await available() == before
+    assert str(tmp_path) in capsys.readouterr().out
+
+
+@contextmanager
+def sandbox_on_loopback(directory: Path) -> Generator[dict[str, str]]:
+    """`adops-mcp sandbox serve` on a free port; the settings that it prints."""
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "server.cli", "sandbox", "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"ADOPS_DATA_DIR": str(directory)},
+    )
+    try:
+        assert process.stdout
+        settings: dict[str, str] = {}
+        for line in process.stdout:
+            name, _, value = line.strip().partition("=")
+            if name.startswith("ADOPS_"):
+                settings[name] = value
+            if name == "ADOPS_GAM_SERVICE_ACCOUNT_FILE":
+                break
+        yield settings
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+async def test_the_served_sandbox_is_reached_with_the_settings_that_it_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sandbox_on_loopback(tmp_path) as printed:
+        for name, value in printed.items():
+            monkeypatch.setenv(name, value)
+        settings = Settings()
+        assert settings.environment == "staging"
+        assert isinstance(settings.interchange_api_key, SecretStr)
+        async with Client(build_server(settings)) as client:
+            for name, arguments in (
+                ("list_avails", {}),
+                ("list_inventory_packages", {}),
+                ("create_proposed_io", {"external_id": "NL-1", "name": "Over HTTP"}),
+                ("test_gam_connection", {"source_id": "gam-northlight"}),
+                ("test_gam_connection", {"network_code": "21700001"}),
+            ):
+                result = await client.call_tool(name, arguments)
+                assert not result.is_error, result.content
+                assert result.structured_content["environment"] == "staging"
+        report, healthy = await examine(settings)
+        assert healthy, report
+
+
+def test_the_key_file_of_the_served_sandbox_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with sandbox_on_loopback(tmp_path) as printed:
+        assert Path(printed["ADOPS_GAM_SERVICE_ACCOUNT_FILE"]).stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from server.cli import main
+from server.doctor import examine
+from server.sandbox import Sandbox
+from server.settings import Settings
+from server.vendors import Wire
+from tests.support import Answer, FakeTime, live_settings
+from tools.tool import VendorName
+
+
+def wire(**answers: Answer) -> Wire:
+    names: dict[str, VendorName] = {"interchange": "interchange", "freewheel": "freewheel"}
+    return Wire({names[name]: httpx.MockTransport(answer) for name, answer in answers.items()}, FakeTime().timing)
+
+
+def account(_: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, json={"id": 7, "company": "Northlight", "name": "NL", "customerDomain": None})
+
+
+def packages(_: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, json={"inventory_packages": [], "total": 0, "total_pages": 0})
+
+
+def denied(_: httpx.Request) -> httpx.Response:
+    return httpx.Response(401, text="no such token freewheel-token")
+
+
+async def test_on_the_sandbox_every_vendor_is_read(tmp_path: Path) -> None:
+    report, healthy = await examine(Settings(environment="sandbox", data_dir=tmp_path))
+    assert healthy
+    assert "[ok] Interchange\n    Embedded, with its own credentials.\n    Reads the account of Northlight" in report
+    assert "Reads 120 inventory packages." in report
+    assert "The service account sees 2 networks: 21700001 Northlight Television" in report
+
+
+async def test_on_live_it_says_where_settings_came_from_and_never_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADOPS_ENVIRONMENT", "live")
+    monkeypatch.setenv("ADOPS_INTERCHANGE_API_KEY", "interchange-key")
+    monkeypatch.setenv("ADOPS_FREEWHEEL_TOKEN", "freewheel-token")
+    report, healthy = await examine(Settings(), wire(interchange=account, freewheel=packages))
+    assert healthy
+    assert report.startswith("environment: live (from the environment)\n[ok] Interchange\n")
+    assert "Settings: ADOPS_INTERCHANGE_API_KEY (from the environment)" in report
+    assert "Reads the account of Northlight." in report
+    assert "[off] Google Ad Manager\n    Not configured: set ADOPS_GAM_SERVICE_ACCOUNT_FILE" in report
+    assert "interchange-key" not in report
+    assert "freewheel-token" not in report
+
+
+async def test_a_vendor_that_refuses_the_token_is_broken_and_the_setting_is_named() -> None:
+    report, healthy = await examine(live_settings(), wire(interchange=account, freewheel=denied))
+    assert not healthy
+    assert (
+        '[broken] FreeWheel\n    Settings: ADOPS_FREEWHEEL_TOKEN (given)\n    FreeWheel answered 401: "no such'
+        in report
+    )
+    assert "Next: The operator checks ADOPS_FREEWHEEL_TOKEN" in report
+    assert "freewheel-token" not in report
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"freewheel_token": None, "freewheel_username": "me"}, "Incomplete: set ADOPS_FREEWHEEL_PASSWORD as well."),
+        ({"gam_service_account_file": Path("/nowhere.json")}, "Incomplete: point ADOPS_GAM_SERVICE_ACCOUNT_FILE at"),
+    ],
+)
+async def test_half_configured_is_broken(given: dict[str, Any], words: str) -> None:
+    report, healthy = await examine(live_settings(**given), wire(interchange=account, freewheel=packages))
+    assert not healthy
+    assert words in report
+
+
+async def test_nothing_configured_at_all_is_broken() -> None:
+    report, healthy = await examine(Settings(environment="live"))
+    assert not healthy
+    assert report.count("[off]") == 3
+    assert "No vendor is configured for live, so there is no tool to serve." in report
+
+
+async def test_a_service_account_that_sees_no_network_is_told_so(tmp_path: Path) -> None:
+    now = FakeTime(time.time())
+    key = tmp_path / "key.json"
+    sandbox = Sandbox(clock=now.now)
+    key.write_text(sandbox.service_account_key("http://127.0.0.1/token"))
+    inner = httpx.ASGITransport(sandbox.google_ad_manager())
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/networks":
+            return httpx.Response(200, json={})
+        return await inner.handle_async_request(request)
+
+    settings = live_settings(interchange_api_key=None, freewheel_token=None, gam_service_account_file=key)
+    report, healthy = await examine(settings, Wire({"google_ad_manager": httpx.MockTransport(answer)}, now.timing))
+    assert healthy
+    assert "sees no network yet: nobody has granted it access" in report
+
+
+def test_the_exit_code_is_0_when_all_is_well_and_1_when_something_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ADOPS_DATA_DIR", str(tmp_path))
+    assert main(["doctor"]) == 0
+    monkeypatch.setenv("ADOPS_ENVIRONMENT", "live")
+    monkeypatch.setenv("ADOPS_FREEWHEEL_USERNAME", "me")
+    assert main(["doctor"]) == 1
+    assert "set ADOPS_FREEWHEEL_PASSWORD as well." in capsys.readouterr().out

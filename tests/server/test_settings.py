@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from server.settings import (
+    NoAccess,
+    Settings,
+    SettingsError,
+    freewheel_access,
+    google_ad_manager_access,
+    interchange_access,
+    load,
+    unknown_variables,
+)
+from tests.support import live_settings
+from tools.freewheel.auth import ClientCredentials, PasswordGrant
+
+SECRET = SecretStr("s3cr3t")
+
+
+def freewheel(**given: Any) -> Settings:
+    return Settings(environment="live", **given)
+
+
+def test_without_any_variable_it_is_the_sandbox() -> None:
+    assert load().environment == "sandbox"
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADOPS_ENVIRONMENT", "")
+    monkeypatch.setenv("ADOPS_FREEWHEEL_TOKEN", "")
+    settings = load()
+    assert settings.environment == "sandbox"
+    assert settings.freewheel_token is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("ADOPS_ENVIRONMENT", "prod", "Input should be 'sandbox', 'staging' or 'live'"),
+        ("ADOPS_LOG_LEVEL", "chatty", "Input should be 'DEBUG'"),
+        ("ADOPS_INTERCHANGE_BASE_URL", "api.interchange.example", "is not a URL"),
+        ("ADOPS_FREEWHEEL_BASE_URL", "http://ads.example", "must be https"),
+        ("ADOPS_FREEWHEEL_TOKEN_URL", "https://me:pw@ads.example/token", "must hold no user"),
+        ("ADOPS_GAM_BASE_URL", "https://ads.example/?key=1", "must hold no user, query or fragment"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_by_the_name_of_its_variable(
+    name: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert str(caught.value).startswith(f"{name}: ")
+    assert words in str(caught.value)
+    assert "pw" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:8750/x", "http://localhost:1", "http://[::1]:1", "https://a.example/"]
+)
+def test_https_and_loopback_are_allowed(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADOPS_FREEWHEEL_BASE_URL", url)
+    assert load().freewheel_base_url == url.rstrip("/")
+
+
+def test_no_secret_shows_when_the_settings_are_printed() -> None:
+    settings = live_settings(freewheel_token=SECRET, freewheel_password=SECRET, freewheel_client_secret=SECRET)
+    assert "s3cr3t" not in repr(settings)
+    assert "interchange-key" not in str(settings)
+
+
+def test_a_misspelt_variable_is_named_with_the_one_it_may_be_meant_for() -> None:
+    assert unknown_variables({"ADOPS_FREEWHEEL_PASWORD": "x", "PATH": "y", "ADOPS_LOG_LEVEL": "INFO"}) == [
+        "ADOPS_FREEWHEEL_PASWORD is not a setting; did you mean ADOPS_FREEWHEEL_PASSWORD?"
+    ]
+    assert unknown_variables({"ADOPS_ZZZ": "x"}) == ["ADOPS_ZZZ is not a setting."]
+
+
+def test_interchange_needs_its_key() -> None:
+    assert interchange_access(live_settings()) == SecretStr("interchange-key")
+    away = interchange_access(Settings(environment="live"))
+    assert isinstance(away, NoAccess)
+    assert "ADOPS_INTERCHANGE_API_KEY" in away.fix
+    assert not away.incomplete
+
+
+def test_freewheel_has_three_ways_in() -> None:
+    assert freewheel_access(freewheel(freewheel_token=SECRET)) == SECRET
+    password = freewheel_access(freewheel(freewheel_username="me", freewheel_password=SECRET))
+    assert password == PasswordGrant("me", SECRET)
+    client = freewheel_access(freewheel(freewheel_client_id="me", freewheel_client_secret=SECRET))
+    assert client == ClientCredentials("me", SECRET)
+
+
+@pytest.mark.parametrize(
+    ("given", "fix"),
+    [
+        ({"freewheel_username": "me"}, "set ADOPS_FREEWHEEL_PASSWORD as well."),
+        ({"freewheel_password": SECRET}, "set ADOPS_FREEWHEEL_USERNAME as well."),
+        ({"freewheel_client_id": "me"}, "set ADOPS_FREEWHEEL_CLIENT_SECRET as well."),
+        (
+            {"freewheel_token": SECRET, "freewheel_username": "me", "freewheel_password": SECRET},
+            "keep only one of ADOPS_FREEWHEEL_TOKEN; ADOPS_FREEWHEEL_USERNAME and ADOPS_FREEWHEEL_PASSWORD.",
+        ),
+    ],
+)
+def test_half_a_way_into_freewheel_and_two_of_them_are_mistakes(given: dict[str, Any], fix: str) -> None:
+    assert freewheel_access(freewheel(**given)) == NoAccess(fix, incomplete=True)
+
+
+def test_a_service_account_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    away = google_ad_manager_access(live_settings(gam_service_account_file=tmp_path / "none.json"))
+    assert isinstance(away, NoAccess)
+    assert away.incomplete
+    assert "ADOPS_GAM_SERVICE_ACCOUNT_FILE" in away.fix

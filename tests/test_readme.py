@@ -1,0 +1,38 @@
+"""What the README claims is executed here or in CI."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters
+
+from tests.docs import MEND, README, fenced, made
+
+
+def test_the_generated_parts_are_not_stale() -> None:
+    page = README.read_text("utf-8")
+    assert made(page) == page, f"mend it with: {MEND}"
+
+
+def test_the_first_screen_holds_the_two_commands_and_the_snippet() -> None:
+    first_screen = "\n".join(README.read_text("utf-8").splitlines()[:45])
+    for name in ("demo", "test", "claude-desktop"):
+        assert fenced(name) in first_screen
+
+
+def test_both_commands_start_from_nothing_but_python() -> None:
+    for name in ("demo", "test"):
+        assert fenced(name).startswith("python3 -m venv .venv && .venv/bin/pip install ")
+
+
+async def test_the_claude_desktop_snippet_starts_the_server(tmp_path: Path) -> None:
+    snippet = json.loads(fenced("claude-desktop"))["mcpServers"]["adops"]
+    installed = Path(sys.executable).parent
+    command = snippet["command"].replace("/full/path/to/adops-mcp/.venv/bin", str(installed))
+    server = StdioServerParameters(command=command, args=snippet.get("args", []), env={"ADOPS_DATA_DIR": str(tmp_path)})
+    async with Client(server, mode="legacy") as client:
+        result = await client.call_tool("list_avails", {"text": "sports", "min_available": 2_000_000})
+        assert result.structured_content["items"]
