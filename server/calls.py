@@ -72,6 +72,8 @@ def check(tool: AnyTool, arguments: Mapping[str, Any]) -> Arguments:
     """The arguments as the tool's model. Raises InvalidArguments that names every problem; nothing was sent."""
     try:
         return tool.arguments.model_validate_json(json.dumps(arguments), strict=True)
+    except RecursionError:
+        problems = ["the arguments are nested too deeply"]
     except ValidationError as error:
         problems = [_problem(tool, issue) for issue in error.errors(include_input=False, include_url=False)]
     more = len(problems) - MOST_PROBLEMS

@@ -86,14 +86,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         settings = load()
     except SettingsError as error:
-        print(f"adops-mcp: these settings cannot be used:\n{error}", file=sys.stderr)  # noqa: T201
-        return 2
+        return _unusable(error)
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         return _run(arguments, settings)
+    except SettingsError as error:
+        return _unusable(error)
     except KeyboardInterrupt:
         return 130
+
+
+def _unusable(problem: Exception) -> int:
+    print(f"adops-mcp: these settings cannot be used:\n{problem}", file=sys.stderr)  # noqa: T201
+    return 2
 
 
 def _run(arguments: argparse.Namespace, settings: Any) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 from pathlib import Path
 
 import uvicorn
@@ -13,15 +14,25 @@ from starlette.routing import Mount
 from server.sandbox import Sandbox
 from server.sandbox.freewheel_access import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
 from server.sandbox.interchange import API_KEY
-from server.settings import Settings
-from server.vendors import sandbox_path
+from server.settings import Settings, SettingsError
+from server.vendors import open_sandbox, sandbox_path
 
 HOST = "127.0.0.1"
 
 
 def reset(settings: Settings) -> int:
+    """Seed in place, so that running servers see it; only a damaged file is replaced."""
     path = sandbox_path(settings)
-    sandbox = Sandbox(path)
+    try:
+        sandbox = open_sandbox(settings)
+    except SettingsError as error:
+        damaged = isinstance(error.__cause__, sqlite3.DatabaseError) and not isinstance(
+            error.__cause__, sqlite3.OperationalError
+        )
+        if not damaged:
+            raise
+        path.unlink()
+        sandbox = open_sandbox(settings)
     sandbox.reset()
     sandbox.close()
     print(f"The sandbox in {path} is as new.")  # noqa: T201
@@ -30,8 +41,7 @@ def reset(settings: Settings) -> int:
 
 def serve(settings: Settings, port: int) -> int:
     """Serve until interrupted. The vendors share the state of the embedded sandbox."""
-    path = sandbox_path(settings)
-    sandbox = Sandbox(path)
+    sandbox = open_sandbox(settings)
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -40,7 +50,7 @@ def serve(settings: Settings, port: int) -> int:
         print(f"Port {port} on {HOST} is taken; choose another with --port.")  # noqa: T201
         return 1
     origin = f"http://{HOST}:{listener.getsockname()[1]}"
-    key_file = _write_key(sandbox, path.parent, origin)
+    key_file = _write_key(sandbox, sandbox_path(settings).parent, origin)
     print(_how_to_reach(origin, key_file), flush=True)  # noqa: T201
     app = Starlette(
         routes=[

@@ -10,19 +10,24 @@ from mcp.server.stdio import stdio_server
 
 from server.app import build_server, offered_tools
 from server.settings import Settings, unknown_variables
-from server.vendors import missing_vendors
+from server.vendors import missing_vendors, open_sandbox
 
 logger = logging.getLogger(__name__)
 
 
 def serve_stdio(settings: Settings) -> int:
-    """Serve until stdin ends. Refuses to start with no vendor at all: a client would only see an empty server."""
+    """Serve until stdin ends. Refuses to start with no vendor at all: a client would only see an empty server.
+
+    Raises SettingsError, before anything is served, when the sandbox's state cannot be used.
+    """
     if not offered_tools(settings):
         print(f"adops-mcp: no vendor is configured for {settings.environment}, so there is no tool:", file=sys.stderr)  # noqa: T201
         for vendor, way in missing_vendors(settings).items():
             print(f"  {vendor}: {way.fix}", file=sys.stderr)  # noqa: T201
         print("Or leave ADOPS_ENVIRONMENT out to use the sandbox.", file=sys.stderr)  # noqa: T201
         return 2
+    if settings.environment == "sandbox":
+        open_sandbox(settings).close()
     for line in unknown_variables():
         logger.warning(line)
     anyio.run(_serve, settings)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 from pydantic import SecretStr
@@ -15,6 +17,7 @@ from server import __version__
 from server.settings import (
     NoAccess,
     Settings,
+    SettingsError,
     freewheel_access,
     google_ad_manager_access,
     interchange_access,
@@ -28,6 +31,9 @@ from tools.interchange.client import InterchangeClient
 from tools.limits import SlidingWindow
 from tools.tool import VendorName
 from tools.transport import Auth, StaticToken, Timing, Transport
+
+if TYPE_CHECKING:
+    from server.sandbox import Sandbox
 
 _INTERCHANGE = {
     "live": "https://api.interchange.io/api/v2/storefront",
@@ -107,6 +113,20 @@ def sandbox_path(settings: Settings) -> Path:
     return Path(platformdirs.user_data_dir("adops-mcp", appauthor=False)) / FILE_NAME
 
 
+def open_sandbox(settings: Settings, clock: Callable[[], datetime] | None = None) -> Sandbox:
+    """The sandbox over its file, made when absent. Raises SettingsError when the file cannot be used."""
+    from server.sandbox import Sandbox  # noqa: PLC0415 - staging and live do without the sandbox
+
+    path = sandbox_path(settings)
+    try:
+        return Sandbox(path, clock or (lambda: datetime.now(UTC)))
+    except (OSError, sqlite3.Error) as error:
+        raise SettingsError(
+            f"ADOPS_DATA_DIR: the sandbox's state in {path} cannot be opened and written; choose another directory, "
+            "or run `adops-mcp sandbox reset`."
+        ) from error
+
+
 @asynccontextmanager
 async def open_backends(settings: Settings, wire: Wire | None = None) -> AsyncGenerator[Backends]:
     """The clients of every vendor that can be used in this environment."""
@@ -128,12 +148,11 @@ async def open_backends(settings: Settings, wire: Wire | None = None) -> AsyncGe
 
 def _sandbox(settings: Settings, wire: Wire, stack: AsyncExitStack) -> tuple[Access, Wire]:
     """The embedded vendors, their credentials, and the way to them; transports that were handed in still win."""
-    from server.sandbox import Sandbox  # noqa: PLC0415 - staging and live do without the sandbox
-    from server.sandbox.freewheel_access import PASSWORD, USERNAME  # noqa: PLC0415
+    from server.sandbox.freewheel_access import PASSWORD, USERNAME  # noqa: PLC0415 - staging and live do without the sandbox
     from server.sandbox.interchange import API_KEY  # noqa: PLC0415
 
     now = wire.timing.now
-    sandbox = Sandbox(sandbox_path(settings), lambda: datetime.fromtimestamp(now(), UTC))
+    sandbox = open_sandbox(settings, lambda: datetime.fromtimestamp(now(), UTC))
     stack.callback(sandbox.close)
     apps: dict[VendorName, httpx.AsyncBaseTransport] = {
         "interchange": httpx.ASGITransport(sandbox.interchange(), raise_app_exceptions=False),

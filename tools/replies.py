@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import httpx
 
@@ -14,6 +14,7 @@ EXCERPT = 300
 """How much of a vendor's own words an agent is shown, in characters."""
 
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+_HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069]+")
 _REQUEST_ID_HEADERS = ("x-request-id", "x-goog-correlation-id", "x-amzn-requestid", "x-correlation-id")
 
@@ -35,9 +36,9 @@ class Reply:
         return 200 <= self.status < 300
 
     def json(self) -> Any:
-        """The body as JSON. Raises NotJson."""
+        """The body as JSON, without NaN, infinities and halves of surrogate pairs. Raises NotJson."""
         try:
-            return json.loads(self.body)
+            return _encodable(json.loads(self.body, parse_constant=_no_json_number))
         except (ValueError, RecursionError):
             raise NotJson from None
 
@@ -94,6 +95,21 @@ class Reply:
         except NotJson:
             return "a body that is not JSON"
         return "JSON of another shape"
+
+
+def _no_json_number(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _encodable(node: Any) -> Any:
+    """Half a surrogate pair is legal in JSON's escapes and in no encoding that the answer has to pass later."""
+    if isinstance(node, str):
+        return _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", node)
+    if isinstance(node, list):
+        return [_encodable(item) for item in cast("list[Any]", node)]
+    if isinstance(node, dict):
+        return {_encodable(key): _encodable(value) for key, value in cast("dict[str, Any]", node).items()}
+    return node
 
 
 def printable(text: str, *, limit: int = EXCERPT, secrets: Iterable[str] = ()) -> str:

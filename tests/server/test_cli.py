@@ -98,6 +98,24 @@ async def test_a_reset_gives_back_what_was_held(
     assert str(tmp_path) in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", [["serve"], ["doctor"], ["sandbox", "reset"], ["sandbox", "serve", "--port", "0"]])
+def test_a_data_directory_that_cannot_be_written_is_named_by_its_setting(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ADOPS_DATA_DIR", str(tmp_path / "file"))
+    assert main(command) == 2
+    assert "ADOPS_DATA_DIR: the sandbox's state in" in capsys.readouterr().err
+
+
+def test_a_reset_replaces_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADOPS_DATA_DIR", str(tmp_path))
+    (tmp_path / "sandbox.sqlite3").write_bytes(b"no database " * 1000)
+    assert main(["doctor"]) == 2
+    assert main(["sandbox", "reset"]) == 0
+    assert main(["doctor"]) == 0
+
+
 @contextmanager
 def sandbox_on_loopback(directory: Path) -> Generator[dict[str, str]]:
     """`adops-mcp sandbox serve` on a free port; the settings that it prints."""
