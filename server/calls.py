@@ -69,13 +69,19 @@ class Calls:
 
 
 def check(tool: AnyTool, arguments: Mapping[str, Any]) -> Arguments:
-    """The arguments as the tool's model. Raises InvalidArguments that names every problem; nothing was sent."""
+    """The arguments as the tool's model; a null is as good as an argument that was left out.
+
+    Raises InvalidArguments that names every problem; nothing was sent.
+    """
+    given = {name: value for name, value in arguments.items() if value is not None}
     try:
-        return tool.arguments.model_validate_json(json.dumps(arguments), strict=True)
-    except RecursionError:
-        problems = ["the arguments are nested too deeply"]
+        return tool.arguments.model_validate_json(json.dumps(given))
     except ValidationError as error:
         problems = [_problem(tool, issue) for issue in error.errors(include_input=False, include_url=False)]
+    except RecursionError:
+        problems = ["the arguments are nested too deeply"]
+    except ValueError:
+        problems = ["a number has too many digits"]
     more = len(problems) - MOST_PROBLEMS
     listed = "; ".join(problems[:MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
     raise InvalidArguments(

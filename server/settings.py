@@ -42,7 +42,9 @@ BaseUrl = Annotated[str, AfterValidator(_safe_base_url)]
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, str_strip_whitespace=True
+    )
 
     environment: Environment = Field(
         default="sandbox", description="sandbox (the vendors run inside the process), staging or live."

@@ -30,7 +30,7 @@ from tools.google_ad_manager.client import GoogleAdManagerClient
 from tools.interchange.client import InterchangeClient
 from tools.limits import SlidingWindow
 from tools.tool import VendorName
-from tools.transport import Auth, StaticToken, Timing, Transport
+from tools.transport import Auth, Retries, StaticToken, Timing, Transport
 
 if TYPE_CHECKING:
     from server.sandbox import Sandbox
@@ -204,8 +204,9 @@ class _Opening:
         http = self._http("google_ad_manager", base_url)
         issuer = self._transport("Google's token endpoint", http, None, requests=2, seconds=1)
         account = ServiceAccountToken(key, issuer, timing=self._wire.timing)
+        retries = Retries(after_429=5.0)
         return GoogleAdManagerClient(
-            self._transport("Google Ad Manager", http, account, requests=2, seconds=1), account
+            self._transport("Google Ad Manager", http, account, requests=2, seconds=1, retries=retries), account
         )
 
     def _http(self, vendor: VendorName, base_url: str = "") -> httpx.AsyncClient:
@@ -220,8 +221,15 @@ class _Opening:
         return http
 
     def _transport(
-        self, vendor: str, http: httpx.AsyncClient, auth: Auth | None, *, requests: int, seconds: float
+        self,
+        vendor: str,
+        http: httpx.AsyncClient,
+        auth: Auth | None,
+        *,
+        requests: int,
+        seconds: float,
+        retries: Retries | None = None,
     ) -> Transport:
         timing = self._wire.timing
         limit = SlidingWindow(requests, seconds, clock=timing.clock, sleep=timing.sleep)
-        return Transport(vendor, http, limit=limit, auth=auth, timing=timing)
+        return Transport(vendor, http, limit=limit, auth=auth, timing=timing, retries=retries)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from tools.schema import Result
 
@@ -36,8 +36,25 @@ def wire_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-Moment = AwareDatetime
-"""A date-time with an offset: `2026-11-22T13:00:00Z`."""
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
+
+
+def _written_as_date_time(value: Any) -> Any:
+    if not isinstance(value, str) or not _DATE_TIME.match(value):
+        raise ValueError("write a date-time with an offset, such as 2026-11-22T13:00:00Z")
+    return value
+
+
+def _within_reach(moment: datetime) -> datetime:
+    if not 1970 <= moment.year < 3000:
+        raise ValueError("the year must be from 1970 to 2999")
+    return moment
+
+
+Moment = Annotated[
+    AwareDatetime, Field(strict=False), BeforeValidator(_written_as_date_time), AfterValidator(_within_reach)
+]
+"""A date-time with an offset: `2026-11-22T13:00:00Z`. Never a bare number, which would be read as a Unix time."""
 
 
 class Page(Result):

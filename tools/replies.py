@@ -1,22 +1,50 @@
-"""Reading a vendor's answer: its JSON, its error words, its request id. Nothing here raises on odd input."""
+"""Reading a vendor's answer: its JSON, its error words, its request id, and what it means when it cannot be read."""
 
 from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn, cast
+from enum import Enum
+from typing import Any, NoReturn, TypeVar, cast
 
 import httpx
+from pydantic import BaseModel, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+
+from tools.errors import InDoubt, UnexpectedAnswer
+
+M = TypeVar("M", bound=BaseModel)
 
 EXCERPT = 300
 """How much of a vendor's own words an agent is shown, in characters."""
 
-_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
+_TAG = re.compile(r"<[a-z!/?][^>]*>?", re.IGNORECASE)
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069]+")
+_INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+"""Unicode's categories of what controls a terminal, turns text around or cannot be seen."""
+
 _REQUEST_ID_HEADERS = ("x-request-id", "x-goog-correlation-id", "x-amzn-requestid", "x-correlation-id")
+
+
+class Kind(Enum):
+    """What a request is to the vendor: see `tools.transport`."""
+
+    READ = "read"
+    PROBE = "probe"
+    WRITE = "write"
+
+
+def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+IfReadable = WrapValidator(_or_none)
+"""For a model's fields that may come in any shape: what cannot be read must not hide what can."""
 
 
 class NotJson(ValueError):
@@ -93,8 +121,67 @@ class Reply:
         try:
             self.json()
         except NotJson:
-            return "a body that is not JSON"
+            return "text"
         return "JSON of another shape"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A vendor's answer with what was asked, which decides what it means when it cannot be understood.
+
+    look: for a write, how a person or agent finds out whether it was done.
+    """
+
+    vendor: str
+    kind: Kind
+    look: str
+    reply: Reply
+
+    @property
+    def status(self) -> int:
+        return self.reply.status
+
+    @property
+    def is_success(self) -> bool:
+        return self.reply.is_success
+
+    def json(self) -> Any:
+        """Raises UnexpectedAnswer, or InDoubt for the answer to a write, when it is not JSON."""
+        try:
+            return self.reply.json()
+        except NotJson:
+            self.unreadable(f"{self.reply.looks_like()} instead of JSON")
+
+    def parse(self, model: type[M], payload: Any) -> M:
+        """The payload as `model`, which ignores what it does not know. Raises as `json` does, naming the fields."""
+        try:
+            return model.model_validate(payload)
+        except ValidationError as error:
+            fields = sorted({".".join(str(step) for step in issue["loc"]) for issue in error.errors()} - {""})
+        named = f"JSON whose {', '.join(fields[:5])} could not be read" if fields else "JSON of another shape"
+        self.unreadable(named)
+
+    def unreadable(self, what: str) -> NoReturn:
+        """Raise for an answer that cannot be understood: `what` completes "answered with ..."."""
+        if self.kind is Kind.WRITE:
+            raise in_doubt(f"{self.vendor} answered with {what}", self.look, self.reply)
+        raise UnexpectedAnswer(
+            f"{self.vendor} answered with {what}. Nothing can be said about what it holds.",
+            next_step="Do not guess the answer. Call again later; if it stays so, the operator runs "
+            "`adops-mcp doctor`.",
+            upstream_status=self.reply.status,
+            request_id=self.reply.request_id,
+        )
+
+
+def in_doubt(what: str, look: str, reply: Reply | None = None) -> InDoubt:
+    """The error for a write that was sent and whose outcome is not known; `what` says how that came about."""
+    return InDoubt(
+        f"The request was sent, but {what}: it may or may not have been carried out.",
+        next_step=f"Do not send it again yet. {look}".strip(),
+        upstream_status=reply.status if reply else None,
+        request_id=reply.request_id if reply else None,
+    )
 
 
 def _no_json_number(name: str) -> NoReturn:
@@ -113,12 +200,12 @@ def _encodable(node: Any) -> Any:
 
 
 def printable(text: str, *, limit: int = EXCERPT, secrets: Iterable[str] = ()) -> str:
-    """A vendor's words on one line, without URLs, control characters and our secrets, cut to `limit`."""
+    """A vendor's words on one line, cut to `limit`: no URLs, markup, invisible characters or secrets of ours."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")
-    text = _URL.sub("[link]", _UNPRINTABLE.sub(" ", text))
-    text = " ".join(text.split())
+    text = "".join(" " if unicodedata.category(character) in _INVISIBLE else character for character in text)
+    text = " ".join("[link]" if "://" in word else word for word in _TAG.sub(" ", text).split())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
@@ -132,8 +219,8 @@ def _words(payload: Any) -> tuple[str | None, str | None]:
     if isinstance(error, dict):
         return _structured(cast("dict[str, Any]", error))
     errors = body.get("errors")
-    if isinstance(errors, list):
-        return None, "; ".join(_messages(cast("list[Any]", errors))) or None
+    if isinstance(errors, list) and (messages := _messages(cast("list[Any]", errors))):
+        return None, "; ".join(messages)
     for key in ("message", "Message", "error_description"):
         if isinstance(body.get(key), str) and body[key]:
             return (error if isinstance(error, str) else None), body[key]
@@ -142,8 +229,10 @@ def _words(payload: Any) -> tuple[str | None, str | None]:
 
 def _structured(error: dict[str, Any]) -> tuple[str | None, str | None]:
     code = error.get("status") if isinstance(error.get("status"), str) else error.get("code")
-    message = error.get("message")
+    field, message = error.get("field"), error.get("message")
     parts = [message] if isinstance(message, str) else []
+    if parts and isinstance(field, str) and field:
+        parts = [f"{field}: {message}"]
     details = error.get("details")
     if isinstance(details, dict):
         issues = cast("dict[str, Any]", details).get("issues")

@@ -1,7 +1,7 @@
 """JSON schemas of the tools, from the pydantic models and nothing else.
 
-Arguments and results share one dialect: no `title` noise, and an optional field is one that may be left out,
-never one that may be null.
+Arguments and results share one dialect: no `title` noise, and an optional field is one that may be left out; that
+a null is taken for that is not advertised.
 """
 
 from __future__ import annotations

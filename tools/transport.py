@@ -11,20 +11,18 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, NoReturn, Protocol, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, NoReturn, Protocol
 
 import anyio
 import httpx
-from pydantic import BaseModel, ValidationError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from tools.errors import (
     AdOpsError,
     Conflict,
     Forbidden,
-    InDoubt,
+    NotConfigured,
     NotFound,
     RateLimited,
     Refused,
@@ -33,9 +31,7 @@ from tools.errors import (
     UnexpectedAnswer,
 )
 from tools.limits import SlidingWindow
-from tools.replies import NotJson, Reply
-
-M = TypeVar("M", bound=BaseModel)
+from tools.replies import Answer, Kind, Reply, in_doubt
 
 LARGEST_REPLY = 16 * 1024 * 1024
 """Bytes of one answer that are read; the largest documented one is a projection of tens of kilobytes."""
@@ -43,11 +39,8 @@ LARGEST_REPLY = 16 * 1024 * 1024
 NEVER_OPENED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """httpx's exceptions that prove that no byte of the request left."""
 
-
-class Kind(Enum):
-    READ = "read"
-    PROBE = "probe"
-    WRITE = "write"
+NEVER_WRITTEN = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)
+"""httpx's exceptions over a request that it refuses to write: no byte left, and sending again does not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +60,16 @@ class Timing:
 class Retries:
     """How often a read is sent in all, and how long the pauses are, in seconds.
 
-    The pause before try n is `first * 2**(n-1)`, at most `longest`, of which a random half is taken off. A
+    The pause after try n is `first * 2**(n-1)`, at most `longest`, of which a random half is taken off. A
     vendor's Retry-After replaces it; one above `longest_retry_after` ends the tries, so that an agent never
-    waits in silence.
+    waits in silence. After a 429 without one, the pause is at least `after_429`.
     """
 
     attempts: int = 3
     first: float = 0.5
     longest: float = 8.0
     longest_retry_after: float = 20.0
+    after_429: float = 0.0
 
 
 class Auth(Protocol):
@@ -162,11 +156,13 @@ class Transport:
         timeout: float = 30.0,
         hints: Hints | None = None,
         answers: Collection[int] = (),
-    ) -> Reply:
+        secrets: Collection[str] = (),
+    ) -> Answer:
         """Send one request and return its 2xx answer.
 
         timeout: seconds for one whole try, from the first byte sent to the last one read.
         answers: other statuses that the caller reads itself.
+        secrets: what the request holds, besides the token, that no error may repeat.
         Raises a class of `tools.errors` for anything else.
         """
         request = self._http.build_request(
@@ -178,7 +174,7 @@ class Transport:
             content=content,
         )
         request.headers.update(headers or {})
-        call = _Call(kind, request, timeout, hints or Hints(), answers)
+        call = _Call(kind, request, timeout, hints or Hints(), answers, secrets)
         tries = AsyncRetrying(
             stop=stop_after_attempt(self._retries.attempts),
             wait=self._pause,
@@ -188,54 +184,22 @@ class Transport:
         )
         return await tries(self._try, call)
 
-    def parse(self, model: type[M], payload: Any, *, kind: Kind = Kind.READ, look: str = "") -> M:
-        """Read a vendor's JSON as `model`, which ignores what it does not know.
-
-        Raises UnexpectedAnswer that names the fields, or InDoubt for the answer to a write.
-        """
-        try:
-            return model.model_validate(payload)
-        except ValidationError as error:
-            fields = sorted({".".join(str(step) for step in issue["loc"]) or "the whole" for issue in error.errors()})
-            self.unreadable(kind, "JSON whose " + ", ".join(fields[:5]) + " could not be read", look=look)
-
-    def unreadable(self, kind: Kind, what: str, *, look: str = "", reply: Reply | None = None) -> NoReturn:
-        """Raise for a 2xx answer that cannot be understood: `what` completes "answered with ..."."""
-        status = reply.status if reply else None
-        request_id = reply.request_id if reply else None
-        if kind is Kind.WRITE:
-            raise self._in_doubt(f"{self.vendor} answered with {what}", look, status=status, request_id=request_id)
-        raise UnexpectedAnswer(
-            f"{self.vendor} answered with {what}. Nothing can be said about what it holds.",
-            next_step="Do not guess the answer. Call again later; if it stays so, the operator runs "
-            "`adops-mcp doctor`.",
-            upstream_status=status,
-            request_id=request_id,
-        )
-
-    def read_json(self, reply: Reply, *, kind: Kind = Kind.READ, look: str = "") -> Any:
-        try:
-            return reply.json()
-        except NotJson:
-            self.unreadable(kind, reply.looks_like() + " instead of JSON", look=look, reply=reply)
-
-    async def _try(self, call: _Call) -> Reply:
-        reply, secret = await self._send_with_token(call, refused=None)
-        if reply.status == 401 and self._auth is not None and (fresh := await self._auth.renew(secret)):
-            reply, secret = await self._send_with_token(call, refused=fresh)
+    async def _try(self, call: _Call) -> Answer:
+        reply, token = await self._send_with_token(call, None)
+        if reply.status == 401 and self._auth is not None and (fresh := await self._auth.renew(token)):
+            reply, token = await self._send_with_token(call, fresh)
         if reply.is_success or reply.status in call.answers:
-            return reply
-        self._judge(call, reply, secret)
+            return self._answer(call, reply)
+        self._judge(call, reply, [token, *call.secrets])
 
-    async def _send_with_token(self, call: _Call, *, refused: str | None) -> tuple[Reply, str]:
+    async def _send_with_token(self, call: _Call, fresh: str | None) -> tuple[Reply, str]:
         token = ""
         if self._auth is not None:
-            token = refused or await self._auth.token()
+            token = fresh or await self._auth.token()
             call.request.headers["Authorization"] = f"Bearer {token}"
         await self._limit.acquire(self.vendor)
         try:
-            with anyio.fail_after(call.timeout):
-                return await self._exchange(call), token
+            return await self._exchange(call), token
         except NEVER_OPENED:
             raise _SendAgain(
                 Unavailable(
@@ -244,28 +208,53 @@ class Transport:
                     "network and runs `adops-mcp doctor`.",
                 )
             ) from None
+        except NEVER_WRITTEN:
+            raise self._not_sendable() from None
         except (httpx.TransportError, TimeoutError) as error:
             timed_out = isinstance(error, (httpx.TimeoutException, TimeoutError))
             self._lost(call, "did not answer in time" if timed_out else "closed the connection before it answered")
 
     async def _exchange(self, call: _Call) -> Reply:
-        response = await self._http.send(call.request, stream=True)
+        """Send, and read to the end. A 4xx is a refusal whatever becomes of its body."""
+        head: Reply | None = None
         try:
-            body = bytearray()
+            with anyio.fail_after(call.timeout):
+                response = await self._http.send(call.request, stream=True)
+                head = Reply(response.status_code, response.headers, b"")
+                try:
+                    return replace(head, body=await self._body(call, response, head))
+                finally:
+                    await response.aclose()
+        except (httpx.TransportError, TimeoutError, AdOpsError):
+            if head is not None and 400 <= head.status < 500:
+                return head
+            raise
+
+    async def _body(self, call: _Call, response: httpx.Response, head: Reply) -> bytes:
+        body = bytearray()
+        try:
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > LARGEST_REPLY:
-                    megabytes = LARGEST_REPLY // (1024 * 1024)
-                    self.unreadable(call.kind, f"more than {megabytes} MiB", look=call.hints.look)
-            return Reply(response.status_code, response.headers, bytes(body))
+                    self._answer(call, head).unreadable(f"more than {LARGEST_REPLY // (1024 * 1024)} MiB")
         except httpx.DecodingError:
-            self.unreadable(call.kind, "a body that cannot be decoded", look=call.hints.look)
-        finally:
-            await response.aclose()
+            self._answer(call, head).unreadable("a body that cannot be decoded")
+        return bytes(body)
+
+    def _answer(self, call: _Call, reply: Reply) -> Answer:
+        return Answer(self.vendor, call.kind, call.hints.look, reply)
+
+    def _not_sendable(self) -> AdOpsError:
+        setting = self._auth.setting if self._auth else "its credentials and base URL"
+        return NotConfigured(
+            f"The request to {self.vendor} could not be written, so nothing was sent: a header or the URL holds "
+            "characters that HTTP does not allow.",
+            next_step=f"The operator corrects {setting}, then runs `adops-mcp doctor`.",
+        )
 
     def _lost(self, call: _Call, what: str) -> NoReturn:
         if call.kind is Kind.WRITE:
-            raise self._in_doubt(f"{self.vendor} {what}", call.hints.look) from None
+            raise in_doubt(f"{self.vendor} {what}", call.hints.look) from None
         error = Unavailable(
             f"{self.vendor} {what}. Nothing was changed.",
             next_step="Make the same call again in a minute.",
@@ -274,23 +263,18 @@ class Transport:
             raise _SendAgain(error) from None
         raise error from None
 
-    def _judge(self, call: _Call, reply: Reply, secret: str) -> NoReturn:
+    def _judge(self, call: _Call, reply: Reply, secrets: Collection[str]) -> NoReturn:
         status = reply.status
         if call.kind is Kind.WRITE and not 400 <= status < 500:
-            raise self._in_doubt(
-                f"{self.vendor} answered {status}",
-                call.hints.look,
-                status=status,
-                request_id=reply.request_id,
-            )
-        error = self._refusal(call, reply, secret)
+            raise in_doubt(f"{self.vendor} answered {status}", call.hints.look, reply)
+        error = self._refusal(call, reply, secrets)
         if call.kind is Kind.READ and (status in (408, 429) or status >= 500):
             after = reply.retry_after
             if after is None or after <= self._retries.longest_retry_after:
                 raise _SendAgain(error, after)
         raise error
 
-    def _refusal(self, call: _Call, reply: Reply, secret: str) -> AdOpsError:
+    def _refusal(self, call: _Call, reply: Reply, secrets: Collection[str]) -> AdOpsError:
         status = reply.status
         kind, otherwise = _REFUSALS.get(status, (Refused, _CORRECT_IT))
         if status >= 500:
@@ -302,9 +286,9 @@ class Transport:
             )
         elif status == 401 and self._auth is not None:
             otherwise = f"The operator checks {self._auth.setting}, then runs `adops-mcp doctor`."
-        elif status == 429 and (after := reply.retry_after) is not None:
+        if kind.retryable and (after := reply.retry_after) is not None:
             otherwise = f"Wait {after:.0f} s, then make the same call again."
-        code, words = reply.vendor_error(secrets=[secret])
+        code, words = reply.vendor_error(secrets)
         named = f" {code}" if code else ""
         said = f': "{words}"' if words else f" ({reply.looks_like()})"
         unchanged = " Nothing was changed." if call.kind is Kind.WRITE else ""
@@ -317,20 +301,14 @@ class Transport:
             request_id=reply.request_id,
         )
 
-    def _in_doubt(self, what: str, look: str, *, status: int | None = None, request_id: str | None = None) -> InDoubt:
-        return InDoubt(
-            f"The request was sent, but {what}: it may or may not have been carried out.",
-            next_step=f"Do not send it again yet. {look}".strip(),
-            upstream_status=status,
-            request_id=request_id,
-        )
-
     def _pause(self, state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None
         if isinstance(failure, _SendAgain) and failure.after is not None:
             return failure.after
         pause = min(self._retries.longest, self._retries.first * 2 ** (state.attempt_number - 1))
-        return pause * (1 - self._timing.jitter() / 2)
+        pause *= 1 - self._timing.jitter() / 2
+        limited = isinstance(failure, _SendAgain) and isinstance(failure.error, RateLimited)
+        return max(pause, self._retries.after_429) if limited else pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,6 +318,7 @@ class _Call:
     timeout: float
     hints: Hints
     answers: Collection[int]
+    secrets: Collection[str]
 
 
 _CORRECT_IT = "Correct the arguments as the message says, then call again."

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from tools.freewheel.models import InventoryPackagePage, ProposedInsertionOrder
-from tools.transport import Hints, Kind, Transport
+from tools.replies import Answer, Kind
+from tools.transport import Hints, Transport
 
 PACKAGES = "/services/v4/inventory_packages"
 PROPOSED_IOS = "/services/v4/proposed_insertion_orders"
@@ -24,7 +25,7 @@ class FreeWheelClient:
 
     async def list_inventory_packages(self, query: Mapping[str, str | int]) -> InventoryPackagePage:
         """One page of the network's inventory packages; `query` in FreeWheel's spelling ("Query Parameters")."""
-        reply = await self._transport.request(
+        answer = await self._transport.request(
             Kind.READ,
             "GET",
             PACKAGES,
@@ -37,9 +38,7 @@ class FreeWheelClient:
                 }
             ),
         )
-        return self._transport.parse(
-            InventoryPackagePage, self._list(self._transport.read_json(reply), "inventory_packages")
-        )
+        return answer.parse(InventoryPackagePage, _listed(answer, "inventory_packages"))
 
     async def create_proposed_insertion_order(
         self, body: Mapping[str, Any], *, campaign_id: int | None, look: str
@@ -57,7 +56,7 @@ class FreeWheelClient:
             if campaign_id is None
             else "Check campaign_id with the person; FreeWheel knows no such campaign in this network."
         )
-        reply = await self._transport.request(
+        answer = await self._transport.request(
             Kind.WRITE,
             "POST",
             path,
@@ -73,33 +72,34 @@ class FreeWheelClient:
                 look=look,
             ),
         )
-        payload = self._transport.read_json(reply, kind=Kind.WRITE, look=look)
-        order = _unwrap(payload, "proposed_insertion_order")
-        return self._transport.parse(ProposedInsertionOrder, order, kind=Kind.WRITE, look=look)
+        return answer.parse(ProposedInsertionOrder, _unwrapped(answer, "proposed_insertion_order"))
 
-    def _list(self, payload: Any, key: str) -> dict[str, Any]:
-        """A list answer with its items under `items`, from any of the envelopes seen in v4.
 
-        A reply with neither the resource's own key nor `items` is refused: an empty list would be a lie.
-        """
-        if isinstance(payload, dict):
-            envelope = cast("dict[str, Any]", payload)
-            for name in (key, "items"):
-                if isinstance(envelope.get(name), list):
-                    return {
-                        "items": envelope[name],
-                        "total": _first(envelope, "total", "total_count"),
-                        "total_pages": _first(envelope, "total_pages", "total_page"),
-                    }
-        self._transport.unreadable(Kind.READ, f"JSON that has neither `{key}` nor `items`")
+def _listed(answer: Answer, key: str) -> dict[str, Any]:
+    """A list answer with its items under `items`, from any of the envelopes seen in v4.
+
+    One with neither the resource's own key nor `items` is refused: an empty list would be a lie.
+    """
+    payload = answer.json()
+    if isinstance(payload, dict):
+        envelope = cast("dict[str, Any]", payload)
+        for name in (key, "items"):
+            if isinstance(envelope.get(name), list):
+                return {
+                    "items": envelope[name],
+                    "total": _first(envelope, "total", "total_count"),
+                    "total_pages": _first(envelope, "total_pages", "total_page"),
+                }
+    answer.unreadable(f"JSON that has neither `{key}` nor `items`")
 
 
 def _first(envelope: dict[str, Any], *names: str) -> Any:
     return next((envelope[name] for name in names if envelope.get(name) is not None), None)
 
 
-def _unwrap(payload: Any, key: str) -> Any:
+def _unwrapped(answer: Answer, key: str) -> Any:
     """The object itself, whether it came bare or wrapped in its resource name."""
+    payload = answer.json()
     if isinstance(payload, dict):
         inner = cast("dict[str, Any]", payload).get(key)
         if isinstance(inner, dict):

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from tools.backends import Backends
 from tools.fields import FreeWheelId
 from tools.freewheel.models import ProposedInsertionOrder
+from tools.replies import printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 
@@ -129,7 +130,8 @@ async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) ->
     order = await backends.freewheel.create_proposed_insertion_order(
         _body(arguments),
         campaign_id=arguments.campaign_id,
-        look=f"First have a person look in FreeWheel, under Proposed IOs, for external_id {arguments.external_id!r}: "
+        look=f"First have a person look in FreeWheel, under Proposed IOs, for external_id "
+        f"{printable(arguments.external_id, limit=100)}: "
         "if it is there, the write was done.",
     )
     return CreatedProposedIo(

@@ -46,7 +46,7 @@ class ListInventoryPackages(Arguments):
 
 class Package(Result):
     id: int = Field(description="Inventory package id.")
-    name: str
+    name: str | None = None
     status: str | None = Field(default=None, description="ACTIVE or INACTIVE.")
     description: str | None = None
     updated_at: str | None = Field(default=None, description="Last update, UTC.")

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from tools.replies import IfReadable
+
 
 def _none_when_empty(value: Any) -> Any:
     return None if value == "" else value
@@ -21,8 +23,8 @@ def _upper(value: Any) -> Any:
 FwId = int
 """FreeWheel's FW_ID: a JSON integer in live answers, documented as a string in places; read from both."""
 
-Text = Annotated[str | None, BeforeValidator(_none_when_empty)]
-Enum = Annotated[str | None, BeforeValidator(_none_when_empty), BeforeValidator(_upper)]
+Text = Annotated[str | None, BeforeValidator(_none_when_empty), IfReadable]
+Enum = Annotated[str | None, BeforeValidator(_none_when_empty), BeforeValidator(_upper), IfReadable]
 
 
 class _Object(BaseModel):
@@ -33,7 +35,7 @@ class InventoryPackage(_Object):
     """Date-times are ISO 8601 in UTC, passed on as FreeWheel wrote them."""
 
     id: FwId
-    name: str
+    name: Text = None
     status: Enum = None
     description: Text = None
     created_at: Text = None
@@ -53,9 +55,9 @@ class ProposedInsertionOrder(_Object):
     external_id: Text = None
     name: Text = None
     description: Text = None
-    schedule: Schedule | None = None
-    brand_id: FwId | None = None
-    probability_of_close: int | None = None
+    schedule: Annotated[Schedule | None, IfReadable] = None
+    brand_id: Annotated[FwId | None, IfReadable] = None
+    probability_of_close: Annotated[int | None, IfReadable] = None
     proposed_io_status: Enum = None
     created_at: Text = None
     updated_at: Text = None
@@ -65,5 +67,5 @@ class InventoryPackagePage(_Object):
     """One page; `total` and `total_pages` are None when FreeWheel did not say."""
 
     items: list[InventoryPackage]
-    total: int | None = None
-    total_pages: int | None = None
+    total: Annotated[int | None, IfReadable] = None
+    total_pages: Annotated[int | None, IfReadable] = None

@@ -1,29 +1,37 @@
-"""The service account's access token, by google-auth over our own httpx client.
+"""The service account's access token, by Google's JWT bearer grant.
 
-google-auth is blocking, so its refresh runs in a worker thread and comes back to the event loop for the request.
-It is imported on first use: one tool needs it.
+google-auth signs the assertion; the one request goes through our own transport, with its clock, retries and errors.
+(google-auth's own `refresh` blocks, sleeps between tries of its own, and follows the machine's clock.) It is
+imported on first use: one tool needs it.
+
+Source: Google, "Using OAuth 2.0 for Server to Server Applications".
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from datetime import UTC
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import anyio
-import anyio.from_thread
 import anyio.to_thread
-from pydantic import SecretStr
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 
-from tools.errors import NotConfigured, Unauthorized
-from tools.transport import Kind, Timing, Transport
+from tools.errors import AdOpsError, NotConfigured, Unauthorized, Unavailable
+from tools.replies import Answer, Kind
+from tools.transport import Timing, Transport
 
 if TYPE_CHECKING:
-    from google.oauth2.service_account import Credentials
+    from google.auth.crypt import RSASigner
 
 SCOPE = "https://www.googleapis.com/auth/admanager.readonly"
 SETTING = "ADOPS_GAM_SERVICE_ACCOUNT_FILE"
+
+_AUDIENCE = "https://oauth2.googleapis.com/token"
+_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_LIFETIME = 3600
+_PASSING = ("server_error", "temporarily_unavailable", "internal_failure")
 
 
 class UnusableKey(NotConfigured):
@@ -36,8 +44,30 @@ class UnusableKey(NotConfigured):
         )
 
 
+class _KeyFile(BaseModel):
+    """The fields of a key file that are used (Google Cloud, "Service account keys")."""
+
+    type: Literal["service_account"]
+    client_email: str
+    private_key: SecretStr
+    private_key_id: str | None = None
+    token_uri: Annotated[str, Field(pattern="^https?://")]
+
+
+class _Granted(BaseModel):
+    access_token: Annotated[SecretStr, Field(min_length=1)]
+    expires_in: Annotated[float, Field(gt=0)] = float(_LIFETIME)
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    email: str
+    token_uri: str
+    signer: RSASigner
+
+
 class ServiceAccountToken:
-    """key: gives the text of the JSON key file; asked once, in a worker thread, when the first token is needed."""
+    """key: gives the text of the JSON key file; asked once, in a worker thread, when it is first needed."""
 
     setting = SETTING
 
@@ -46,94 +76,103 @@ class ServiceAccountToken:
         self._transport = transport
         self._now = timing.now
         self._minting = anyio.Lock()
-        self._credentials: Credentials | None = None
+        self._account: _Account | None = None
         self._token: str | None = None
         self._ends = 0.0
 
     async def email(self) -> str:
         """The account that a person grants in Ad Manager. Raises UnusableKey."""
         async with self._minting:
-            return str(cast("Any", await self._account()).service_account_email)
+            return (await self._read()).email
 
     async def token(self) -> str:
         """Raises UnusableKey, Unauthorized (Google refuses the account), or what the transport raises."""
         async with self._minting:
             if self._token is None or self._now() >= self._ends:
-                await self._mint()
-            return self._token or ""
+                self._token = await self._mint()
+            return self._token
 
     async def renew(self, refused: str) -> str | None:
         async with self._minting:
             if self._token is None or self._token == refused:
-                await self._mint()
+                self._token = None
+                self._token = await self._mint()
             return self._token
 
-    async def _account(self) -> Credentials:
-        if self._credentials is None:
-            self._credentials = await anyio.to_thread.run_sync(_read_key, self._key)
-        return self._credentials
+    async def _read(self) -> _Account:
+        if self._account is None:
+            self._account = await anyio.to_thread.run_sync(_read_key, self._key)
+        return self._account
 
-    async def _mint(self) -> None:
-        from google.auth.exceptions import RefreshError  # noqa: PLC0415 - paid for by the one tool that needs it
-
-        account: Any = await self._account()
-        self._token = None
-        try:
-            await anyio.to_thread.run_sync(account.refresh, self._request)
-        except RefreshError:
-            raise Unauthorized(
-                "Google gives no token for this service account: the key was deleted, disabled or belongs to a "
-                "deleted account.",
-                next_step=f"A person makes a new key for the service account in Google Cloud; the operator points "
-                f"{SETTING} at it.",
-            ) from None
-        self._token = str(account.token)
-        self._ends = account.expiry.replace(tzinfo=UTC).timestamp() - 60
-
-    def _request(
-        self,
-        url: str,
-        method: str = "GET",
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float = 30.0,
-        **_: Any,
-    ) -> _Answer:
-        """google-auth's `transport.Request`: called in its thread, sent from the event loop."""
-
-        async def send() -> _Answer:
-            reply = await self._transport.request(
-                Kind.READ, method, url, content=body, headers=headers, timeout=timeout, answers=range(400, 408)
-            )
-            return _Answer(reply.status, dict(reply.headers), reply.body)
-
-        return anyio.from_thread.run(send)
+    async def _mint(self) -> str:
+        account = await self._read()
+        asked_at = self._now()
+        assertion = _assertion(account, int(asked_at))
+        answer = await self._transport.request(
+            Kind.READ,
+            "POST",
+            account.token_uri,
+            form={"grant_type": _GRANT, "assertion": assertion},
+            secrets=[assertion],
+            answers=(400, 401),
+        )
+        if not answer.is_success:
+            raise _refused(answer)
+        granted = answer.parse(_Granted, answer.json())
+        self._ends = asked_at + max(granted.expires_in - 60, granted.expires_in / 2)
+        return granted.access_token.get_secret_value()
 
 
-class _Answer:
-    """google-auth's `transport.Response`."""
+def _assertion(account: _Account, now: int) -> str:
+    from google.auth import jwt  # noqa: PLC0415 - paid for by the one tool that needs it
 
-    def __init__(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
-        self.status = status
-        self.headers = headers
-        self.data = data
+    claims = {"iss": account.email, "scope": SCOPE, "aud": _AUDIENCE, "iat": now, "exp": now + _LIFETIME}
+    return cast("Any", jwt).encode(account.signer, claims).decode()
 
 
-def _read_key(key: Callable[[], SecretStr]) -> Credentials:
-    from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415 - paid for by the one tool that needs it
-    from google.oauth2.service_account import Credentials  # noqa: PLC0415
+def _refused(answer: Answer) -> AdOpsError:
+    """Google's word on a grant that it did not make; anything but its own error shape is not its word."""
+    body: Any = answer.json()
+    error = cast("dict[str, Any]", body).get("error") if isinstance(body, dict) else None
+    if not isinstance(error, str):
+        answer.unreadable("a refusal that is not Google's")
+    if error in _PASSING:
+        return Unavailable(
+            "Google gives no token at the moment. Nothing was changed.",
+            next_step="Make the same call again in a minute.",
+            upstream_status=answer.status,
+            upstream_code=error,
+        )
+    return Unauthorized(
+        "Google gives no token for this service account: the key or the account was deleted or disabled, or this "
+        "machine's clock is wrong.",
+        next_step=f"A person checks the account and its key in Google Cloud, and makes a new key if need be; the "
+        f"operator points {SETTING} at it.",
+        upstream_status=answer.status,
+        upstream_code=error[:80],
+    )
+
+
+def _read_key(key: Callable[[], SecretStr]) -> _Account:
+    from google.auth.crypt import RSASigner  # noqa: PLC0415 - paid for by the one tool that needs it
 
     try:
         text = key().get_secret_value()
     except (OSError, UnicodeDecodeError):
         raise UnusableKey("file cannot be read") from None
     try:
-        info = json.loads(text)
-    except ValueError:
+        info: Any = json.loads(text)
+    except (ValueError, RecursionError):
         raise UnusableKey("is not JSON") from None
     if not isinstance(info, dict) or cast("dict[str, Any]", info).get("type") != "service_account":
         raise UnusableKey('is not of type "service_account"')
     try:
-        return cast("Any", Credentials).from_service_account_info(info, scopes=[SCOPE])
-    except (ValueError, GoogleAuthError):
-        raise UnusableKey("lacks a field or holds a damaged private key") from None
+        file = _KeyFile.model_validate(info)
+        private_key = file.private_key.get_secret_value()
+        signer = cast("Any", RSASigner).from_string(private_key, file.private_key_id)
+        signer.sign(b"a key of another kind fails here, and not in the middle of a call")
+    except ValidationError:
+        raise UnusableKey("lacks a field or holds one that is no text") from None
+    except Exception:  # noqa: BLE001 - cryptography's errors over keys have no common base
+        raise UnusableKey("holds a private key that is damaged, locked or not RSA") from None
+    return _Account(file.client_email, file.token_uri, signer)

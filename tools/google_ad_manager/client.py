@@ -14,10 +14,10 @@ from typing import Any, cast
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from tools.errors import RateLimited, Unauthorized, Unavailable
+from tools.errors import AdOpsError, RateLimited, Unauthorized, Unavailable
 from tools.google_ad_manager.auth import ServiceAccountToken, UnusableKey
-from tools.replies import NotJson, Reply
-from tools.transport import Kind, Transport
+from tools.replies import Answer, Kind, NotJson, Reply
+from tools.transport import Transport
 
 
 class Network(BaseModel):
@@ -96,10 +96,10 @@ class GoogleAdManagerClient:
         email: str | None = None
         try:
             email = await self._account.email()
-            reply = await self._get(f"/v1/networks/{network_code}")
-            if reply.is_success:
-                return Probe(Finding.OK, email, network=self._network(reply, network_code))
-            finding = _classify(reply)
+            answer = await self._get(f"/v1/networks/{network_code}")
+            if answer.is_success:
+                return Probe(Finding.OK, email, network=_network(answer, network_code))
+            finding = _classify(answer.reply)
             visible = await self._visible() if finding in _DENIALS else None
         except UnusableKey:
             return Probe(Finding.KEY)
@@ -109,32 +109,35 @@ class GoogleAdManagerClient:
             return Probe(Finding.RATE_LIMITED, email)
         except Unavailable as error:
             return Probe(Finding.CONNECTION, email, request_id=error.request_id)
-        return Probe(finding, email, visible=visible, request_id=reply.request_id)
+        return Probe(finding, email, visible=visible, request_id=answer.reply.request_id)
 
     async def visible_networks(self) -> list[Network]:
         """The networks that the service account sees: the cheapest authenticated read."""
-        return self._networks(
-            await self._transport.request(Kind.READ, "GET", "/v1/networks", params={"pageSize": 1000})
-        )
+        return _networks(await self._transport.request(Kind.READ, "GET", "/v1/networks", params=_ALL))
 
     async def _visible(self) -> list[Network] | None:
-        reply = await self._get("/v1/networks", page_size=1000)
-        return self._networks(reply) if reply.is_success else None
+        """The same where it can be had: what was found about the network stands without it."""
+        try:
+            return await self.visible_networks()
+        except AdOpsError:
+            return None
 
-    async def _get(self, path: str, *, page_size: int | None = None) -> Reply:
-        params = {"pageSize": page_size} if page_size else None
-        return await self._transport.request(Kind.READ, "GET", path, params=params, answers=_STATUSES)
-
-    def _network(self, reply: Reply, asked: str) -> Network:
-        network = self._transport.parse(Network, self._transport.read_json(reply))
-        if network.network_code != asked:
-            self._transport.unreadable(Kind.READ, "another network than the one asked for")
-        return network
-
-    def _networks(self, reply: Reply) -> list[Network]:
-        return self._transport.parse(_Networks, self._transport.read_json(reply)).networks
+    async def _get(self, path: str) -> Answer:
+        return await self._transport.request(Kind.READ, "GET", path, answers=_STATUSES)
 
 
+def _network(answer: Answer, asked: str) -> Network:
+    network = answer.parse(Network, answer.json())
+    if network.network_code != asked:
+        answer.unreadable("another network than the one asked for")
+    return network
+
+
+def _networks(answer: Answer) -> list[Network]:
+    return answer.parse(_Networks, answer.json()).networks
+
+
+_ALL = {"pageSize": 1000}
 _DENIALS = {Finding.NETWORK_NOT_FOUND, Finding.PERMISSION_DENIED, Finding.API_ACCESS_OFF}
 
 

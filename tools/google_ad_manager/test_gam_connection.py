@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import Field, model_validator
 
 from tools.backends import Backends
 from tools.fields import SourceId
 from tools.google_ad_manager.client import Finding, Network, Probe
-from tools.google_ad_manager.verdicts import VERDICTS, of_interchange, told
+from tools.google_ad_manager.verdicts import VERDICTS, Verdict, of_interchange, told
 from tools.interchange.models import ConnectionTest, EsaConnection
 from tools.replies import printable
 from tools.schema import Arguments, Result
@@ -92,7 +94,7 @@ test_gam_connection.__test__ = False  # pyright: ignore[reportFunctionMemberAcce
 
 
 def _of_source(source_id: str, connection: EsaConnection, tested: ConnectionTest) -> GamConnection:
-    verdict = VERDICTS[Finding.OK] if tested.success else of_interchange(tested.error_code)
+    verdict = _passed(tested) if tested.success else of_interchange(tested.error_code)
     words = [] if tested.success else [word for word in (tested.error, tested.remediation) if word]
     return GamConnection(
         ok=tested.success,
@@ -123,6 +125,18 @@ def _of_network(network_code: str, probe: Probe) -> GamConnection:
         account_sees=None if networks is None else [_visible(network) for network in networks[:LONGEST_LIST]],
         account_sees_more=further if further > 0 else None,
         request_id=probe.request_id,
+    )
+
+
+def _passed(tested: ConnectionTest) -> Verdict:
+    failed = [check.capability for check in tested.capability_checks if check.status == "failed"]
+    verdict = VERDICTS[Finding.OK]
+    if not failed:
+        return verdict
+    return replace(
+        verdict,
+        meaning=f"The service account reaches the network, but cannot do everything: {', '.join(failed)} failed.",
+        do_now="Show the person which capabilities failed, with their messages.",
     )
 
 

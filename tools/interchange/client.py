@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from tools.errors import AdOpsError
+from tools.errors import AdOpsError, UnexpectedAnswer
 from tools.interchange.models import (
     Account,
     Avail,
@@ -22,7 +22,8 @@ from tools.interchange.models import (
     Handoff,
     InventorySource,
 )
-from tools.transport import Hints, Kind, Transport
+from tools.replies import Answer, Kind
+from tools.transport import Hints, Transport
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -42,15 +43,17 @@ class InterchangeClient:
         return await self._read(Account, url)
 
     async def list_inventory_sources(self) -> list[InventorySource]:
-        return await self._read_list(InventorySource, f"{self._storefront}/inventory-sources")
+        answer = await self._transport.request(Kind.READ, "GET", f"{self._storefront}/inventory-sources")
+        return _listed(answer, InventorySource, _unwrapped(answer), "is not a list")
 
     async def list_avails(self, source_id: str) -> list[Avail]:
         """All products of a modular source; the vendor neither filters nor pages them."""
-        payload = await self._get(f"{self._source(source_id)}/modular/products", hints=_MODULAR)
-        products: Any = cast("dict[str, Any]", payload).get("products") if isinstance(payload, dict) else payload
-        if not isinstance(products, list):
-            self._transport.unreadable(Kind.READ, "JSON that has no `products`")
-        return self._items(Avail, cast("list[Any]", products))
+        url = f"{self._source(source_id)}/modular/products"
+        answer = await self._transport.request(Kind.READ, "GET", url, hints=_MODULAR)
+        payload = _unwrapped(answer)
+        if isinstance(payload, dict):
+            payload = cast("dict[str, Any]", payload).get("products")
+        return _listed(answer, Avail, payload, "has no `products`")
 
     async def list_all_avails(self) -> tuple[list[tuple[str, list[Avail]]], dict[str, AdOpsError]]:
         """The avails of every active modular source, by source id, and why some sources could not be read.
@@ -71,15 +74,14 @@ class InterchangeClient:
 
     async def reserve(self, source_id: str, body: Mapping[str, Any], *, look: str) -> Booking:
         """Hold capacity (ReserveModularInventoryProductBody)."""
-        path = f"{self._source(source_id)}/modular/reservations"
-        return self._transport.parse(Booking, await self._post(path, body, look), kind=Kind.WRITE, look=look)
+        answer = await self._write(f"{self._source(source_id)}/modular/reservations", body, look)
+        return answer.parse(Booking, _unwrapped(answer))
 
     async def finalize(self, source_id: str, body: Mapping[str, Any], *, look: str) -> tuple[Handoff, dict[str, Any]]:
         """Prepare a held booking for handoff; the answer read, and as it came."""
-        path = f"{self._source(source_id)}/modular/bookings/finalize"
-        payload = await self._post(path, body, look)
-        handoff = self._transport.parse(Handoff, payload, kind=Kind.WRITE, look=look)
-        return handoff, cast("dict[str, Any]", payload)
+        answer = await self._write(f"{self._source(source_id)}/modular/bookings/finalize", body, look)
+        payload = _unwrapped(answer)
+        return answer.parse(Handoff, payload), payload
 
     async def esa_connection(self, source_id: str) -> EsaConnection:
         """The ad-server connection of a managed source."""
@@ -87,46 +89,47 @@ class InterchangeClient:
 
     async def test_connection(self, source_id: str) -> ConnectionTest:
         """Probe the source's ad server. It changes nothing there; the vendor's probe may take 30 s."""
-        reply = await self._transport.request(
+        answer = await self._transport.request(
             Kind.PROBE, "POST", f"{self._source(source_id)}/test-connection", timeout=40.0, hints=_AD_SERVER
         )
-        return self._transport.parse(ConnectionTest, _unwrap(self._transport.read_json(reply)))
+        return answer.parse(ConnectionTest, _unwrapped(answer))
 
     def _source(self, source_id: str) -> str:
+        """The source's URL; its id is one segment of the path, so one that climbs out of it is not sent."""
+        if source_id in ("", ".", ".."):
+            raise UnexpectedAnswer(
+                "Interchange names a source whose id cannot be part of a path. Nothing was sent to it.",
+                next_step="Report the source to the operator.",
+            )
         return f"{self._storefront}/inventory-sources/{quote(source_id, safe='')}"
 
-    async def _get(self, url: str, *, hints: Hints | None = None) -> Any:
-        reply = await self._transport.request(Kind.READ, "GET", url, hints=hints)
-        return _unwrap(self._transport.read_json(reply))
-
     async def _read(self, model: type[M], url: str, *, hints: Hints | None = None) -> M:
-        return self._transport.parse(model, await self._get(url, hints=hints))
+        answer = await self._transport.request(Kind.READ, "GET", url, hints=hints)
+        return answer.parse(model, _unwrapped(answer))
 
-    async def _read_list(self, model: type[M], url: str) -> list[M]:
-        payload = await self._get(url)
-        if not isinstance(payload, list):
-            self._transport.unreadable(Kind.READ, "JSON that is not a list")
-        return self._items(model, cast("list[Any]", payload))
-
-    def _items(self, model: type[M], items: list[Any]) -> list[M]:
-        return [self._transport.parse(model, item) for item in items]
-
-    async def _post(self, url: str, body: Mapping[str, Any], look: str) -> Any:
-        by_status = {**_MODULAR.by_status, 404: _UNKNOWN_ID, 409: "Call list_avails to see what is available now."}
-        reply = await self._transport.request(
-            Kind.WRITE, "POST", url, json=body, hints=Hints(by_status=by_status, look=look)
+    async def _write(self, url: str, body: Mapping[str, Any], look: str) -> Answer:
+        return await self._transport.request(
+            Kind.WRITE, "POST", url, json=body, hints=Hints(by_status=_WRITING, look=look)
         )
-        return _unwrap(self._transport.read_json(reply, kind=Kind.WRITE, look=look))
 
 
 _UNKNOWN_ID = (
     "Check each id: source_id and avail_id with list_avails, media_buy_id and buyer_customer_id with the person. "
     "Finalising also needs a hold of exactly these ids (reserve_avail)."
 )
+_NO_ACCESS = (
+    "a person asks Interchange for the entitlement to modular sources, or accepts the terms that the message names; "
+    "calling again does not help."
+)
+_WRITING = {
+    403: "If the message is about the media buy, check with the person that media_buy_id belongs to "
+    f"buyer_customer_id. Otherwise {_NO_ACCESS}",
+    404: _UNKNOWN_ID,
+    409: "Call list_avails to see what is available now.",
+}
 _MODULAR = Hints(
     by_status={
-        403: "A person asks Interchange for the entitlement to modular sources, or accepts the terms that the message "
-        "names; calling again does not help.",
+        403: _NO_ACCESS[0].upper() + _NO_ACCESS[1:],
         404: "Call list_avails without source_id to see the storefront's modular sources, then use one of those.",
     }
 )
@@ -138,11 +141,16 @@ _AD_SERVER = Hints(
 )
 
 
-def _unwrap(payload: Any) -> Any:
+def _unwrapped(answer: Answer) -> Any:
     """The bare payload, whether or not it came in the `{data, error, meta}` envelope."""
+    payload = answer.json()
     if isinstance(payload, dict):
         body = cast("dict[str, Any]", payload)
-        if "data" in body and body.keys() <= _ENVELOPE:
-            return body["data"]
-        return body
+        return body["data"] if "data" in body and body.keys() <= _ENVELOPE else body
     return payload
+
+
+def _listed(answer: Answer, model: type[M], payload: Any, otherwise: str) -> list[M]:
+    if not isinstance(payload, list):
+        answer.unreadable(f"JSON that {otherwise}")
+    return [answer.parse(model, item) for item in cast("list[Any]", payload)]

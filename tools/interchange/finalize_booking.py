@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, cast
 
 from pydantic import Field, field_validator
 
@@ -25,7 +26,11 @@ class Creative(Arguments):
 
     @field_validator("other")
     @classmethod
-    def _not_twice(cls, other: dict[str, Any] | None) -> dict[str, Any] | None:
+    def _goes_into_the_body(cls, other: dict[str, Any] | None) -> dict[str, Any] | None:
+        try:
+            json.dumps(other, allow_nan=False)
+        except ValueError:
+            raise ValueError("a number is infinite or none at all") from None
         for name, wire in _CREATIVE_NAMES.items():
             if other and wire in other:
                 raise ValueError(f"{wire} is given as {name}, not in other")
@@ -92,9 +97,15 @@ class BookingHandoff(Result):
     open_work_items: list[WorkItem] | None = Field(
         default=None, description="What people have to do now; absent when Interchange's list could not be read."
     )
+    unread_work_items: int | None = Field(
+        default=None, description="How many further work items came in a shape that could not be read."
+    )
     cadent_xml: CadentXml
     in_the_way: InTheWay | None = Field(
         default=None, description="What keeps the source from carrying this out; absent when nothing is known to."
+    )
+    setup_not_read: bool | None = Field(
+        default=None, description="True when the source's setup could not be read: something may be in the way."
     )
     waiting_stages: dict[str, list[str]] | None = Field(
         default=None,
@@ -117,7 +128,7 @@ async def finalize_booking(arguments: FinalizeBooking, backends: Backends) -> Bo
         _body(arguments),
         look=f"First have a person look at the work items of media buy {arguments.media_buy_id} on source "
         f"{arguments.source_id} in Interchange: if there are new ones for avail {arguments.avail_id}, it was done. "
-        "The impressions are at most HELD; do not report them as booked.",
+        "Report nothing as booked before Interchange says BOOKED.",
     )
     items = _open(handoff.work_items)
     in_the_way = _in_the_way(handoff.projection)
@@ -128,10 +139,12 @@ async def finalize_booking(arguments: FinalizeBooking, backends: Backends) -> Bo
         next_step=_next_step(handoff, items, in_the_way),
         execution_status=handoff.execution_status,
         open_work_items=items,
+        unread_work_items=_unread(handoff.work_items),
         cadent_xml=CadentXml(present=bool(xml), xml=xml if arguments.include_cadent_xml else None),
         in_the_way=in_the_way,
+        setup_not_read=handoff.projection is None or None,
         waiting_stages=_waiting(handoff.projection),
-        projection=raw.get("projection") if arguments.include_projection else None,
+        projection=_object(raw.get("projection")) if arguments.include_projection else None,
     )
 
 
@@ -149,23 +162,34 @@ def _body(arguments: FinalizeBooking) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
 
 
+def _object(value: Any) -> dict[str, Any] | None:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
 def _creative(creative: Creative) -> dict[str, Any]:
     known = {wire: getattr(creative, name) for name, wire in _CREATIVE_NAMES.items()}
     return {**(creative.other or {}), **{name: value for name, value in known.items() if value is not None}}
 
 
 def _is_booked(handoff: models.Handoff) -> bool:
+    """What the ledger says, or what the execution says if the ledger does not contradict it."""
+    if handoff.booking.status in ("RELEASED", "CANCELLED"):
+        return False
     return "BOOKED" in (handoff.booking.status, handoff.execution_status)
 
 
-def _open(items: list[models.WorkItem] | None) -> list[WorkItem] | None:
-    if items is None:
+def _open(items: list[models.WorkItem | None] | None) -> list[WorkItem] | None:
+    if items is None or (items and not any(items)):
         return None
     return [
         WorkItem(id=item.id, kind=item.kind, title=item.title, status=item.status)
         for item in items
-        if item.status not in ("COMPLETED", "CANCELLED")
+        if item is not None and item.status not in ("COMPLETED", "CANCELLED")
     ]
+
+
+def _unread(items: list[models.WorkItem | None] | None) -> int | None:
+    return (items or []).count(None) or None
 
 
 def _what_happened(handoff: models.Handoff, items: list[WorkItem] | None) -> str:
@@ -175,7 +199,11 @@ def _what_happened(handoff: models.Handoff, items: list[WorkItem] | None) -> str
     if items:
         until += f" and people have done {len(items)} work item{'s' if len(items) > 1 else ''}"
     held = f"still HELD {until}" if handoff.booking.status == "HELD" else state(handoff.booking)
-    booked = "It is not booked." if handoff.booking.status else "Nothing here says that it is booked."
+    booked = "Nothing here says that it is booked."
+    if handoff.execution_status == "BOOKED":
+        booked = f"Interchange contradicts itself ({_statuses(handoff)}): do not rely on it as booked."
+    elif handoff.booking.status in ("HELD", "RELEASED", "CANCELLED"):
+        booked = "It is not booked."
     return f"Booking {handoff.booking.booking_id} is prepared for handoff; {held}. {booked}"
 
 
@@ -202,8 +230,8 @@ def _in_the_way(projection: models.Projection | None) -> InTheWay | None:
         return None
     source = projection.inventory_source
     stages = [_stage(stage) for stage in projection.lifecycle_summary if _is_obstacle(stage)]
-    healthy = source.status == "ACTIVE" and _is_healthy(source.health_status) and not source.last_error
-    if healthy and not stages:
+    well = source.status in (None, "ACTIVE") and _is_well(source.health_status) and not source.last_error
+    if well and not stages:
         return None
     return InTheWay(
         source_status=source.status,
@@ -231,8 +259,8 @@ def _waiting(projection: models.Projection | None) -> dict[str, list[str]] | Non
     return waiting or None
 
 
-def _is_healthy(health: str | None) -> bool:
-    return (health or "").upper() in ("HEALTHY", "OK")
+def _is_well(health: str | None) -> bool:
+    return health is None or health.upper() in ("HEALTHY", "OK")
 
 
 def _stage(stage: models.LifecycleStage) -> Stage:

@@ -128,10 +128,12 @@ def _why_empty(arguments: ListAvails, everything: list[Avail], found: list[Avail
     if not everything:
         return "The sources that were read list no avails. Check with the person that their avails feed is connected."
     most = max(avail.available_impressions for avail in everything)
-    return (
-        f"None of {len(everything)} avails matches all filters: drop `text`, widen the flight, or lower "
-        f"min_available (the most that one avail has available is {most})."
-    )
+    advice = [
+        "drop words of `text`" if arguments.text else "",
+        "widen the flight" if arguments.flight_start or arguments.flight_end else "",
+        f"lower min_available (the most that one avail has is {most:,})" if arguments.min_available else "",
+    ]
+    return f"None of {len(everything)} avails matches: {', or '.join(filter(None, advice))}."
 
 
 def _unread(source_id: str, error: AdOpsError) -> UnreadSource:

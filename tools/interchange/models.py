@@ -6,10 +6,31 @@ the published OpenAPI document). Field names here are Python's; the wire's are c
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 from pydantic.alias_generators import to_camel
+
+from tools.replies import IfReadable
+
+T = TypeVar("T")
+
+
+def _each_if_readable(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    kept: list[Any] = []
+    for item in cast("list[Any]", value) if isinstance(value, list) else []:
+        try:
+            kept += read([item])
+        except ValidationError:
+            continue
+    return kept
+
+
+Lenient = Annotated[T | None, IfReadable]
+"""None when it cannot be read."""
+
+Listed = Annotated[list[T], WrapValidator(_each_if_readable)]
+"""Without the items that cannot be read."""
 
 
 class _Object(BaseModel):
@@ -20,17 +41,6 @@ class _Object(BaseModel):
         populate_by_name=True,
         coerce_numbers_to_str=True,
     )
-
-
-def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return read(value)
-    except ValidationError:
-        return None
-
-
-IfReadable = WrapValidator(_or_none)
-"""For parts of a write's answer that may be shaped in any way: what cannot be read must not hide what can."""
 
 
 class Account(_Object):
@@ -79,50 +89,49 @@ class Booking(_Object):
 class WorkItem(_Object):
     """Free-form in a finalize answer: nothing is sure to be there."""
 
-    id: Annotated[str | None, IfReadable] = None
-    kind: Annotated[str | None, IfReadable] = None
-    title: Annotated[str | None, IfReadable] = None
-    status: Annotated[str | None, IfReadable] = None
+    id: Lenient[str] = None
+    kind: Lenient[str] = None
+    title: Lenient[str] = None
+    status: Lenient[str] = None
 
 
 class SetupField(_Object):
     key: str
-    label: str | None = None
+    label: Lenient[str] = None
 
 
 class SetupFields(_Object):
-    source: str | None = None
-    fields: list[SetupField] = []
+    fields: Listed[SetupField] = []
 
 
 class LifecycleStage(_Object):
-    stage: str | None = None
-    status: str | None = None
-    missing_setup_fields_by_source: list[SetupFields] = []
-    issues: list[str] = []
+    stage: Lenient[str] = None
+    status: Lenient[str] = None
+    missing_setup_fields_by_source: Listed[SetupFields] = []
+    issues: Listed[str] = []
 
 
 class ProjectedSource(_Object):
-    status: str | None = None
-    health_status: str | None = None
-    last_error: str | None = None
+    status: Lenient[str] = None
+    health_status: Lenient[str] = None
+    last_error: Lenient[str] = None
 
 
 class Projection(_Object):
     """Of the setup-state projection, what can stand in the way of a booking."""
 
     inventory_source: ProjectedSource
-    lifecycle_summary: list[LifecycleStage] = []
+    lifecycle_summary: Listed[LifecycleStage] = []
 
 
 class Handoff(_Object):
     """The answer of "Prepare modular booking handoff"."""
 
     booking: Booking
-    work_items: Annotated[list[WorkItem] | None, IfReadable] = None
-    projection: Annotated[Projection | None, IfReadable] = None
-    execution_status: Annotated[str | None, IfReadable] = None
-    cadent_request_xml: Annotated[str | None, IfReadable] = None
+    work_items: Lenient[list[Lenient[WorkItem]]] = None
+    projection: Lenient[Projection] = None
+    execution_status: Lenient[str] = None
+    cadent_request_xml: Lenient[str] = None
 
 
 class AdServer(_Object):
@@ -153,4 +162,4 @@ class ConnectionTest(_Object):
     remediation: str | None = None
     tested_at: str | None = None
     details: dict[str, Any] | None = None
-    capability_checks: list[CapabilityCheck] = []
+    capability_checks: Listed[CapabilityCheck] = []
