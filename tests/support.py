@@ -16,7 +16,7 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import SecretStr
 
 from server.app import build_server
-from server.sandbox import Sandbox
+from server.sandbox import FILE_NAME, Sandbox
 from server.settings import Settings
 from server.vendors import Wire
 from tools.tool import VendorName
@@ -68,11 +68,11 @@ class Recorder(httpx.AsyncBaseTransport):
 
 
 class SandboxNetwork:
-    """The sandbox's three vendors in memory, behind recorders."""
+    """The sandbox's three vendors over the state in a directory, behind recorders."""
 
-    def __init__(self, time: FakeTime) -> None:
+    def __init__(self, time: FakeTime, directory: Path) -> None:
         self.time = time
-        self.sandbox = Sandbox(clock=time.now)
+        self.sandbox = Sandbox(directory / FILE_NAME, time.now)
         self.interchange = Recorder(httpx.ASGITransport(self.sandbox.interchange()))
         self.freewheel = Recorder(httpx.ASGITransport(self.sandbox.freewheel()))
         self.google_ad_manager = Recorder(httpx.ASGITransport(self.sandbox.google_ad_manager()))
@@ -110,9 +110,10 @@ async def sandboxed(
     directory: Path, mode: Literal["auto", "legacy"] = "auto"
 ) -> AsyncGenerator[tuple[Client, SandboxNetwork]]:
     """A client of the server on the sandbox, at the moment NOW, and the network that it used."""
-    network = SandboxNetwork(FakeTime())
+    network = SandboxNetwork(FakeTime(), directory)
     async with connected(network.wire, Settings(environment="sandbox", data_dir=directory), mode) as client:
         yield client, network
+    network.sandbox.close()
 
 
 @asynccontextmanager

@@ -68,6 +68,11 @@ def test_https_and_loopback_are_allowed(url: str, monkeypatch: pytest.MonkeyPatc
     assert load().freewheel_base_url == url.rstrip("/")
 
 
+def test_blanks_around_a_value_are_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADOPS_INTERCHANGE_API_KEY", "  key\n")
+    assert load().interchange_api_key == SecretStr("key")
+
+
 def test_no_secret_shows_when_the_settings_are_printed() -> None:
     settings = live_settings(freewheel_token=SECRET, freewheel_password=SECRET, freewheel_client_secret=SECRET)
     assert "s3cr3t" not in repr(settings)

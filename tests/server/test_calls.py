@@ -1,0 +1,343 @@
+"""One call from start to end: what is refused before a handler runs, and what becomes of its faults."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+import httpx
+import pytest
+from mcp.shared.exceptions import MCPError
+from mcp_types import INVALID_PARAMS, CallToolResult
+
+from server.calls import Calls
+from server.settings import Settings
+from server.vendors import open_backends
+from tests.snapshots import answer_of
+from tests.support import FakeTime, SandboxNetwork, answered_by, error_of, sandboxed, text_of
+from tools.catalogue import CATALOGUE
+from tools.tool import AnyTool, Write
+
+TOOLS: dict[str, AnyTool] = {tool.name: tool for tool in CATALOGUE}
+IDS: dict[str, Any] = {
+    "source_id": "northlight-cadent",
+    "avail_id": "avl_news_evening",
+    "media_buy_id": "sf_mb_7f3a91c204",
+    "buyer_customer_id": 88120,
+}
+LEAST: dict[str, dict[str, Any]] = {
+    "list_avails": {"source_id": "northlight-cadent"},
+    "reserve_avail": {**IDS, "requested_impressions": 1000},
+    "finalize_booking": IDS,
+    "list_inventory_packages": {},
+    "create_proposed_io": {"external_id": "CRM-1", "name": "N"},
+    "test_gam_connection": {"source_id": "gam-northlight"},
+}
+each_tool = pytest.mark.parametrize("tool", LEAST)
+both_modes = pytest.mark.parametrize("mode", ["auto", "legacy"])
+
+
+def sent(network: SandboxNetwork) -> int:
+    vendors = (network.interchange, network.freewheel, network.google_ad_manager)
+    return sum(len(vendor.requests) for vendor in vendors)
+
+
+@asynccontextmanager
+async def called_directly(directory: Path) -> AsyncGenerator[tuple[Any, SandboxNetwork]]:
+    """The one call path without a client before it: for arguments that no client of ours can write as JSON."""
+    network = SandboxNetwork(FakeTime(), directory)
+    settings = Settings(environment="sandbox", data_dir=directory)
+    async with open_backends(settings, network.wire) as backends:
+
+        async def call(tool: str, arguments: dict[str, Any]) -> CallToolResult:
+            return await Calls("sandbox").call(TOOLS[tool], arguments, backends)
+
+        yield call, network
+
+
+# protocol faults
+
+
+@both_modes
+@pytest.mark.parametrize("name", ["release_booking", "", "x" * 1_000_000, "list_avails ", "LIST_AVAILS"])
+async def test_an_unknown_tool_is_a_protocol_error_that_names_the_offered_ones(
+    tmp_path: Path, name: str, mode: Literal["auto", "legacy"]
+) -> None:
+    async with sandboxed(tmp_path, mode) as (client, _):
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool(name, {})
+    assert caught.value.error.code == INVALID_PARAMS == -32602
+    assert caught.value.error.message == (
+        f"no tool {name[:64]!r} is offered here: there is none. Offered: {', '.join(LEAST)}"
+    )
+
+
+async def test_a_tool_whose_vendor_is_not_configured_says_so() -> None:
+    async with answered_by({}, freewheel_token=None) as (client, _):
+        offered = [tool.name for tool in (await client.list_tools()).tools]
+        with pytest.raises(MCPError) as caught:
+            await client.call_tool("create_proposed_io", LEAST["create_proposed_io"])
+    assert offered == ["list_avails", "reserve_avail", "finalize_booking", "test_gam_connection"]
+    assert caught.value.error.code == INVALID_PARAMS
+    assert caught.value.error.message == (
+        "no tool 'create_proposed_io' is offered here: its vendor is not configured; `adops-mcp doctor` says what is "
+        f"missing. Offered: {', '.join(offered)}"
+    )
+
+
+@both_modes
+@pytest.mark.parametrize("cursor", ["", "2", "x" * 1000])
+async def test_an_unknown_cursor_is_a_protocol_error(
+    tmp_path: Path, cursor: str, mode: Literal["auto", "legacy"]
+) -> None:
+    async with sandboxed(tmp_path, mode) as (client, _):
+        with pytest.raises(MCPError) as caught:
+            await client.list_tools(cursor=cursor)
+    assert caught.value.error.code == INVALID_PARAMS
+    assert caught.value.error.message == "unknown cursor: all tools are on the first page"
+
+
+# arguments
+
+
+@each_tool
+async def test_an_unknown_argument_is_named_with_the_one_that_may_be_meant(tmp_path: Path, tool: str) -> None:
+    known = next(iter(TOOLS[tool].arguments.model_fields))
+    typo = f"{known}_"
+    async with sandboxed(tmp_path) as (client, network):
+        near = await client.call_tool(tool, {**LEAST[tool], typo: 1})
+        far = await client.call_tool(tool, {**LEAST[tool], "zzz": 1})
+    assert text_of(near) == (
+        f"[invalid_arguments] {tool} was not called, and nothing was sent: unknown argument `{typo}` (did you mean "
+        f"`{known}`?).\nNext: Correct the arguments and call {tool} again."
+    )
+    valid = ", ".join(TOOLS[tool].arguments.model_fields)
+    assert f"unknown argument `zzz` (valid: {valid})." in text_of(far)
+    answer_of(tool, near)
+    assert sent(network) == 0
+
+
+async def test_at_most_ten_problems_are_listed_and_the_rest_counted(tmp_path: Path) -> None:
+    async with sandboxed(tmp_path) as (client, _):
+        result = await client.call_tool("list_avails", {f"zzz{number}": number for number in range(25)})
+    assert text_of(result).count("unknown argument") == 10
+    assert "; and 15 more." in text_of(result)
+
+
+WHOLE = "Input should be a valid integer"
+TEXT = "Input should be a valid string"
+WRONG_TYPES: list[tuple[str, dict[str, Any], str]] = [
+    ("list_inventory_packages", {"page": "5"}, f"`page`: {WHOLE}"),
+    ("list_inventory_packages", {"page": True}, f"`page`: {WHOLE}"),
+    ("list_inventory_packages", {"page": 1.5}, f"`page`: {WHOLE}"),
+    ("list_inventory_packages", {"page": [1]}, f"`page`: {WHOLE}"),
+    ("list_inventory_packages", {"page": 10**30}, "`page`: Input should be less than or equal to 1000"),
+    ("list_inventory_packages", {"name": 1}, f"`name`: {TEXT}"),
+    ("list_inventory_packages", {"status": ["ACTIVE"]}, "`status`: Input should be 'ACTIVE' or 'INACTIVE'"),
+    ("list_avails", {"source_id": {"id": "x"}}, f"`source_id`: {TEXT}"),
+    ("list_avails", {"source_id": False}, f"`source_id`: {TEXT}"),
+    ("reserve_avail", {"buyer_customer_id": "88120"}, f"`buyer_customer_id`: {WHOLE}"),
+    ("reserve_avail", {"buyer_customer_id": None}, "`buyer_customer_id` is required"),
+    ("reserve_avail", {"requested_impressions": True}, f"`requested_impressions`: {WHOLE}"),
+    ("finalize_booking", {"include_projection": 1}, "`include_projection`: Input should be a valid boolean"),
+    ("finalize_booking", {"include_projection": "true"}, "`include_projection`: Input should be a valid boolean"),
+    ("create_proposed_io", {"budget": "5"}, "`budget`: Input should be an object"),
+    (
+        "create_proposed_io",
+        {"budget": {"budget_model": "CURRENCY_TARGET", "currency": "5"}},
+        "`budget.currency`: Input should be a valid number",
+    ),
+    (
+        "create_proposed_io",
+        {"budget": {"budget_model": "CURRENCY_TARGET", "currency": True}},
+        "`budget.currency`: Input should be a valid number",
+    ),
+    ("create_proposed_io", {"frequency_caps": {}}, "`frequency_caps`: Input should be a valid array"),
+    ("test_gam_connection", {"source_id": 5}, f"`source_id`: {TEXT}"),
+]
+
+
+@both_modes
+@pytest.mark.parametrize(("tool", "wrong", "words"), WRONG_TYPES)
+async def test_a_value_of_another_json_type_is_refused_and_never_converted(
+    tmp_path: Path, mode: Literal["auto", "legacy"], tool: str, wrong: dict[str, Any], words: str
+) -> None:
+    async with sandboxed(tmp_path, mode) as (client, network):
+        result = await client.call_tool(tool, {**LEAST[tool], **wrong})
+    assert error_of(result)["code"] == "invalid_arguments"
+    assert words in text_of(result)
+    assert sent(network) == 0
+
+
+async def test_null_for_an_optional_argument_is_treated_alike_everywhere(tmp_path: Path) -> None:
+    outcomes: dict[str, bool] = {}
+    async with sandboxed(tmp_path) as (client, _):
+        for name, least in LEAST.items():
+            for argument, field in TOOLS[name].arguments.model_fields.items():
+                if not field.is_required() and argument not in least:
+                    result = await client.call_tool(name, {**least, argument: None})
+                    refused = result.is_error and error_of(result)["code"] == "invalid_arguments"
+                    outcomes[f"{name}.{argument}"] = refused
+    assert len(outcomes) > 20
+    assert len(set(outcomes.values())) == 1, outcomes
+
+
+INFINITE = float("inf")
+
+
+@pytest.mark.parametrize("number", [INFINITE, -INFINITE, float("nan")])
+@pytest.mark.parametrize(
+    ("tool", "argument"), [("list_avails", "min_available"), ("reserve_avail", "requested_impressions")]
+)
+async def test_a_number_without_an_end_is_refused(tmp_path: Path, tool: str, argument: str, number: float) -> None:
+    async with called_directly(tmp_path) as (call, network):
+        result = await call(tool, {**LEAST[tool], argument: number})
+    assert error_of(result)["code"] == "invalid_arguments"
+    assert f"`{argument}`: " in text_of(result)
+    assert sent(network) == 0
+
+
+@pytest.mark.parametrize("number", [INFINITE, float("nan")])
+async def test_an_amount_without_an_end_is_refused(tmp_path: Path, number: float) -> None:
+    budget = {"budget_model": "CURRENCY_TARGET", "currency": number}
+    async with called_directly(tmp_path) as (call, network):
+        result = await call("create_proposed_io", {**LEAST["create_proposed_io"], "budget": budget})
+    assert "`budget.currency`: Input should be a finite number" in text_of(result)
+    assert sent(network) == 0
+
+
+FREE_FORM: list[Any] = [
+    pytest.param(INFINITE, id="1e999"),
+    pytest.param(float("nan"), id="nan"),
+    pytest.param(10**5000, id="5000 digits"),
+]
+
+
+@pytest.mark.parametrize("value", FREE_FORM)
+async def test_what_cannot_be_sent_as_json_is_refused_and_not_in_doubt(tmp_path: Path, value: Any) -> None:
+    async with called_directly(tmp_path) as (call, network):
+        result = await call("finalize_booking", {**IDS, "creative": {"other": {"x": value}}})
+    assert sent(network) == 0
+    assert error_of(result)["code"] == "invalid_arguments"
+
+
+@pytest.mark.parametrize(("tool", "argument"), [("list_avails", "page"), ("reserve_avail", "requested_impressions")])
+async def test_a_number_of_5000_digits_is_refused(tmp_path: Path, tool: str, argument: str) -> None:
+    async with called_directly(tmp_path) as (call, network):
+        result = await call(tool, {**LEAST[tool], argument: 10**5000})
+    assert sent(network) == 0
+    assert error_of(result)["code"] == "invalid_arguments"
+
+
+def nested(depth: int) -> dict[str, Any]:
+    top: dict[str, Any] = {}
+    for _ in range(depth):
+        top = {"x": top}
+    return top
+
+
+@pytest.mark.parametrize("depth", [250, 900, 100_000])
+async def test_arguments_nested_too_deeply_are_refused(tmp_path: Path, depth: int) -> None:
+    async with called_directly(tmp_path) as (call, network):
+        result = await call("finalize_booking", {**IDS, "creative": {"other": nested(depth)}})
+    assert error_of(result)["code"] == "invalid_arguments"
+    assert sent(network) == 0
+
+
+@each_tool
+@pytest.mark.parametrize("text", ["\ud800", "a\udfffb"])
+async def test_a_lone_surrogate_is_refused(tmp_path: Path, tool: str, text: str) -> None:
+    name = next(name for name, field in TOOLS[tool].arguments.model_fields.items() if field.annotation is not int)
+    async with called_directly(tmp_path) as (call, network):
+        results = [await call(tool, {**LEAST[tool], **odd}) for odd in ({name: text}, {text: 1})]
+    assert [error_of(result)["code"] for result in results] == ["invalid_arguments"] * 2
+    for result in results:
+        text_of(result).encode("utf-8")
+    assert sent(network) == 0
+
+
+@each_tool
+async def test_a_megabyte_in_place_of_a_name_or_a_value_is_refused_in_few_words(tmp_path: Path, tool: str) -> None:
+    huge = "x" * 1_000_000
+    argument = "campaign_id" if tool == "create_proposed_io" else next(iter(TOOLS[tool].arguments.model_fields))
+    async with sandboxed(tmp_path) as (client, network):
+        results = [await client.call_tool(tool, {**LEAST[tool], **odd}) for odd in ({argument: huge}, {huge: 1})]
+    assert [error_of(result)["code"] for result in results] == ["invalid_arguments"] * 2
+    assert max(len(text_of(result)) for result in results) < 1000
+    assert sent(network) == 0
+
+
+# faults
+
+
+@each_tool
+async def test_a_fault_inside_is_told_by_a_reference_and_leaks_nothing(
+    tool: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_: httpx.Request) -> httpx.Response:
+        raise RuntimeError("Bearer secret at https://vendor.example /home/operator/adops.py")
+
+    caplog.set_level(logging.ERROR, "server.calls")
+    async with answered_by({"interchange": broken, "freewheel": broken}) as (client, _):
+        result = await client.call_tool(tool, LEAST[tool])
+    error = error_of(result)
+    answer_of(tool, result)
+    write = isinstance(TOOLS[tool].effect, Write)
+    assert (error["code"], error["retryable"]) == ("in_doubt" if write else "internal_error", False)
+    assert ("not known whether the write was sent" in error["message"]) is write
+    assert ("Nothing was changed" in error["message"]) is not write
+    shown = json.dumps(result.model_dump(mode="json"))
+    assert not [word for word in ("secret", "vendor.example", "RuntimeError", "Traceback", "/home") if word in shown]
+    (record,) = caplog.records
+    reference = error["message"].partition("(reference ")[2].partition(" ")[0]
+    assert f"{tool} failed inside (reference {reference})" in record.getMessage()
+    assert record.exc_info
+
+
+SURROGATE = rb'{"error": {"code": "ODD\ud800", "message": "half a pair: \ud800"}}'
+
+
+@each_tool
+async def test_odd_text_in_a_vendors_refusal_is_still_told_as_a_refusal(tool: str) -> None:
+    def refuse(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(422, content=SURROGATE, headers={"content-type": "application/json"})
+
+    async with answered_by({"interchange": refuse, "freewheel": refuse}) as (client, _):
+        result = await client.call_tool(tool, LEAST[tool])
+    assert error_of(result)["code"] == "refused"
+    text_of(result).encode("utf-8")
+
+
+async def test_odd_text_in_a_free_form_answer_does_not_put_a_write_in_doubt() -> None:
+    booking = b'{"bookingId": "5", "availId": "a", "mediaBuyId": "m", "status": "HELD"}'
+    payload = b'{"booking": ' + booking + rb', "workItems": [{"title": "\ud800"}], "projection": {"x": "\ud800"}}'
+    headers = {"content-type": "application/json"}
+    answer = httpx.Response(200, content=payload, headers=headers)
+    async with answered_by({"interchange": lambda _: answer}) as (client, _):
+        result = await client.call_tool("finalize_booking", {**IDS, "include_projection": True})
+    assert not result.is_error, text_of(result)
+
+
+# at once
+
+
+@both_modes
+async def test_two_identical_reads_at_once_get_the_same_answer(tmp_path: Path, mode: Literal["auto", "legacy"]) -> None:
+    answers: list[dict[str, Any]] = []
+
+    async with sandboxed(tmp_path, mode) as (client, network):
+
+        async def read() -> None:
+            answers.append(answer_of("list_inventory_packages", await client.call_tool("list_inventory_packages", {})))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(read)
+            group.start_soon(read)
+    assert answers[0] == answers[1]
+    assert len(network.freewheel.sent()) == 2
+    assert [request.url.path for request in network.freewheel.requests].count("/auth/token") == 1

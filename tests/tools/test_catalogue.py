@@ -1,0 +1,243 @@
+"""The whole inventory: every definition as its snapshot has it, and what holds for all tools and for the tree."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from server.app import definition
+from tests import snapshots
+from tools.catalogue import CATALOGUE
+from tools.tool import AnyTool, Write
+
+ROOT = Path(snapshots.__file__).parent.parent
+WRITES = {"reserve_avail", "finalize_booking", "create_proposed_io"}
+APIS = ("interchange", "freewheel", "google_ad_manager")
+
+each_tool = pytest.mark.parametrize("tool", CATALOGUE, ids=lambda tool: tool.name)
+
+
+def seen(tool: AnyTool) -> dict[str, Any]:
+    return definition(tool).model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def nodes(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object of a schema, with its path."""
+    if isinstance(schema, dict):
+        node = cast("dict[str, Any]", schema)
+        yield path, node
+        for key, value in node.items():
+            yield from nodes(value, f"{path}/{key}")
+    elif isinstance(schema, list):
+        for index, value in enumerate(cast("list[Any]", schema)):
+            yield from nodes(value, f"{path}/{index}")
+
+
+def properties(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, node in nodes(schema):
+        if path.rpartition("/")[2] != "properties":
+            for name, described in node.get("properties", {}).items():
+                yield f"{path}/{name}", described
+
+
+async def test_every_definition_is_the_one_in_its_snapshot() -> None:
+    assert snapshots.differences(await snapshots.listed()) == [], f"to accept this: {snapshots.MEND}"
+
+
+async def test_a_client_is_offered_the_whole_catalogue_in_its_order() -> None:
+    assert list(await snapshots.listed()) == [tool.name for tool in CATALOGUE]
+
+
+def test_snapshots_that_are_missing_stale_or_of_gone_tools_are_named_and_mended(tmp_path: Path) -> None:
+    first, second = ({"name": name, "title": "Ä"} for name in ("first", "second"))
+    snapshots.write({"first": first, "gone": first}, tmp_path)
+    wanted = {"first": {**first, "title": "B"}, "second": second}
+    assert snapshots.differences(wanted, tmp_path) == [
+        "first: differs from its snapshot",
+        "second: no snapshot",
+        "gone: no such tool",
+    ]
+    snapshots.write(wanted, tmp_path)
+    assert snapshots.differences(wanted, tmp_path) == []
+    assert {file.name for file in tmp_path.iterdir()} == {"first.json", "second.json"}
+    assert (tmp_path / "second.json").read_text(encoding="utf-8") == '{\n  "name": "second",\n  "title": "Ä"\n}\n'
+
+
+def test_the_snapshot_command_checks_without_changing_anything() -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.snapshots"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+# the definitions
+
+
+def test_names_are_unique_and_fit_every_client() -> None:
+    names = [tool.name for tool in CATALOGUE]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+    assert [name for name in names if not re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name)] == []
+
+
+@each_tool
+def test_a_tool_says_what_it_is_for_and_when_to_use_it(tool: AnyTool) -> None:
+    told = seen(tool)
+    purpose, _, rest = told["description"].partition("\n\n")
+    assert told["title"].strip()
+    assert len(purpose.split()) >= 8
+    assert purpose.endswith(".")
+    other_tools = [other.name for other in CATALOGUE if other is not tool and other.name in rest]
+    assert other_tools or re.search(r"\b(Use it|Test again|Give)\b", rest)
+    assert len(told["description"]) <= 1024
+
+
+@each_tool
+def test_the_handlers_docstring_is_the_description(tool: AnyTool) -> None:
+    docstring = tool.handler.__doc__
+    assert docstring
+    assert " ".join(seen(tool)["description"].split()) == " ".join(docstring.split())
+
+
+@each_tool
+def test_the_annotations_are_all_explicit_and_tell_reads_from_writes(tool: AnyTool) -> None:
+    annotations = seen(tool)["annotations"]
+    writes = tool.name in WRITES
+    assert isinstance(tool.effect, Write) is writes
+    assert annotations == {
+        "title": tool.title,
+        "readOnlyHint": not writes,
+        "destructiveHint": False,
+        "idempotentHint": not writes,
+        "openWorldHint": True,
+    }
+
+
+@each_tool
+def test_the_arguments_are_one_flat_object_that_refuses_unknown_names(tool: AnyTool) -> None:
+    schema = seen(tool)["inputSchema"]
+    assert schema["type"] == "object"
+    assert schema["properties"].keys() == tool.arguments.model_fields.keys()
+    assert not {"anyOf", "oneOf", "allOf"} & schema.keys()
+    for path, node in nodes(schema):
+        if node.get("type") == "object" and "properties" in node:
+            assert node["additionalProperties"] is False, path
+    assert set(schema.get("required", ())) == {
+        name for name, field in tool.arguments.model_fields.items() if field.is_required()
+    }
+
+
+@each_tool
+def test_every_argument_is_described_to_its_last_field(tool: AnyTool) -> None:
+    schema = seen(tool)["inputSchema"]
+    assert [path for path, described in properties(schema) if not described.get("description")] == []
+    assert [
+        path for path, _ in properties(schema) if not re.fullmatch(r"[a-z][a-z0-9_]*", path.rpartition("/")[2])
+    ] == []
+
+
+@each_tool
+@pytest.mark.parametrize("kind", ["inputSchema", "outputSchema"])
+def test_a_schema_holds_no_nulls_and_no_noise(tool: AnyTool, kind: str) -> None:
+    for path, node in nodes(seen(tool)[kind]):
+        named = path.rpartition("/")[2] in ("properties", "$defs")
+        assert node.get("type") != "null", path
+        assert named or "title" not in node, path
+        assert "default" not in node or node["default"] is not None, path
+
+
+@each_tool
+def test_the_result_is_an_object_that_names_its_environment_and_its_error(tool: AnyTool) -> None:
+    schema = seen(tool)["outputSchema"]
+    assert schema["type"] == "object"
+    assert schema["required"] == ["environment"]
+    assert schema["properties"]["environment"]["enum"] == ["sandbox", "staging", "live"]
+    assert schema["properties"]["error"]["required"] == ["code", "message", "retryable", "next_step"]
+    assert schema["properties"].keys() == tool.result.model_fields.keys() | {"environment", "error"}
+
+
+# the tree
+
+
+def python_files(folder: str) -> list[Path]:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert files, folder
+    return files
+
+
+def imported(file: Path) -> set[str]:
+    """The modules a file imports, in functions and under TYPE_CHECKING too."""
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file.name} imports relatively"
+            module = node.module or ""
+            modules |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    return modules
+
+
+def within(module: str, package: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+@pytest.mark.parametrize(
+    ("folder", "never"),
+    [
+        ("tools", ["server", "prompts", "tests", "mcp", "mcp_types"]),
+        ("tools/interchange", ["tools.freewheel", "tools.google_ad_manager"]),
+        ("tools/freewheel", ["tools.interchange", "tools.google_ad_manager"]),
+        ("tools/google_ad_manager", ["tools.freewheel"]),
+        ("server", ["tests"]),
+        ("server/sandbox", ["tools", "server.app", "server.calls", "server.settings", "server.vendors"]),
+    ],
+)
+def test_imports_run_one_way(folder: str, never: list[str]) -> None:
+    wrong = [
+        f"{file.relative_to(ROOT)} imports {module}"
+        for file in python_files(folder)
+        for module in sorted(imported(file))
+        if any(within(module, package) for package in never)
+    ]
+    assert wrong == []
+
+
+def test_every_tool_has_its_own_file_and_a_test_of_the_same_stem() -> None:
+    for tool in CATALOGUE:
+        module = tool.handler.__module__.removeprefix("tools.").replace(".", "/")
+        folder, _, stem = module.rpartition("/")
+        assert stem == tool.name
+        test = stem if stem.startswith("test_") else f"test_{stem}"
+        assert (ROOT / "tests" / "tools" / folder / f"{test}.py").is_file(), tool.name
+
+
+def test_every_tool_file_is_in_the_catalogue() -> None:
+    offering = {
+        f"tools.{api}.{file.stem}"
+        for api in APIS
+        for file in (ROOT / "tools" / api).glob("*.py")
+        if re.search(r"^TOOL = ", file.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert offering == {tool.handler.__module__ for tool in CATALOGUE}
+
+
+@pytest.mark.parametrize("package", ["server", "tools", "prompts"])
+def test_every_package_ships_its_types(package: str) -> None:
+    assert (ROOT / package / "py.typed").is_file()
+    assert (ROOT / package / "__init__.py").is_file()
+
+
+def test_the_catalogue_is_importable_without_settings_network_or_sandbox() -> None:
+    code = "import sys, tools.catalogue; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, env={})
+    loaded = ast.literal_eval(run.stdout)
+    assert "tools" in loaded
+    assert not {"server", "mcp", "google", "starlette"} & set(loaded)
