@@ -132,7 +132,6 @@ class Transport:
         auth: Auth | None,
         timing: Timing,
         retries: Retries | None = None,
-        hints: Mapping[int, str] | None = None,
     ) -> None:
         self.vendor = vendor
         self._http = http
@@ -140,7 +139,6 @@ class Transport:
         self._auth = auth
         self._timing = timing
         self._retries = retries or Retries()
-        self._hints = dict(hints or {})
 
     async def request(
         self,
@@ -151,7 +149,6 @@ class Transport:
         params: Mapping[str, str | int] | None = None,
         json: Any = None,
         form: Mapping[str, str] | None = None,
-        content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float = 30.0,
         hints: Hints | None = None,
@@ -171,7 +168,6 @@ class Transport:
             params=dict(params) if params else None,
             json=json,
             data=dict(form) if form else None,
-            content=content,
         )
         request.headers.update(headers or {})
         call = _Call(kind, request, timeout, hints or Hints(), answers, secrets)
@@ -295,7 +291,7 @@ class Transport:
         ending = "" if words and words.endswith((".", "!", "…")) and not unchanged else "."
         return kind(
             f"{self.vendor} answered {status}{named}{said}{ending}{unchanged}",
-            next_step=call.hints.by_status.get(status) or self._hints.get(status) or otherwise,
+            next_step=call.hints.by_status.get(status) or otherwise,
             upstream_status=status,
             upstream_code=code,
             request_id=reply.request_id,

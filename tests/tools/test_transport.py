@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +11,8 @@ import anyio
 import httpx
 import pytest
 
-from tests.support import Answer, FakeTime, Recorder
+from tests.support import Answer
+from tests.tools.acme import LOOK, NOT_OPENED, line
 from tools.errors import (
     AdOpsError,
     Conflict,
@@ -27,45 +25,11 @@ from tools.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
-from tools.limits import SlidingWindow
-from tools.transport import LARGEST_REPLY, Auth, Hints, Kind, StaticToken, Transport
+from tools.transport import LARGEST_REPLY, Hints, Kind, StaticToken
 
-LOOK = "Look in the vendor's list first."
 PASSING = "Make the same call again in a minute."
 CORRECT = "Correct the arguments as the message says, then call again."
 MEBIBYTE = b"x" * (1024 * 1024)
-
-
-@dataclass
-class Line:
-    """A transport of the vendor "Acme", its network and its time."""
-
-    transport: Transport
-    network: Recorder
-    time: FakeTime
-
-    async def send(self, kind: Kind, **given: Any) -> Any:
-        method = "GET" if kind is Kind.READ else "POST"
-        return await self.transport.request(kind, method, "/things", hints=Hints(look=LOOK), **given)
-
-    async def fail(self, kind: Kind, **given: Any) -> AdOpsError:
-        with pytest.raises(AdOpsError) as raised:
-            await self.send(kind, **given)
-        return raised.value
-
-    @property
-    def tries(self) -> int:
-        return len(self.network.requests)
-
-
-def line(
-    answer: Answer | httpx.AsyncBaseTransport, *, auth: Auth | None = None, limit: tuple[int, float] = (1000, 1.0)
-) -> Line:
-    time, network = FakeTime(), Recorder(answer)
-    timing = time.timing
-    http = httpx.AsyncClient(base_url="https://acme.example", transport=network, trust_env=False)
-    window = SlidingWindow(*limit, clock=timing.clock, sleep=timing.sleep)
-    return Line(Transport("Acme", http, limit=window, auth=auth, timing=timing), network, time)
 
 
 def always(status: int, *, headers: dict[str, str] | None = None, **body: Any) -> Answer:
@@ -173,7 +137,6 @@ async def test_a_read_that_keeps_failing_ends_after_three_tries(
     assert acme.tries == 3
 
 
-NOT_OPENED = "No connection to Acme could be opened, so nothing was sent."
 TOO_LATE = "Acme did not answer in time. Nothing was changed."
 CUT = "Acme closed the connection before it answered. Nothing was changed."
 
@@ -522,86 +485,3 @@ async def test_the_text_of_a_network_error_reaches_nobody(kind: Kind, failure: t
     told = await line(failing(failure)).fail(kind)
     assert "hidden" not in f"{told.message} {told.next_step} {told}"
     assert told.__cause__ is None
-
-
-@dataclass
-class Server:
-    """A server on loopback that reads each request whole, writes `answer` and closes."""
-
-    url: str = ""
-    heard: list[bytes] = field(default_factory=list[bytes])
-    opened: int = 0
-
-
-@asynccontextmanager
-async def listening(answer: bytes) -> AsyncGenerator[Server]:
-    server = Server()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        server.opened += 1
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = re.search(rb"content-length: (\d+)", head.lower())
-            server.heard.append(head + await reader.readexactly(int(length[1]) if length else 0))
-            writer.write(answer)
-            await writer.drain()
-        except asyncio.IncompleteReadError:
-            pass
-        finally:
-            writer.close()
-            await writer.wait_closed()
-
-    async with asyncio.timeout(10), await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
-        server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
-        yield server
-
-
-CLOSES = [
-    pytest.param(b"", id="before answering"),
-    pytest.param(b"HTTP/1.1 200 OK\r\ncontent-le", id="within the head"),
-    pytest.param(b'HTTP/1.1 200 OK\r\ncontent-length: 90\r\n\r\n{"id":', id="within a body of known length"),
-    pytest.param(b'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\n{"id":\r\n', id="within chunks"),
-    pytest.param(b"220 mail ready\r\n", id="not speaking HTTP"),
-]
-
-
-@pytest.mark.parametrize("answer", CLOSES)
-@pytest.mark.parametrize("kind", list(Kind))
-async def test_on_a_real_socket_a_server_that_closes_leaves_a_write_in_doubt(kind: Kind, answer: bytes) -> None:
-    async with listening(answer) as server, httpx.AsyncHTTPTransport() as network:
-        acme = line(network)
-        with pytest.raises(AdOpsError) as told:
-            await acme.transport.request(kind, "POST", server.url, json={"n": 1}, timeout=5.0)
-    assert type(told.value) is (InDoubt if kind is Kind.WRITE else Unavailable)
-    assert len(server.heard) == (3 if kind is Kind.READ else 1)
-    assert all(request.endswith(b'{"n":1}') for request in server.heard)
-
-
-async def test_on_a_real_socket_a_silent_server_leaves_a_write_in_doubt() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        async with httpx.AsyncHTTPTransport() as network:
-            acme = line(network)
-            url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-            with pytest.raises(InDoubt, match="did not answer in time"):
-                await acme.transport.request(Kind.WRITE, "POST", url, json={}, timeout=0.2)
-    assert acme.tries == 1
-
-
-@pytest.mark.parametrize("kind", list(Kind))
-async def test_on_a_real_socket_a_closed_port_means_not_sent(kind: Kind) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
-    async with httpx.AsyncHTTPTransport() as network:
-        acme = line(network)
-        with pytest.raises(Unavailable) as told:
-            await acme.transport.request(kind, "POST", f"http://127.0.0.1:{port}/", json={})
-    assert (told.value.message, acme.tries, acme.time.slept) == (NOT_OPENED, 3, [0.5, 1.0])
-
-
-async def test_on_a_real_socket_a_request_that_cannot_be_written_is_not_in_doubt() -> None:
-    async with listening(b"") as server, httpx.AsyncHTTPTransport() as network:
-        acme = line(network, auth=StaticToken("pasted-with-its-newline\n", setting="ACME_KEY"))
-        with pytest.raises(AdOpsError) as told:
-            await acme.transport.request(Kind.WRITE, "POST", server.url, json={}, timeout=5.0)
-    assert server.heard == []
-    assert type(told.value) is not InDoubt

@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import quote_plus
 
-import anyio
 from pydantic import BaseModel, Field, SecretStr
 
 from tools.errors import Unauthorized
 from tools.replies import Answer, Kind
+from tools.tokens import SharedToken
 from tools.transport import Timing, Transport
-
-EARLY = 60.0
-"""Seconds before its end that a token is replaced, so that none ends on the way."""
 
 QUIET = 60.0
 """Seconds for which refused credentials are not tried again."""
@@ -80,45 +77,27 @@ class _Minted(BaseModel):
     expires_in: Annotated[float, Field(gt=0)] = 3600.0
 
 
-class MintedToken:
-    """A token from FreeWheel's token endpoint, shared by every call of the process."""
+class MintedToken(SharedToken):
+    """A token from FreeWheel's token endpoint.
+
+    Credentials that FreeWheel refused are not tried again for a minute, so that an agent that goes on calling does
+    not lock the user out.
+    """
 
     def __init__(
         self, grant: PasswordGrant | ClientCredentials, transport: Transport, *, url: str, timing: Timing
     ) -> None:
+        super().__init__(timing.now)
         self._grant = grant
         self._transport = transport
         self._url = url
-        self._now = timing.now
-        self._minting = anyio.Lock()
-        self._token: str | None = None
-        self._ends = 0.0
         self._refused: Answer | None = None
         self._refused_until = 0.0
         self.setting = grant.setting
 
-    async def token(self) -> str:
-        """The current token, minted when there is none or it is about to end.
-
-        Raises Unauthorized when FreeWheel does not accept the credentials. It is then not asked again for a
-        minute, so that an agent that goes on calling does not lock the user out.
-        """
-        async with self._minting:
-            if self._token is None or self._now() >= self._ends:
-                self._token = await self._mint()
-            return self._token
-
-    async def renew(self, refused: str) -> str | None:
-        """A token other than the refused one: the one another call has minted since, or a new one."""
-        async with self._minting:
-            if self._token is None or self._token == refused:
-                self._token = None
-                self._token = await self._mint()
-            return self._token
-
-    async def _mint(self) -> str:
-        asked_at = self._now()
-        if self._refused is not None and asked_at < self._refused_until:
+    async def mint(self) -> tuple[str, float]:
+        """Raises Unauthorized when FreeWheel does not accept the credentials."""
+        if self._refused is not None and self._now() < self._refused_until:
             raise self._not_accepted(self._refused)
         answer = await self._transport.request(
             Kind.READ,
@@ -130,11 +109,10 @@ class MintedToken:
             answers=_REFUSALS,
         )
         if not answer.is_success:
-            self._refused, self._refused_until = answer, asked_at + QUIET
+            self._refused, self._refused_until = answer, self._now() + QUIET
             raise self._not_accepted(answer)
         minted = answer.parse(_Minted, answer.json())
-        self._ends = asked_at + max(minted.expires_in - EARLY, minted.expires_in / 2)
-        return minted.access_token.get_secret_value()
+        return minted.access_token.get_secret_value(), minted.expires_in
 
     def _not_accepted(self, answer: Answer) -> Unauthorized:
         return Unauthorized(

@@ -14,12 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
-import anyio
 import anyio.to_thread
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from tools.errors import AdOpsError, NotConfigured, Unauthorized, Unavailable
 from tools.replies import Answer, Kind
+from tools.tokens import SharedToken
 from tools.transport import Timing, Transport
 
 if TYPE_CHECKING:
@@ -66,48 +66,25 @@ class _Account:
     signer: RSASigner
 
 
-class ServiceAccountToken:
+class ServiceAccountToken(SharedToken):
     """key: gives the text of the JSON key file; asked once, in a worker thread, when it is first needed."""
 
     setting = SETTING
 
     def __init__(self, key: Callable[[], SecretStr], transport: Transport, *, timing: Timing) -> None:
+        super().__init__(timing.now)
         self._key = key
         self._transport = transport
-        self._now = timing.now
-        self._minting = anyio.Lock()
-        self._account: _Account | None = None
-        self._token: str | None = None
-        self._ends = 0.0
+        self._read: _Account | None = None
 
     async def email(self) -> str:
         """The account that a person grants in Ad Manager. Raises UnusableKey."""
-        async with self._minting:
-            return (await self._read()).email
+        return (await self._account()).email
 
-    async def token(self) -> str:
-        """Raises UnusableKey, Unauthorized (Google refuses the account), or what the transport raises."""
-        async with self._minting:
-            if self._token is None or self._now() >= self._ends:
-                self._token = await self._mint()
-            return self._token
-
-    async def renew(self, refused: str) -> str | None:
-        async with self._minting:
-            if self._token is None or self._token == refused:
-                self._token = None
-                self._token = await self._mint()
-            return self._token
-
-    async def _read(self) -> _Account:
-        if self._account is None:
-            self._account = await anyio.to_thread.run_sync(_read_key, self._key)
-        return self._account
-
-    async def _mint(self) -> str:
-        account = await self._read()
-        asked_at = self._now()
-        assertion = _assertion(account, int(asked_at))
+    async def mint(self) -> tuple[str, float]:
+        """Raises UnusableKey, or Unauthorized when Google refuses the account."""
+        account = await self._account()
+        assertion = _assertion(account, int(self._now()))
         answer = await self._transport.request(
             Kind.READ,
             "POST",
@@ -119,8 +96,12 @@ class ServiceAccountToken:
         if not answer.is_success:
             raise _refused(answer)
         granted = answer.parse(_Granted, answer.json())
-        self._ends = asked_at + max(granted.expires_in - 60, granted.expires_in / 2)
-        return granted.access_token.get_secret_value()
+        return granted.access_token.get_secret_value(), granted.expires_in
+
+    async def _account(self) -> _Account:
+        if self._read is None:
+            self._read = await anyio.to_thread.run_sync(_read_key, self._key)
+        return self._read
 
 
 def _assertion(account: _Account, now: int) -> str:
