@@ -28,7 +28,7 @@ def tools() -> str:
     for tool in CATALOGUE:
         vendors = ", ".join(TITLES[vendor] for vendor in order if vendor in tool.vendors)
         effect = "writes" if isinstance(tool.effect, Write) else "reads"
-        purpose = tool.description.partition("\n\n")[0].replace("\n", " ")
+        purpose = tool.description.partition("\n\n")[0]
         rows.append(f"| `{tool.name}` | {vendors} | {effect} | {purpose} |")
     return "\n".join(rows)
 

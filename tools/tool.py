@@ -56,7 +56,9 @@ class Tool(Generic[A, R]):
 
     @property
     def description(self) -> str:
-        return inspect.cleandoc(self.handler.__doc__ or "")
+        """The handler's docstring, a line a paragraph."""
+        paragraphs = inspect.cleandoc(self.handler.__doc__ or "").split("\n\n")
+        return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 AnyTool = Tool[Any, Any]

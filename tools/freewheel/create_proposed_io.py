@@ -83,7 +83,8 @@ class Budget(Arguments):
 class CreateProposedIo(Arguments):
     external_id: str = Field(
         min_length=1,
-        description="Your own key of this order (CRM opportunity, order number). FreeWheel does not keep it unique.",
+        description="Your own key of this order (CRM opportunity, order number). Take one that is new: "
+        "whether FreeWheel refuses a second one is not documented.",
     )
     name: str = Field(min_length=1, description="Name of the order.")
     description: str | None = Field(default=None, description="Free text.")
@@ -123,9 +124,9 @@ class CreatedProposedIo(Result):
 async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) -> CreatedProposedIo:
     """Create a proposed insertion order in FreeWheel: the proposal that a seller works on until it closes.
 
-    It books and holds no inventory: for that, use list_avails and reserve_avail. Every call creates another order,
-    also with the same external_id, so never repeat a call whose answer was lost. Ask the person for ids of
-    brands, campaigns and users. All rules of budget and caps are checked before anything is sent.
+    It books and holds no inventory: for that, use list_avails and reserve_avail. A repeated call may create a
+    second order, even with the same external_id, so never repeat one whose answer was lost. Ask the person for the
+    ids of brands, campaigns and users. The rules of budget and caps are checked before anything is sent.
     """
     order = await backends.freewheel.create_proposed_insertion_order(
         _body(arguments),

@@ -42,8 +42,8 @@ async def reserve_avail(arguments: ReserveAvail, backends: Backends) -> Reservat
     """Hold impressions of one avail for a media buy, so that nobody else can take them. A hold is not a booking.
 
     Use it after list_avails, once the person has agreed to avail, amount and media buy. The hold ends by itself;
-    finalize_booking carries it further. Interchange refuses more than is available. Every call makes another
-    hold, so never repeat a call whose answer was lost.
+    finalize_booking carries it further. Interchange refuses more than is available. A repeated call may
+    make a second hold, so never repeat one whose answer was lost.
     """
     answer = await backends.interchange.reserve(
         arguments.source_id,
