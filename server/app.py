@@ -92,15 +92,15 @@ _ERROR = {
 }
 
 
-def build_server(settings: Settings, wire: Wire | None = None) -> Server[Backends]:
+def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | None = None) -> Server[Backends]:
     """The server object that every transport serves.
 
-    wire: other networks and clocks, for tests.
+    wire: other networks and clocks, for tests. calls: the call path, for who wants to wait until it is idle.
     """
     tools = {tool.name: tool for tool in offered_tools(settings)}
     listing = types.ListToolsResult(tools=[definition(tool) for tool in tools.values()])
     schemas = {tool.name: tool.input_schema for tool in listing.tools}
-    calls = Calls(settings.environment)
+    path = calls or Calls(settings.environment)
 
     @asynccontextmanager
     async def lifespan(_: Server[Backends]) -> AsyncGenerator[Backends]:
@@ -116,7 +116,7 @@ def build_server(settings: Settings, wire: Wire | None = None) -> Server[Backend
         tool = tools.get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, _unknown_tool(params.name, tools))
-        return await calls.call(tool, params.arguments, context.lifespan_context)
+        return await path.call(tool, params.arguments, context.lifespan_context)
 
     server = Server[Backends](
         "adops-mcp",

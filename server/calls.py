@@ -13,16 +13,22 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import anyio
+import anyio.lowlevel
 from mcp_types import CallToolResult, TextContent
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from tools.backends import Backends
-from tools.errors import AdOpsError, InDoubt, InternalError, InvalidArguments
+from tools.errors import AdOpsError, InDoubt, InternalError, InvalidArguments, Unavailable
+from tools.replies import printable
 from tools.schema import Arguments, Result, arguments_schema
 from tools.tool import AnyTool, Write
 
 logger = logging.getLogger(__name__)
+
+LONGEST_CALL = 45.0
+"""Seconds for a whole call with its waiting and its tries: common clients give up after 60 and then know nothing."""
 
 MOST_PROBLEMS = 10
 """How many problems of one call's arguments are named."""
@@ -31,15 +37,49 @@ MOST_PROBLEMS = 10
 class Calls:
     """environment: named in every result, so that sandbox and live are never mistaken for each other."""
 
-    def __init__(self, environment: str) -> None:
+    def __init__(self, environment: str, *, longest_call: float = LONGEST_CALL) -> None:
         self._environment = environment
+        self._longest_call = longest_call
+        self._writing = 0
+        self._idle = anyio.Event()
 
     async def call(self, tool: AnyTool, arguments: Mapping[str, Any] | None, backends: Backends) -> CallToolResult:
+        """The result, or the error, as the agent gets it.
+
+        A write that has left is seen through although its caller went away; the log then says how it ended.
+        """
+        if not isinstance(tool.effect, Write):
+            return await self._answer(tool, arguments, backends)
+        answer: CallToolResult | None = None
+        self._writing += 1
+        try:
+            answer = await self._answer(tool, arguments, backends)
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        except anyio.get_cancelled_exc_class():
+            logger.warning("%s", _left(tool, arguments, answer))
+            raise
+        finally:
+            self._writing -= 1
+            if not self._writing:
+                self._idle.set()
+                self._idle = anyio.Event()
+        return answer
+
+    async def finished(self) -> None:
+        """Wait until no write is under way; every one ends within the transport's own limits."""
+        while self._writing:
+            await self._idle.wait()
+
+    async def _answer(self, tool: AnyTool, arguments: Mapping[str, Any] | None, backends: Backends) -> CallToolResult:
         try:
             checked = check(tool, arguments or {})
-            return self._result(await tool.handler(checked, backends))
+            with anyio.fail_after(self._longest_call):
+                result = await tool.handler(checked, backends)
+            return self._result(result)
         except AdOpsError as error:
             return self._error(error)
+        except TimeoutError:
+            return self._error(_too_long(tool, self._longest_call))
         except Exception as error:
             reference = secrets.token_hex(4)
             logger.exception("%s failed inside (reference %s)", tool.name, reference, exc_info=error)
@@ -113,6 +153,22 @@ def _valid_names(schema: dict[str, Any], location: Sequence[str | int]) -> list[
         if "$ref" in node:
             node = schema["$defs"][cast("str", node["$ref"]).rsplit("/", 1)[-1]]
     return list(node.get("properties", {}))
+
+
+def _too_long(tool: AnyTool, seconds: float) -> AdOpsError:
+    """For a write this means that it had not left yet: one that has is not cut short."""
+    return Unavailable(
+        f"{tool.name} took longer than {seconds:g} s and was ended. Nothing was changed.",
+        next_step="Ask for less if you can, or make the same call again in a few minutes.",
+    )
+
+
+def _left(tool: AnyTool, arguments: Mapping[str, Any] | None, answer: CallToolResult | None) -> str:
+    """The only trace of a write whose caller did not wait for its answer."""
+    ended = "nothing was sent" if answer is None else json.dumps(answer.structured_content, ensure_ascii=False)
+    asked = json.dumps(dict(arguments or {}), ensure_ascii=False, default=str)
+    shown = f"Asked: {printable(asked, limit=1000)} Ended: {printable(ended, limit=2000)}"
+    return f"{tool.name}: the caller went away. {shown}"
 
 
 def _fault(tool: AnyTool, reference: str) -> AdOpsError:

@@ -73,8 +73,8 @@ async def _reached(vendor: VendorName, settings: Settings, backends: Backends) -
 def _away(vendor: VendorName, away: NoAccess, settings: Settings) -> Finding:
     if away.incomplete:
         return Finding(vendor, "broken", [*_given(vendor, settings), f"Incomplete: {away.fix}"])
-    without = [tool.name for tool in CATALOGUE if vendor in tool.vendors]
-    return Finding(vendor, "off", [f"Not configured: {away.fix}", f"Without it: {', '.join(without)}."])
+    users = [tool.name for tool in CATALOGUE if vendor in tool.vendors]
+    return Finding(vendor, "off", [f"Not configured: {away.fix}", f"Used by: {', '.join(users)}."])
 
 
 def _given(vendor: VendorName, settings: Settings) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sqlite3
+import sys
 from pathlib import Path
 
 import uvicorn
@@ -47,7 +48,7 @@ def serve(settings: Settings, port: int) -> int:
     try:
         listener.bind((HOST, port))
     except OSError:
-        print(f"Port {port} on {HOST} is taken; choose another with --port.")  # noqa: T201
+        print(f"Port {port} on {HOST} cannot be had; choose another with --port.", file=sys.stderr)  # noqa: T201
         return 1
     origin = f"http://{HOST}:{listener.getsockname()[1]}"
     key_file = _write_key(sandbox, sandbox_path(settings).parent, origin)

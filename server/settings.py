@@ -18,6 +18,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tools.freewheel.auth import ClientCredentials, PasswordGrant
+from tools.transport import is_safe
 
 Environment = Literal["sandbox", "staging", "live"]
 PREFIX = "ADOPS_"
@@ -31,13 +32,21 @@ def _safe_base_url(url: str) -> str:
     parts = urlsplit(url)
     if not parts.hostname:
         raise ValueError("is not a URL; write https://host/path")
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost")):
+    if not is_safe(url):
         raise ValueError("must be https, because credentials are sent there (http only on loopback)")
     if parts.username or parts.query or parts.fragment:
         raise ValueError("must hold no user, query or fragment")
     return url.rstrip("/")
 
 
+def _full_path(path: Path) -> Path:
+    full = path.expanduser()
+    if not full.is_absolute():
+        raise ValueError("must be a full path: where a client starts this server is not known")
+    return full
+
+
+FullPath = Annotated[Path, AfterValidator(_full_path)]
 BaseUrl = Annotated[str, AfterValidator(_safe_base_url)]
 
 
@@ -49,7 +58,7 @@ class Settings(BaseSettings):
     environment: Environment = Field(
         default="sandbox", description="sandbox (the vendors run inside the process), staging or live."
     )
-    data_dir: Path | None = Field(
+    data_dir: FullPath | None = Field(
         default=None, description="Where state is kept. Default: adops-mcp in the user's data directory."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
@@ -70,7 +79,7 @@ class Settings(BaseSettings):
     freewheel_token_url: BaseUrl | None = Field(
         default=None, description="FreeWheel: another token endpoint, for either grant."
     )
-    gam_service_account_file: Path | None = Field(
+    gam_service_account_file: FullPath | None = Field(
         default=None, description="Google Ad Manager: JSON key file of the service account that tests networks."
     )
     gam_base_url: BaseUrl | None = Field(default=None, description="Google Ad Manager: another host of the API.")

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sys
 
 import anyio
 from mcp.server.stdio import stdio_server
 
 from server.app import build_server, offered_tools
+from server.calls import Calls
 from server.settings import Settings, unknown_variables
 from server.vendors import missing_vendors, open_sandbox
+from tools.backends import TITLES
+
+FLUSH = 0.2
+"""Seconds for the last answer to get out before the process ends."""
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +37,31 @@ def serve_stdio(settings: Settings) -> int:
         open_sandbox(settings).close()
     for line in unknown_variables():
         logger.warning(line)
+    for vendor, way in missing_vendors(settings).items():
+        if way.incomplete:
+            logger.warning("%s is left out: %s", TITLES[vendor], way.fix)
+    if sys.stdin.isatty():
+        print("adops-mcp waits for an MCP client on stdin; try `adops-mcp demo`.", file=sys.stderr)  # noqa: T201
     anyio.run(_serve, settings)
     return 0
 
 
 async def _serve(settings: Settings) -> None:
-    server = build_server(settings)
-    async with stdio_server() as (read, write):
-        await server.run(read, write, server.create_initialization_options())
+    calls = Calls(settings.environment)
+    server = build_server(settings, calls=calls)
+    async with anyio.create_task_group() as tasks:
+        if sys.platform != "win32":
+            tasks.start_soon(_leave_on_signal, calls)
+        async with stdio_server() as (read, write):
+            await server.run(read, write, server.create_initialization_options())
+        tasks.cancel_scope.cancel()
+
+
+async def _leave_on_signal(calls: Calls) -> None:
+    """End the process once no write is under way. The thread that reads stdin cannot be ended, so it is left behind."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            await calls.finished()
+            await anyio.sleep(FLUSH)
+            sys.stderr.flush()
+            os._exit(128 + number)

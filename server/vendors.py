@@ -38,16 +38,16 @@ if TYPE_CHECKING:
 _INTERCHANGE = {
     "live": "https://api.interchange.io/api/v2/storefront",
     "staging": "https://api.staging.interchange.io/api/v2/storefront",
-    "sandbox": "http://interchange.sandbox/api/v2/storefront",
+    "sandbox": "https://interchange.sandbox/api/v2/storefront",
 }
 _FREEWHEEL = {
     "live": "https://api.freewheel.tv",
     "staging": "https://api.stg.freewheel.tv",
-    "sandbox": "http://freewheel.sandbox",
+    "sandbox": "https://freewheel.sandbox",
 }
 _FREEWHEEL_CLIENT_CREDENTIALS = "https://token.apiaccess.freewheel.tv/oauth2/token"
 _GOOGLE_AD_MANAGER = "https://admanager.googleapis.com"
-_GOOGLE_AD_MANAGER_SANDBOX = "http://google-ad-manager.sandbox"
+_GOOGLE_AD_MANAGER_SANDBOX = "https://google-ad-manager.sandbox"
 
 _ELSEWHERE = ("interchange_base_url", "freewheel_base_url", "freewheel_token_url", "gam_base_url")
 """Settings that lead to other hosts: the sandbox has none of them, so that it never mixes with anything real."""

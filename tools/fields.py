@@ -26,7 +26,17 @@ PathId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_pat
 """An id that becomes one segment of a URL's path."""
 
 SourceId = PathId
-BodyId = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+def _plain(value: str) -> str:
+    if not value.strip() or not value.isprintable():
+        raise ValueError("an id is not blank and holds no control characters")
+    return value
+
+
+BodyId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_plain)]
+Name = Annotated[str, Field(min_length=1, max_length=500)]
+Prose = Annotated[str, Field(max_length=5000)]
 BuyerCustomerId = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
 FreeWheelId = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
 
@@ -36,11 +46,11 @@ def wire_time(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
+_DATE_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}.*([Zz]|[+-]\d{2}:?\d{2})")
 
 
 def _written_as_date_time(value: Any) -> Any:
-    if not isinstance(value, str) or not _DATE_TIME.match(value):
+    if not isinstance(value, str) or not _DATE_TIME.fullmatch(value):
         raise ValueError("write a date-time with an offset, such as 2026-11-22T13:00:00Z")
     return value
 

@@ -23,7 +23,7 @@ class SlidingWindow:
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
-        longest_wait: float = 60.0,
+        longest_wait: float = 20.0,
     ) -> None:
         self._limit = f"{requests} requests in {seconds:g} s"
         self._seconds = seconds

@@ -43,6 +43,11 @@ def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
         return None
 
 
+def shown(value: str) -> str:
+    """A vendor's text as it may stand in a result."""
+    return printable(value)
+
+
 IfReadable = WrapValidator(_or_none)
 """For a model's fields that may come in any shape: what cannot be read must not hide what can."""
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import anyio
 
+from tools.errors import AdOpsError
+
 EARLY = 60.0
 """Seconds before its end that a token is replaced, so that none ends on the way."""
 
@@ -24,25 +26,39 @@ class SharedToken(ABC):
         self._minting = anyio.Lock()
         self._token: str | None = None
         self._ends = 0.0
+        self._mints = 0
+        self._failure: AdOpsError | None = None
 
     async def token(self) -> str:
         """The current token, minted when there is none or it is about to end. Raises what `mint` raises."""
+        seen = self._mints
         async with self._minting:
             if self._token is None or self._now() >= self._ends:
-                return await self._replace()
+                return await self._replace(seen)
             return self._token
 
     async def renew(self, refused: str) -> str | None:
         """A token other than the refused one: the one another call has minted since, or a new one."""
+        seen = self._mints
         async with self._minting:
             if self._token is None or self._token == refused:
-                return await self._replace()
+                return await self._replace(seen)
             return self._token
 
-    async def _replace(self) -> str:
+    async def _replace(self, seen: int) -> str:
+        """Mint, unless another caller did in vain since this one began to wait: then its failure is this one's too."""
+        if self._failure is not None and self._mints > seen:
+            raise self._failure.with_traceback(None)
         self._token = None
         asked_at = self._now()
-        self._token, lifetime = await self.mint()
+        try:
+            self._token, lifetime = await self.mint()
+        except AdOpsError as error:
+            self._failure = error
+            raise
+        finally:
+            self._mints += 1
+        self._failure = None
         self._ends = asked_at + max(lifetime - EARLY, lifetime / 2)
         return self._token
 

@@ -1,9 +1,10 @@
 """The httpx client that the API clients share: what is sent again, what never, and what a lost answer means.
 
-A request is one of three kinds. A READ is sent again after a connection error, 408, 429 and 5xx.
-A PROBE changes nothing that matters but is sent once, because its answer is a finding and not an obstacle. A
-WRITE is sent once, unless the connection never opened: after that, an answer that did not come, a 5xx, a
-redirect or an answer that cannot be read leave it in doubt.
+A request is one of three kinds. A READ is sent again after a connection error, 408, 429 and 5xx. A PROBE changes
+nothing that matters but is sent once, because its answer is a finding and not an obstacle. A WRITE is sent again only
+when it certainly was not carried out: the connection never opened, or the vendor refused its token (401) and gave
+another. After anything else, an answer that did not come, a 408, a 5xx, a redirect or an answer that cannot be read
+leaves it in doubt. A write that has left is not cancelled with its caller: it is seen through to its answer.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, Protocol
+from urllib.parse import urlsplit
 
 import anyio
 import httpx
@@ -70,6 +72,13 @@ class Retries:
     longest: float = 8.0
     longest_retry_after: float = 20.0
     after_429: float = 0.0
+
+
+def is_safe(url: str) -> bool:
+    """Whether credentials may be sent there: https, or http on this machine."""
+    parts = urlsplit(url)
+    loopback = parts.hostname in ("127.0.0.1", "::1", "localhost")
+    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and loopback))
 
 
 class Auth(Protocol):
@@ -182,11 +191,13 @@ class Transport:
 
     async def _try(self, call: _Call) -> Answer:
         reply, token = await self._send_with_token(call, None)
+        secrets = [token, *call.secrets]
         if reply.status == 401 and self._auth is not None and (fresh := await self._auth.renew(token)):
             reply, token = await self._send_with_token(call, fresh)
+            secrets.append(token)
         if reply.is_success or reply.status in call.answers:
             return self._answer(call, reply)
-        self._judge(call, reply, [token, *call.secrets])
+        self._judge(call, reply, secrets)
 
     async def _send_with_token(self, call: _Call, fresh: str | None) -> tuple[Reply, str]:
         token = ""
@@ -211,10 +222,10 @@ class Transport:
             self._lost(call, "did not answer in time" if timed_out else "closed the connection before it answered")
 
     async def _exchange(self, call: _Call) -> Reply:
-        """Send, and read to the end. A 4xx is a refusal whatever becomes of its body."""
+        """Send, and read to the end. A 4xx is told by its status, whatever becomes of its body."""
         head: Reply | None = None
         try:
-            with anyio.fail_after(call.timeout):
+            with anyio.fail_after(call.timeout, shield=call.kind is Kind.WRITE):
                 response = await self._http.send(call.request, stream=True)
                 head = Reply(response.status_code, response.headers, b"")
                 try:
@@ -261,7 +272,8 @@ class Transport:
 
     def _judge(self, call: _Call, reply: Reply, secrets: Collection[str]) -> NoReturn:
         status = reply.status
-        if call.kind is Kind.WRITE and not 400 <= status < 500:
+        # gateways also answer 408 when the work itself takes too long, and goes on
+        if call.kind is Kind.WRITE and (status == 408 or not 400 <= status < 500):
             raise in_doubt(f"{self.vendor} answered {status}", call.hints.look, reply)
         error = self._refusal(call, reply, secrets)
         if call.kind is Kind.READ and (status in (408, 429) or status >= 500):

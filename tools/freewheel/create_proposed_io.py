@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from tools.backends import Backends
-from tools.fields import FreeWheelId
+from tools.fields import BodyId, FreeWheelId, Name, Prose
 from tools.freewheel.models import ProposedInsertionOrder
 from tools.replies import printable
 from tools.schema import Arguments, Result
@@ -81,13 +81,12 @@ class Budget(Arguments):
 
 
 class CreateProposedIo(Arguments):
-    external_id: str = Field(
-        min_length=1,
+    external_id: BodyId = Field(
         description="Your own key of this order (CRM opportunity, order number). Take one that is new: "
         "whether FreeWheel refuses a second one is not documented.",
     )
-    name: str = Field(min_length=1, description="Name of the order.")
-    description: str | None = Field(default=None, description="Free text.")
+    name: Name = Field(description="Name of the order.")
+    description: Prose | None = Field(default=None, description="Free text.")
     campaign_id: FreeWheelId | None = Field(
         default=None, description="FreeWheel campaign to create it under, when the network wants one."
     )
@@ -100,7 +99,7 @@ class CreateProposedIo(Arguments):
         default=None, min_length=1, max_length=3, description="At most three caps."
     )
     assigned_user_ids: list[FreeWheelId] | None = Field(
-        default=None, min_length=1, description="FreeWheel ids of the users to assign."
+        default=None, min_length=1, max_length=100, description="FreeWheel ids of the users to assign."
     )
 
 
@@ -135,12 +134,25 @@ async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) ->
         f"{printable(arguments.external_id, limit=100)}: "
         "if it is there, the write was done.",
     )
+    otherwise = _otherwise(arguments, order)
     return CreatedProposedIo(
         proposed_io=_proposed_io(order),
         what_happened=f"FreeWheel created proposed IO {order.id}"
         + (f" under campaign {arguments.campaign_id}" if arguments.campaign_id else "")
-        + ". It is a proposal: no inventory is held or booked by it.",
-        next_step="A person adds placements in FreeWheel. To hold inventory, use list_avails, then reserve_avail.",
+        + ". It is a proposal: no inventory is held or booked by it."
+        + (f" FreeWheel names it otherwise than asked: {otherwise}." if otherwise else ""),
+        next_step="Show the person this difference, and have it looked at in FreeWheel before anything else."
+        if otherwise
+        else "A person adds placements in FreeWheel. To hold inventory, use list_avails, then reserve_avail.",
+    )
+
+
+def _otherwise(arguments: CreateProposedIo, order: ProposedInsertionOrder) -> str:
+    told = {"external_id": arguments.external_id, "brand_id": arguments.brand_id, "proposed_io_status": "PROPOSED"}
+    return ", ".join(
+        f"{name} {getattr(order, name)}"
+        for name, asked in told.items()
+        if asked is not None and getattr(order, name) not in (None, asked)
     )
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
-from tools.replies import IfReadable
+from tools.replies import IfReadable, shown
 
 
 def _none_when_empty(value: Any) -> Any:
@@ -23,7 +23,7 @@ def _upper(value: Any) -> Any:
 FwId = int
 """FreeWheel's FW_ID: a JSON integer in live answers, documented as a string in places; read from both."""
 
-Text = Annotated[str | None, BeforeValidator(_none_when_empty), IfReadable]
+Text = Annotated[Annotated[str, AfterValidator(shown)] | None, BeforeValidator(_none_when_empty), IfReadable]
 Enum = Annotated[str | None, BeforeValidator(_none_when_empty), BeforeValidator(_upper), IfReadable]
 
 
@@ -38,14 +38,7 @@ class InventoryPackage(_Object):
     name: Text = None
     status: Enum = None
     description: Text = None
-    created_at: Text = None
     updated_at: Text = None
-
-
-class Schedule(_Object):
-    start_time: Text = None
-    end_time: Text = None
-    time_zone: Text = None
 
 
 class ProposedInsertionOrder(_Object):
@@ -55,12 +48,10 @@ class ProposedInsertionOrder(_Object):
     external_id: Text = None
     name: Text = None
     description: Text = None
-    schedule: Annotated[Schedule | None, IfReadable] = None
     brand_id: Annotated[FwId | None, IfReadable] = None
     probability_of_close: Annotated[int | None, IfReadable] = None
     proposed_io_status: Enum = None
     created_at: Text = None
-    updated_at: Text = None
 
 
 class InventoryPackagePage(_Object):

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import anyio.to_thread
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
 
 from tools.errors import AdOpsError, NotConfigured, Unauthorized, Unavailable
 from tools.replies import Answer, Kind
 from tools.tokens import SharedToken
-from tools.transport import Timing, Transport
+from tools.transport import Timing, Transport, is_safe
 
 if TYPE_CHECKING:
     from google.auth.crypt import RSASigner
@@ -44,6 +44,12 @@ class UnusableKey(NotConfigured):
         )
 
 
+def _safe(url: str) -> str:
+    if not is_safe(url):
+        raise ValueError("not https")
+    return url
+
+
 class _KeyFile(BaseModel):
     """The fields of a key file that are used (Google Cloud, "Service account keys")."""
 
@@ -51,7 +57,7 @@ class _KeyFile(BaseModel):
     client_email: str
     private_key: SecretStr
     private_key_id: str | None = None
-    token_uri: Annotated[str, Field(pattern="^https?://")]
+    token_uri: Annotated[str, AfterValidator(_safe)]
 
 
 class _Granted(BaseModel):
@@ -153,7 +159,7 @@ def _read_key(key: Callable[[], SecretStr]) -> _Account:
         signer = cast("Any", RSASigner).from_string(private_key, file.private_key_id)
         signer.sign(b"a key of another kind fails here, and not in the middle of a call")
     except ValidationError:
-        raise UnusableKey("lacks a field or holds one that is no text") from None
+        raise UnusableKey("lacks a field, or holds one that is no text or no https URL") from None
     except Exception:  # noqa: BLE001 - cryptography's errors over keys have no common base
         raise UnusableKey("holds a private key that is damaged, locked or not RSA") from None
     return _Account(file.client_email, file.token_uri, signer)

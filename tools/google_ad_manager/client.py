@@ -48,18 +48,24 @@ class Finding(Enum):
     CONFIG = "config"
     RATE_LIMITED = "rate_limited"
     CONNECTION = "connection"
+    NOT_GOOGLE = "not_google"
     INTERNAL = "internal"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """account: the service account's e-mail. visible: the networks it sees; None when that was not asked or refused."""
+    """What was found, and what is known besides; None for what is not.
+
+    account: the service account's e-mail. visible: the networks it sees. words: Google's own, or whoever answered
+    in its place.
+    """
 
     finding: Finding
     account: str | None = None
     network: Network | None = None
     visible: list[Network] | None = None
+    words: str | None = None
     request_id: str | None = None
 
 
@@ -109,7 +115,8 @@ class GoogleAdManagerClient:
             return Probe(Finding.RATE_LIMITED, email)
         except Unavailable as error:
             return Probe(Finding.CONNECTION, email, request_id=error.request_id)
-        return Probe(finding, email, visible=visible, request_id=answer.reply.request_id)
+        _, words = answer.reply.vendor_error()
+        return Probe(finding, email, visible=visible, words=words, request_id=answer.reply.request_id)
 
     async def visible_networks(self) -> list[Network]:
         """The networks that the service account sees: the cheapest authenticated read."""
@@ -142,10 +149,15 @@ _DENIALS = {Finding.NETWORK_NOT_FOUND, Finding.PERMISSION_DENIED, Finding.API_AC
 
 
 def _classify(reply: Reply) -> Finding:
+    """What Google's error says; an answer without one, such as a proxy's page, says nothing about the network."""
     try:
-        words = " ".join(_reasons(reply.json())).upper()
+        payload: Any = reply.json()
     except NotJson:
-        words = ""
+        return Finding.NOT_GOOGLE
+    error = cast("dict[str, Any]", payload).get("error") if isinstance(payload, dict) else None
+    if not isinstance(error, dict):
+        return Finding.NOT_GOOGLE
+    words = " ".join(_reasons(cast("dict[str, Any]", error))).upper()
     named = next((finding for reason, finding in _REASONS if reason in words), None)
     return named or _STATUSES.get(reply.status, Finding.UNKNOWN)
 

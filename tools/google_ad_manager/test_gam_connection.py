@@ -124,12 +124,13 @@ def _of_network(network_code: str, probe: Probe) -> GamConnection:
         service_account_email=probe.account,
         account_sees=None if networks is None else [_visible(network) for network in networks[:LONGEST_LIST]],
         account_sees_more=further if further > 0 else None,
+        vendor_says=probe.words if probe.finding is not Finding.OK else None,
         request_id=probe.request_id,
     )
 
 
 def _passed(tested: ConnectionTest) -> Verdict:
-    failed = [check.capability for check in tested.capability_checks if check.status == "failed"]
+    failed = [check.capability for check in tested.capability_checks if check.status.casefold() == "failed"]
     verdict = VERDICTS[Finding.OK]
     if not failed:
         return verdict

@@ -112,10 +112,17 @@ VERDICTS: dict[Finding, Verdict] = {
         waiting_helps=True,
         wait_seconds=300,
     ),
+    Finding.NOT_GOOGLE: Verdict(
+        "UNKNOWN",
+        "Something other than Google's API answered, such as a proxy: nothing was learnt about the network.",
+        "The operator checks the way from this server to Google (proxy, firewall, base URL), then tests again.",
+        "The network of this server, and the setting ADOPS_GAM_BASE_URL if it is set",
+        waiting_helps=False,
+    ),
     Finding.UNKNOWN: Verdict(
         "UNKNOWN",
         "The test failed for a reason that is not in the known list.",
-        "Read `vendor_says` and show it to the person.",
+        "Show the person the code, and what the vendor says if it said anything.",
         None,
         waiting_helps=False,
     ),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
+import anyio
 from pydantic import BaseModel
 
 from tools.errors import AdOpsError, UnexpectedAnswer
@@ -26,6 +27,8 @@ from tools.replies import Answer, Kind
 from tools.transport import Hints, Transport
 
 M = TypeVar("M", bound=BaseModel)
+
+SOURCES_AT_ONCE = 4
 
 _ENVELOPE = {"data", "error", "meta", "pagination"}
 
@@ -46,10 +49,10 @@ class InterchangeClient:
         answer = await self._transport.request(Kind.READ, "GET", f"{self._storefront}/inventory-sources")
         return _listed(answer, InventorySource, _unwrapped(answer), "is not a list")
 
-    async def list_avails(self, source_id: str) -> list[Avail]:
+    async def list_avails(self, source_id: str, *, timeout: float = 30.0) -> list[Avail]:
         """All products of a modular source; the vendor neither filters nor pages them."""
         url = f"{self._source(source_id)}/modular/products"
-        answer = await self._transport.request(Kind.READ, "GET", url, hints=_MODULAR)
+        answer = await self._transport.request(Kind.READ, "GET", url, timeout=timeout, hints=_MODULAR)
         payload = _unwrapped(answer)
         if isinstance(payload, dict):
             payload = cast("dict[str, Any]", payload).get("products")
@@ -60,17 +63,28 @@ class InterchangeClient:
 
         Raises the first error when no source could be read.
         """
-        read: list[tuple[str, list[Avail]]] = []
+        sources = [
+            source.source_id
+            for source in await self.list_inventory_sources()
+            if source.execution_type == "MODULAR_SOURCE" and source.status == "ACTIVE"
+        ]
+        read: dict[str, list[Avail]] = {}
         unread: dict[str, AdOpsError] = {}
-        for source in await self.list_inventory_sources():
-            if source.execution_type == "MODULAR_SOURCE" and source.status == "ACTIVE":
+        at_once = anyio.CapacityLimiter(SOURCES_AT_ONCE)
+
+        async def read_one(source_id: str) -> None:
+            async with at_once:
                 try:
-                    read.append((source.source_id, await self.list_avails(source.source_id)))
+                    read[source_id] = await self.list_avails(source_id, timeout=10.0)
                 except AdOpsError as error:
-                    unread[source.source_id] = error
+                    unread[source_id] = error
+
+        async with anyio.create_task_group() as tasks:
+            for source_id in sources:
+                tasks.start_soon(read_one, source_id)
         if unread and not read:
             raise next(iter(unread.values()))
-        return read, unread
+        return [(source_id, read[source_id]) for source_id in sources if source_id in read], unread
 
     async def reserve(self, source_id: str, body: Mapping[str, Any], *, look: str) -> Booking:
         """Hold capacity (ReserveModularInventoryProductBody)."""
@@ -146,7 +160,12 @@ def _unwrapped(answer: Answer) -> Any:
     payload = answer.json()
     if isinstance(payload, dict):
         body = cast("dict[str, Any]", payload)
-        return body["data"] if "data" in body and body.keys() <= _ENVELOPE else body
+        if "data" not in body or not body.keys() <= _ENVELOPE:
+            return body
+        if body["data"] is None and body.get("error"):
+            code, words = answer.reply.vendor_error()
+            answer.unreadable(f'an error in place of data: {code or "no code"}, "{words or "no words"}"')
+        return body["data"]
     return payload
 
 

@@ -8,9 +8,10 @@ from typing import Any, cast
 from pydantic import Field, field_validator
 
 from tools.backends import Backends
-from tools.fields import BodyId, BuyerCustomerId, SourceId
+from tools.fields import BodyId, BuyerCustomerId, Name, SourceId
 from tools.interchange import models
-from tools.interchange.bookings import Booking, booking, state
+from tools.interchange.bookings import STOP, Booking, booking, differences, state
+from tools.replies import printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 
@@ -18,8 +19,8 @@ _CREATIVE_NAMES = {"client_copy_master_ref": "clientCopyMasterRef", "duration": 
 
 
 class Creative(Arguments):
-    client_copy_master_ref: str | None = Field(default=None, description="The client's reference of the copy master.")
-    duration: str | None = Field(default=None, description="Length of the spot, as the source expects it.")
+    client_copy_master_ref: Name | None = Field(default=None, description="The client's reference of the copy master.")
+    duration: Name | None = Field(default=None, description="Length of the spot, as the source expects it.")
     other: dict[str, Any] | None = Field(
         default=None, description="Further attributes that the source expects, in Interchange's spelling."
     )
@@ -45,9 +46,9 @@ class FinalizeBooking(Arguments):
     package_id: BodyId | None = Field(
         default=None, description="Package of the hold; give it exactly when reserve_avail had it."
     )
-    campaign_name: str | None = Field(default=None, description="Campaign name for the handoff.")
-    advertiser_name: str | None = Field(default=None, description="Advertiser name for the handoff.")
-    advertiser_external_ref: str | None = Field(
+    campaign_name: Name | None = Field(default=None, description="Campaign name for the handoff.")
+    advertiser_name: Name | None = Field(default=None, description="Advertiser name for the handoff.")
+    advertiser_external_ref: Name | None = Field(
         default=None, description="Advertiser's reference in the executing system."
     )
     creative: Creative | None = Field(default=None, description="What is known of the creative.")
@@ -135,8 +136,8 @@ async def finalize_booking(arguments: FinalizeBooking, backends: Backends) -> Bo
     xml = handoff.cadent_request_xml
     return BookingHandoff(
         booking=booking(arguments.source_id, handoff.booking),
-        what_happened=_what_happened(handoff, items),
-        next_step=_next_step(handoff, items, in_the_way),
+        what_happened=_what_happened(arguments, handoff, items),
+        next_step=_next_step(arguments, handoff, items, in_the_way),
         execution_status=handoff.execution_status,
         open_work_items=items,
         unread_work_items=_unread(handoff.work_items),
@@ -172,10 +173,8 @@ def _creative(creative: Creative) -> dict[str, Any]:
 
 
 def _is_booked(handoff: models.Handoff) -> bool:
-    """What the ledger says, or what the execution says if the ledger does not contradict it."""
-    if handoff.booking.status in ("RELEASED", "CANCELLED"):
-        return False
-    return "BOOKED" in (handoff.booking.status, handoff.execution_status)
+    """The ledger's word; the execution's stands in only where the ledger says nothing."""
+    return (handoff.booking.status or handoff.execution_status) == "BOOKED"
 
 
 def _open(items: list[models.WorkItem | None] | None) -> list[WorkItem] | None:
@@ -192,30 +191,49 @@ def _unread(items: list[models.WorkItem | None] | None) -> int | None:
     return (items or []).count(None) or None
 
 
-def _what_happened(handoff: models.Handoff, items: list[WorkItem] | None) -> str:
+def _what_happened(arguments: FinalizeBooking, handoff: models.Handoff, items: list[WorkItem] | None) -> str:
+    booking_id = printable(handoff.booking.booking_id, limit=80)
     if _is_booked(handoff):
-        return f"Interchange reports booking {handoff.booking.booking_id} as BOOKED ({_statuses(handoff)})."
-    until = "until the upstream work succeeds"
-    if items:
-        until += f" and people have done {len(items)} work item{'s' if len(items) > 1 else ''}"
-    held = f"still HELD {until}" if handoff.booking.status == "HELD" else state(handoff.booking)
-    booked = "Nothing here says that it is booked."
-    if handoff.execution_status == "BOOKED":
-        booked = f"Interchange contradicts itself ({_statuses(handoff)}): do not rely on it as booked."
-    elif handoff.booking.status in ("HELD", "RELEASED", "CANCELLED"):
-        booked = "It is not booked."
-    return f"Booking {handoff.booking.booking_id} is prepared for handoff; {held}. {booked}"
+        told = [f"Interchange reports booking {booking_id} as BOOKED ({_statuses(handoff)})."]
+    else:
+        until = "until the upstream work succeeds"
+        if items:
+            until += f" and people have done {len(items)} work item{'s' if len(items) > 1 else ''}"
+        held = f"still HELD {until}" if handoff.booking.status == "HELD" else state(handoff.booking)
+        told = [f"Booking {booking_id} is prepared for handoff; {held}.", _not_booked(handoff)]
+    told.append(_different(arguments, handoff))
+    return " ".join(filter(None, told))
+
+
+def _not_booked(handoff: models.Handoff) -> str:
+    if handoff.execution_status not in (None, "PENDING_TRAFFICKING"):
+        return f"Interchange's statuses do not agree ({_statuses(handoff)}): do not rely on it as booked."
+    if handoff.booking.status in ("HELD", "RELEASED", "CANCELLED"):
+        return "It is not booked."
+    return "Nothing here says that it is booked."
 
 
 def _statuses(handoff: models.Handoff) -> str:
-    return f"ledger {handoff.booking.status or 'not stated'}, execution {handoff.execution_status or 'not stated'}"
+    ledger, execution = (
+        printable(status, limit=40) if status else "not stated"
+        for status in (handoff.booking.status, handoff.execution_status)
+    )
+    return f"ledger {ledger}, execution {execution}"
 
 
-def _next_step(handoff: models.Handoff, items: list[WorkItem] | None, in_the_way: InTheWay | None) -> str:
+def _different(arguments: FinalizeBooking, handoff: models.Handoff) -> str:
+    return differences(arguments.model_dump(include={"avail_id", "package_id"}), handoff.booking)
+
+
+def _next_step(
+    arguments: FinalizeBooking, handoff: models.Handoff, items: list[WorkItem] | None, in_the_way: InTheWay | None
+) -> str:
+    if _different(arguments, handoff):
+        return STOP
     if _is_booked(handoff):
         return "Tell the person that it is booked, with both statuses as they stand here."
-    if handoff.booking.status != "HELD":
-        return "Tell the person exactly this status, and have it looked at in Interchange before doing anything else."
+    if handoff.booking.status != "HELD" or handoff.execution_status not in (None, "PENDING_TRAFFICKING"):
+        return "Tell the person exactly these statuses, and have it looked at in Interchange before anything else."
     todo = ["Tell the person that it is held, not booked."]
     if in_the_way:
         todo.append("An operator mends what is in_the_way of the source in Interchange.")

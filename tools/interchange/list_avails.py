@@ -20,8 +20,8 @@ class ListAvails(Arguments):
     )
     text: str | None = Field(
         default=None,
-        min_length=1,
         max_length=255,
+        pattern=r"\S",
         description="Words that must all occur in name, description, channel or collection; case does not matter.",
     )
     min_available: int | None = Field(
@@ -82,8 +82,8 @@ async def list_avails(arguments: ListAvails, backends: Backends) -> Avails:
     """List the avails for sale in Interchange: impressions available, held and booked, flight and CPM of each.
 
     Use it first, to find avail_id and source_id for reserve_avail, and later to see how much is held or booked.
-    Counts are of this moment; only a reservation keeps them. It changes nothing. For FreeWheel's targeting
-    bundles, use list_inventory_packages.
+    Give source_id once it is known: without it every source is read, for each page. Counts are of this moment; only
+    a reservation keeps them. It changes nothing. For FreeWheel's targeting bundles, use list_inventory_packages.
     """
     if arguments.source_id is None:
         sources, unread = await backends.interchange.list_all_avails()
@@ -102,7 +102,7 @@ async def list_avails(arguments: ListAvails, backends: Backends) -> Avails:
         page=Page(number=arguments.page, per_page=arguments.per_page, more=more),
         next=_next(arguments) if more else None,
         not_read=[_unread(source_id, error) for source_id, error in unread.items()] or None,
-        note=None if shown else _why_empty(arguments, everything, found),
+        note=None if shown else _why_empty(arguments, everything, found, some_unread=bool(unread)),
     )
 
 
@@ -111,7 +111,7 @@ def _matches(arguments: ListAvails, avail: models.Avail) -> bool:
     described = " ".join(filter(None, (avail.name, avail.description, avail.channel, avail.collection_name))).casefold()
     return (
         all(word in described for word in words)
-        and avail.available_impressions >= (arguments.min_available or 0)
+        and (arguments.min_available is None or avail.available_impressions >= arguments.min_available)
         and (arguments.flight_start is None or avail.end_time >= arguments.flight_start)
         and (arguments.flight_end is None or avail.start_time <= arguments.flight_end)
     )
@@ -122,10 +122,12 @@ def _next(arguments: ListAvails) -> dict[str, Any]:
     return {**again, "page": arguments.page + 1}
 
 
-def _why_empty(arguments: ListAvails, everything: list[Avail], found: list[Avail]) -> str:
+def _why_empty(arguments: ListAvails, everything: list[Avail], found: list[Avail], *, some_unread: bool) -> str:
     if found:
         return f"There is nothing on page {arguments.page}: start again from page 1."
     if not everything:
+        if some_unread:
+            return "The sources that were read list no avails; what the others have is not known (see not_read)."
         return "The sources that were read list no avails. Check with the person that their avails feed is connected."
     most = max(avail.available_impressions for avail in everything)
     advice = [

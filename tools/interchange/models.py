@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic.alias_generators import to_camel
 
-from tools.replies import IfReadable
+from tools.replies import IfReadable, shown
 
 T = TypeVar("T")
 
@@ -28,6 +36,9 @@ def _each_if_readable(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
 
 Lenient = Annotated[T | None, IfReadable]
 """None when it cannot be read."""
+
+Words = Annotated[str, AfterValidator(shown)]
+"""Text for a reader, not an id: one line, cut, without markup, links and what cannot be seen."""
 
 Listed = Annotated[list[T], WrapValidator(_each_if_readable)]
 """Without the items that cannot be read."""
@@ -59,15 +70,13 @@ class InventorySource(_Object):
 class Avail(_Object):
     """A ModularInventoryProduct: one avail with its price. Counts are impressions; `cpm` is per thousand."""
 
-    product_id: str
     avail_id: str
-    name: str = ""
-    description: str | None = None
-    channel: str | None = None
-    collection_name: str | None = None
+    name: Words = ""
+    description: Words | None = None
+    channel: Words | None = None
+    collection_name: Words | None = None
     start_time: AwareDatetime
     end_time: AwareDatetime
-    impressions_capacity: int | None = None
     held_impressions: int
     booked_impressions: int
     available_impressions: int
@@ -90,14 +99,14 @@ class WorkItem(_Object):
     """Free-form in a finalize answer: nothing is sure to be there."""
 
     id: Lenient[str] = None
-    kind: Lenient[str] = None
-    title: Lenient[str] = None
+    kind: Lenient[Words] = None
+    title: Lenient[Words] = None
     status: Lenient[str] = None
 
 
 class SetupField(_Object):
     key: str
-    label: Lenient[str] = None
+    label: Lenient[Words] = None
 
 
 class SetupFields(_Object):
@@ -108,13 +117,13 @@ class LifecycleStage(_Object):
     stage: Lenient[str] = None
     status: Lenient[str] = None
     missing_setup_fields_by_source: Listed[SetupFields] = []
-    issues: Listed[str] = []
+    issues: Listed[Words] = []
 
 
 class ProjectedSource(_Object):
     status: Lenient[str] = None
     health_status: Lenient[str] = None
-    last_error: Lenient[str] = None
+    last_error: Lenient[Words] = None
 
 
 class Projection(_Object):
@@ -150,7 +159,7 @@ class EsaConnection(_Object):
 class CapabilityCheck(_Object):
     capability: str
     status: str
-    message: str | None = None
+    message: Words | None = None
 
 
 class ConnectionTest(_Object):

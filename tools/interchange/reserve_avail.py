@@ -7,7 +7,8 @@ from pydantic import Field
 from tools.backends import Backends
 from tools.fields import LARGEST_INTEGER, BodyId, BuyerCustomerId, SourceId
 from tools.interchange import models
-from tools.interchange.bookings import Booking, booking, state
+from tools.interchange.bookings import STOP, Booking, booking, differences, state
+from tools.replies import printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 
@@ -55,7 +56,7 @@ async def reserve_avail(arguments: ReserveAvail, backends: Backends) -> Reservat
     return Reservation(
         booking=booking(arguments.source_id, answer),
         what_happened=_what_happened(arguments, answer),
-        next_step=_next_step(answer),
+        next_step=_next_step(arguments, answer),
     )
 
 
@@ -71,19 +72,37 @@ def _body(arguments: ReserveAvail) -> dict[str, str | int]:
     return {name: value for name, value in body.items() if value is not None}
 
 
+def _different(arguments: ReserveAvail, answer: models.Booking) -> str:
+    asked = arguments.model_dump(include={"avail_id", "package_id", "requested_impressions"})
+    return differences(asked, answer)
+
+
 def _what_happened(arguments: ReserveAvail, answer: models.Booking) -> str:
-    asked = f" A hold of {arguments.hold_minutes} minutes was asked for;" if arguments.hold_minutes else ""
-    count = f"{answer.requested_impressions:,} impressions" if answer.requested_impressions else "the impressions"
-    return (
-        f"Interchange recorded booking {answer.booking_id} for {count}: {state(answer)}.{asked} Interchange does "
-        "not say when it ends."
-    )
-
-
-def _next_step(answer: models.Booking) -> str:
+    count = answer.requested_impressions
+    impressions = "the impressions" if count is None else f"{count:,} impression{'' if count == 1 else 's'}"
+    told = [
+        f"Interchange recorded booking {printable(answer.booking_id, limit=80)} for {impressions}: {state(answer)}."
+    ]
     if answer.status == "HELD":
-        return "When the person agrees, call finalize_booking with the same source, avail, media buy and package."
-    return "This is not a hold: tell the person the status before doing anything else."
+        asked = f"A hold of {arguments.hold_minutes} minutes was asked for; " if arguments.hold_minutes else ""
+        told.append(f"{asked}Interchange does not say when it ends.")
+    told.append(_different(arguments, answer))
+    return " ".join(filter(None, told))
+
+
+def _next_step(arguments: ReserveAvail, answer: models.Booking) -> str:
+    if _different(arguments, answer):
+        return STOP
+    if answer.status == "HELD":
+        return (
+            "When the person agrees, call finalize_booking with the same source, avail, media buy, buyer and package."
+        )
+    if answer.status is None:
+        return (
+            "Whether it holds is not known: call list_avails for this source and see whether the held impressions "
+            "rose, before doing anything else."
+        )
+    return "Tell the person this status before doing anything else."
 
 
 TOOL = Tool(
