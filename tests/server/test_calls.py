@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 from mcp.shared.exceptions import MCPError
@@ -17,11 +18,12 @@ from mcp_types import INVALID_PARAMS, CallToolResult
 
 from server.calls import Calls
 from server.settings import Settings
-from server.vendors import open_backends
+from server.vendors import Wire, open_backends
 from tests.snapshots import answer_of
-from tests.support import FakeTime, SandboxNetwork, answered_by, error_of, sandboxed, text_of
+from tests.support import FakeTime, Recorder, SandboxNetwork, answered_by, error_of, live_settings, sandboxed, text_of
 from tools.catalogue import CATALOGUE
 from tools.tool import AnyTool, Write
+from tools.transport import Timing
 
 TOOLS: dict[str, AnyTool] = {tool.name: tool for tool in CATALOGUE}
 IDS: dict[str, Any] = {
@@ -37,6 +39,14 @@ LEAST: dict[str, dict[str, Any]] = {
     "list_inventory_packages": {},
     "create_proposed_io": {"external_id": "CRM-1", "name": "N"},
     "test_gam_connection": {"source_id": "gam-northlight"},
+}
+RESERVED: dict[str, Any] = {
+    "bookingId": "5",
+    "availId": "avl_news_evening",
+    "mediaBuyId": "sf_mb_7f3a91c204",
+    "packageId": "default",
+    "requestedImpressions": 1000,
+    "status": "HELD",
 }
 each_tool = pytest.mark.parametrize("tool", LEAST)
 both_modes = pytest.mark.parametrize("mode", ["auto", "legacy"])
@@ -341,3 +351,86 @@ async def test_two_identical_reads_at_once_get_the_same_answer(tmp_path: Path, m
     assert answers[0] == answers[1]
     assert len(network.freewheel.sent()) == 2
     assert [request.url.path for request in network.freewheel.requests].count("/auth/token") == 1
+
+
+async def never(_: httpx.Request) -> httpx.Response:
+    await anyio.sleep_forever()
+    raise AssertionError
+
+
+@pytest.mark.parametrize("tool", ["list_avails", "test_gam_connection"])
+async def test_a_read_that_takes_too_long_is_ended_and_told(tool: str) -> None:
+    wire = Wire({"interchange": Recorder(never)}, FakeTime().timing)
+    async with open_backends(live_settings(), wire) as backends:
+        arguments = {"source_id": "gam-northlight"}
+        result = await Calls("live", longest_call=0.05).call(TOOLS[tool], arguments, backends)
+    assert error_of(result)["code"] == "unavailable"
+    assert error_of(result)["message"] == f"{tool} took longer than 0.05 s and was ended. Nothing was changed."
+
+
+async def test_a_write_that_has_left_is_not_cut_short() -> None:
+    async def slow(_: httpx.Request) -> httpx.Response:
+        ends = anyio.current_time() + 0.1
+        while anyio.current_time() < ends:
+            await anyio.lowlevel.checkpoint()
+        return httpx.Response(200, json=RESERVED)
+
+    network = Recorder(slow)
+    async with open_backends(live_settings(), Wire({"interchange": network}, FakeTime().timing)) as backends:
+        calls = Calls("live", longest_call=0.05)
+        result = await calls.call(TOOLS["reserve_avail"], LEAST["reserve_avail"], backends)
+    assert not result.is_error
+    assert result.structured_content["booking"]["status"] == "HELD"
+    assert len(network.requests) == 1
+
+
+async def test_a_write_whose_caller_goes_away_is_seen_through_and_its_end_is_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked, done = anyio.Event(), list[str]()
+
+    async def slow(_: httpx.Request) -> httpx.Response:
+        asked.set()
+        for _turn in range(10):
+            await anyio.lowlevel.checkpoint()
+        done.append("held")
+        return httpx.Response(200, json=RESERVED)
+
+    wire = Wire({"interchange": Recorder(slow)}, FakeTime().timing)
+    async with open_backends(live_settings(), wire) as backends:
+        calls = Calls("live")
+        async with anyio.create_task_group() as group:
+            group.start_soon(calls.call, TOOLS["reserve_avail"], LEAST["reserve_avail"], backends)
+            await asked.wait()
+            group.cancel_scope.cancel()
+        await calls.finished()
+    assert done == ["held"]
+    (record,) = caplog.records
+    told = record.getMessage()
+    assert told.startswith("reserve_avail: the caller went away. Asked: ")
+    assert '"booking_id": "5"' in told
+    assert "interchange-key" not in told
+
+
+async def test_a_write_that_had_not_left_when_its_caller_went_away_is_logged_as_not_sent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    time = FakeTime()
+    waiting = anyio.Event()
+
+    def no_connection(request: httpx.Request) -> httpx.Response:
+        waiting.set()
+        raise httpx.ConnectError("no", request=request)
+
+    async def sleep_forever(_: float) -> None:
+        await anyio.sleep_forever()
+
+    timing = Timing(clock=time.timing.clock, now=time.timing.now, sleep=sleep_forever, jitter=lambda: 0.0)
+    wire = Wire({"interchange": Recorder(no_connection)}, timing)
+    async with open_backends(live_settings(), wire) as backends, anyio.create_task_group() as group:
+        group.start_soon(Calls("live").call, TOOLS["reserve_avail"], LEAST["reserve_avail"], backends)
+        await waiting.wait()
+        await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+    (record,) = caplog.records
+    assert record.getMessage().endswith("Ended: nothing was sent")

@@ -68,6 +68,15 @@ def test_https_and_loopback_are_allowed(url: str, monkeypatch: pytest.MonkeyPatc
     assert load().freewheel_base_url == url.rstrip("/")
 
 
+def test_a_path_may_start_at_home_and_is_else_a_full_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ADOPS_DATA_DIR", "~/adops")
+    assert load().data_dir == tmp_path / "adops"
+    monkeypatch.setenv("ADOPS_DATA_DIR", "adops")
+    with pytest.raises(SettingsError, match="ADOPS_DATA_DIR: must be a full path"):
+        load()
+
+
 def test_blanks_around_a_value_are_no_part_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADOPS_INTERCHANGE_API_KEY", "  key\n")
     assert load().interchange_api_key == SecretStr("key")

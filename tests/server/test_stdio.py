@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal
 
@@ -140,3 +143,92 @@ def test_a_misspelt_setting_is_named_on_stderr_with_the_right_one(tmp_path: Path
         code, errors = wire.end()
     assert code == 0
     assert "ADOPS_ENVIROMENT is not a setting; did you mean ADOPS_ENVIRONMENT?" in errors
+
+
+def test_a_half_configured_vendor_is_named_on_stderr(tmp_path: Path) -> None:
+    settings = {"ADOPS_ENVIRONMENT": "live", "ADOPS_INTERCHANGE_API_KEY": "k", "ADOPS_FREEWHEEL_USERNAME": "me"}
+    with started(tmp_path, **settings) as wire:
+        wire.ask(
+            "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "hand", "version": "0"}
+        )
+        code, errors = wire.end()
+    assert code == 0
+    assert "FreeWheel is left out: set ADOPS_FREEWHEEL_PASSWORD as well." in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_an_idle_server_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    with started(tmp_path) as wire:
+        wire.ask(
+            "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "hand", "version": "0"}
+        )
+        wire.process.send_signal(number)
+        assert wire.process.wait(timeout=10) == 128 + number
+
+
+@contextmanager
+def slow_vendor(answer: bytes) -> Generator[tuple[str, list[bytes], threading.Event]]:
+    """An Interchange on loopback that answers one request when it is told to: (base URL, requests, go on)."""
+    heard: list[bytes] = []
+    go_on = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(self.rfile.read(int(self.headers["content-length"])))
+            go_on.wait(20)
+            self.send_response(200)
+            self.send_header("content-length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/storefront", heard, go_on
+        finally:
+            go_on.set()
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("ending", ["stdin closed", "SIGTERM"])
+def test_a_write_under_way_when_the_server_is_ended_is_seen_through(tmp_path: Path, ending: str) -> None:
+    booking = {"bookingId": "77", "availId": "a", "mediaBuyId": "m", "packageId": "p", "status": "HELD"}
+    with slow_vendor(json.dumps(booking).encode()) as (url, heard, go_on):
+        settings = {"ADOPS_ENVIRONMENT": "live", "ADOPS_INTERCHANGE_API_KEY": "k", "ADOPS_INTERCHANGE_BASE_URL": url}
+        with started(tmp_path, **settings) as wire:
+            wire.ask(
+                "initialize", protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "hand", "version": "0"}
+            )
+            wire.send({"method": "notifications/initialized"})
+            arguments = {
+                "source_id": "s",
+                "avail_id": "a",
+                "media_buy_id": "m",
+                "buyer_customer_id": 1,
+                "requested_impressions": 5,
+            }
+            wire.send({"id": 99, "method": "tools/call", "params": {"name": "reserve_avail", "arguments": arguments}})
+            while not heard:
+                assert wire.process.poll() is None
+            if ending == "SIGTERM":
+                assert wire.process.stdout
+                wire.process.send_signal(signal.SIGTERM)
+                go_on.set()
+                answer = json.loads(wire.process.stdout.readline())
+                assert answer["result"]["structuredContent"]["booking"]["booking_id"] == "77"
+                assert wire.process.wait(timeout=10) == 128 + signal.SIGTERM
+            else:
+                assert wire.process.stdin
+                wire.process.stdin.close()
+                wire.process.stdin = None
+                go_on.set()
+                code, errors = wire.end()
+                assert code == 0
+                assert "reserve_avail: the caller went away." in errors
+                assert '"booking_id": "77"' in errors
+    assert len(heard) == 1

@@ -217,6 +217,25 @@ async def test_wrong_credentials_are_told_without_them_and_nothing_is_sent(
     assert (freewheel.minted, freewheel.heard) == (1, [])
 
 
+async def test_calls_that_waited_for_a_token_that_did_not_come_do_not_each_ask_again() -> None:
+    async def away(_: httpx.Request) -> httpx.Response:
+        await anyio.lowlevel.checkpoint()
+        return httpx.Response(503)
+
+    freewheel, failed = FreeWheel(refuse=away), list[AdOpsError]()
+
+    async def call() -> None:
+        with pytest.raises(AdOpsError) as told:
+            await freewheel.call()
+        failed.append(told.value)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(call)
+    assert len(failed) == 20
+    assert freewheel.minted == 3
+
+
 async def test_refused_credentials_are_not_tried_again_for_a_minute() -> None:
     freewheel = FreeWheel(refuse=lambda _: httpx.Response(401, text="no"))
     for _ in range(20):

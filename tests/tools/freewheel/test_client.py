@@ -129,7 +129,7 @@ async def test_a_created_order_is_read_bare_or_wrapped(body: dict[str, Any], sta
     [
         ({"id": "9"}, {"id": 9}),
         ({"brand_id": "12"}, {"brand_id": 12}),
-        ({"brand_id": None, "schedule": None}, {"brand_id": None, "schedule": None}),
+        ({"brand_id": None, "description": None}, {"brand_id": None, "description": None}),
         (
             {"proposed_io_status": "Proposed", "description": ""},
             {"proposed_io_status": "PROPOSED", "description": None},

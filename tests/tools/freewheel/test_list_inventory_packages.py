@@ -221,7 +221,7 @@ async def test_a_network_without_any_package_is_told_about_marketplace() -> None
         ({"name": 5}, "`name`: Input should be a valid string"),
         ({"status": "active"}, "`status`: Input should be 'ACTIVE' or 'INACTIVE'"),
         ({"updated_since": "2026-03-01"}, "`updated_since`: write a date-time with an offset"),
-        ({"updated_since": "2026-03-01T00:00:00"}, "`updated_since`: Input should have timezone info"),
+        ({"updated_since": "2026-03-01T00:00:00"}, "`updated_since`: write a date-time with an offset"),
         ({"updated_until": 1767225600}, "`updated_until`: write a date-time with an offset"),
         ({"updated_until": "2026-02-30T00:00:00Z"}, "`updated_until`: Input should be a valid datetime"),
         (

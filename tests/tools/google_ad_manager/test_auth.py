@@ -271,7 +271,7 @@ def changed(**fields: Any) -> str:
     return json.dumps({name: value for name, value in {**KEY, **fields}.items() if value is not None})
 
 
-LACKING = "lacks a field or holds one that is no text"
+LACKING = "lacks a field, or holds one that is no text or no https URL"
 DAMAGED = "holds a private key that is damaged, locked or not RSA"
 
 
@@ -288,6 +288,7 @@ DAMAGED = "holds a private key that is damaged, locked or not RSA"
         (changed(type=None), 'is not of type "service_account"'),
         (changed(client_email=None), LACKING),
         (changed(token_uri=None), LACKING),
+        (changed(token_uri="http://tokens.example/token"), LACKING),
         (changed(private_key=None), LACKING),
         (changed(private_key=""), DAMAGED),
         (changed(private_key=pem(RSA)[:300]), DAMAGED),

@@ -99,7 +99,6 @@ DENIED = refusal(403, "PERMISSION_DENIED")
             "ADAPTER_PERMISSION_DENIED",
             "API access is turned off for the network.",
         ),
-        (httpx.Response(403, html="<html>Forbidden</html>"), "ADAPTER_PERMISSION_DENIED", "has not granted"),
     ],
 )
 async def test_a_denial_asks_what_the_account_sees_and_seeing_nothing_is_never_ok(
@@ -145,6 +144,25 @@ async def test_a_long_list_of_networks_is_cut_and_counted(key_file: Path) -> Non
     answer = (await probed(key_file, seeing(DENIED, visible))).answer
     assert answer["account_sees"] == [{"network_code": str(number)} for number in range(1, 21)]
     assert answer["account_sees_more"] == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(403, html="<html>Blocked by the proxy</html>"),
+        httpx.Response(404, html="<html>nginx</html>"),
+        httpx.Response(400),
+        httpx.Response(403, json={"error": "blocked"}),
+        httpx.Response(403, json=["no"]),
+    ],
+)
+async def test_a_refusal_that_is_not_googles_says_nothing_about_the_network(
+    key_file: Path, answer: httpx.Response
+) -> None:
+    test = await probed(key_file, lambda _: answer)
+    assert (test.answer["ok"], test.answer["code"]) == (False, "UNKNOWN")
+    assert test.answer["meaning"].startswith("Something other than Google's API answered")
+    assert test.sent == [GET]
 
 
 @pytest.mark.parametrize("visible", [refusal(403, "PERMISSION_DENIED"), refusal(404, "NOT_FOUND")])

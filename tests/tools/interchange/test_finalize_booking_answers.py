@@ -22,7 +22,7 @@ HELD_NEXT = (
 )
 BOOKING: dict[str, Any] = {
     "bookingId": "5",
-    "availId": "a",
+    "availId": "avl_news_evening",
     "mediaBuyId": "m",
     "packageId": "p",
     "requestedImpressions": 7,
@@ -48,7 +48,7 @@ async def test_the_least_answer_is_read_bare_and_in_its_envelope(payload: dict[s
         "booking": {
             "booking_id": "5",
             "source_id": "northlight-cadent",
-            "avail_id": "a",
+            "avail_id": "avl_news_evening",
             "media_buy_id": "m",
             "package_id": "p",
             "requested_impressions": 7,
@@ -65,7 +65,8 @@ async def test_the_least_answer_is_read_bare_and_in_its_envelope(payload: dict[s
 IS_BOOKED = "Interchange reports booking 5 as BOOKED"
 PREPARED = "Booking 5 is prepared for handoff;"
 TELL_BOOKED = "Tell the person that it is booked, with both statuses as they stand here."
-TELL_STATUS = "Tell the person exactly this status, and have it looked at in Interchange before doing anything else."
+TELL_STATUS = "Tell the person exactly these statuses, and have it looked at in Interchange before anything else."
+HELD_OR_NOT = "do not rely on it as booked."
 STILL_HELD = f"{PREPARED} still HELD until the upstream work succeeds. It is not booked."
 
 
@@ -73,11 +74,30 @@ STILL_HELD = f"{PREPARED} still HELD until the upstream work succeeds. It is not
     ("ledger", "execution", "what_happened", "next_step"),
     [
         ("BOOKED", None, f"{IS_BOOKED} (ledger BOOKED, execution not stated).", TELL_BOOKED),
-        ("HELD", "BOOKED", f"{IS_BOOKED} (ledger HELD, execution BOOKED).", TELL_BOOKED),
+        (
+            "HELD",
+            "BOOKED",
+            f"{PREPARED} still HELD until the upstream work succeeds. Interchange's statuses do not agree "
+            f"(ledger HELD, execution BOOKED): {HELD_OR_NOT}",
+            TELL_STATUS,
+        ),
+        (
+            "FAILED",
+            "BOOKED",
+            f"{PREPARED} it is FAILED. Interchange's statuses do not agree (ledger FAILED, execution BOOKED): "
+            f"{HELD_OR_NOT}",
+            TELL_STATUS,
+        ),
+        (
+            "HELD",
+            "FAILED",
+            f"{PREPARED} still HELD until the upstream work succeeds. Interchange's statuses do not agree "
+            f"(ledger HELD, execution FAILED): {HELD_OR_NOT}",
+            TELL_STATUS,
+        ),
         (None, "BOOKED", f"{IS_BOOKED} (ledger not stated, execution BOOKED).", TELL_BOOKED),
         ("BOOKED", "PENDING_TRAFFICKING", f"{IS_BOOKED} (ledger BOOKED, execution PENDING_TRAFFICKING).", TELL_BOOKED),
         ("HELD", "PENDING_TRAFFICKING", STILL_HELD, HELD_NEXT),
-        ("HELD", 5, STILL_HELD, HELD_NEXT),
         ("HELD", ["BOOKED"], STILL_HELD, HELD_NEXT),
         ("RELEASED", None, f"{PREPARED} it is RELEASED. It is not booked.", TELL_STATUS),
         ("CANCELLED", "PENDING_TRAFFICKING", f"{PREPARED} it is CANCELLED. It is not booked.", TELL_STATUS),
