@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NoReturn, TypeVar, cast
@@ -187,6 +187,23 @@ def in_doubt(what: str, look: str, reply: Reply | None = None) -> InDoubt:
         upstream_status=reply.status if reply else None,
         request_id=reply.request_id if reply else None,
     )
+
+
+def differences(asked: Mapping[str, object], answer: BaseModel) -> str:
+    """What the answer says otherwise than was asked, in a sentence; empty when nothing.
+
+    asked: by the answer's field names; what was not asked for, or not answered, is no difference.
+    """
+    told = [
+        f"{name} {printable(str(getattr(answer, name)), limit=80)} instead of {printable(str(value), limit=80)}"
+        for name, value in asked.items()
+        if value is not None and getattr(answer, name) is not None and getattr(answer, name) != value
+    ]
+    return f"The answer is not what was asked for: {', '.join(told)}." if told else ""
+
+
+STOP_AT_A_DIFFERENCE = "Do nothing more with it: show the person this difference, and have it looked at at the vendor."
+"""The next step when there is a difference."""
 
 
 def _no_json_number(name: str) -> NoReturn:

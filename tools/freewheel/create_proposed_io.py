@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from tools.backends import Backends
 from tools.fields import BodyId, FreeWheelId, Name, Prose
 from tools.freewheel.models import ProposedInsertionOrder
-from tools.replies import printable
+from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 
@@ -134,26 +134,22 @@ async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) ->
         f"{printable(arguments.external_id, limit=100)}: "
         "if it is there, the write was done.",
     )
-    otherwise = _otherwise(arguments, order)
+    different = _different(arguments, order)
     return CreatedProposedIo(
         proposed_io=_proposed_io(order),
         what_happened=f"FreeWheel created proposed IO {order.id}"
         + (f" under campaign {arguments.campaign_id}" if arguments.campaign_id else "")
         + ". It is a proposal: no inventory is held or booked by it."
-        + (f" FreeWheel names it otherwise than asked: {otherwise}." if otherwise else ""),
-        next_step="Show the person this difference, and have it looked at in FreeWheel before anything else."
-        if otherwise
+        + (f" {different}" if different else ""),
+        next_step=STOP_AT_A_DIFFERENCE
+        if different
         else "A person adds placements in FreeWheel. To hold inventory, use list_avails, then reserve_avail.",
     )
 
 
-def _otherwise(arguments: CreateProposedIo, order: ProposedInsertionOrder) -> str:
-    told = {"external_id": arguments.external_id, "brand_id": arguments.brand_id, "proposed_io_status": "PROPOSED"}
-    return ", ".join(
-        f"{name} {getattr(order, name)}"
-        for name, asked in told.items()
-        if asked is not None and getattr(order, name) not in (None, asked)
-    )
+def _different(arguments: CreateProposedIo, order: ProposedInsertionOrder) -> str:
+    asked = {"external_id": arguments.external_id, "brand_id": arguments.brand_id, "proposed_io_status": "PROPOSED"}
+    return differences(asked, order)
 
 
 def _body(arguments: CreateProposedIo) -> dict[str, Any]:

@@ -1,10 +1,8 @@
-"""What reserving, finalising and releasing share: the booking as an agent sees it, and how to look for a lost one."""
+"""What reserving, finalising and releasing share: the booking as an agent sees it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from tools.interchange import models
 from tools.replies import printable
@@ -39,19 +37,3 @@ def booking(source_id: str, answer: models.Booking) -> Booking:
 def state(answer: models.Booking) -> str:
     """The ledger's state in a clause: `it is HELD`."""
     return f"it is {printable(answer.status, limit=40)}" if answer.status else "Interchange did not state its status"
-
-
-def differences(asked: Mapping[str, object], answer: BaseModel) -> str:
-    """What the answer says otherwise than was asked, in a sentence; empty when nothing.
-
-    asked: by the answer's field names; what was not asked for, or not answered, is no difference.
-    """
-    told = [
-        f"{name} {printable(str(getattr(answer, name)), limit=80)} instead of {printable(str(value), limit=80)}"
-        for name, value in asked.items()
-        if value is not None and getattr(answer, name) is not None and getattr(answer, name) != value
-    ]
-    return f"The answer is not what was asked for: {', '.join(told)}." if told else ""
-
-
-STOP = "Do nothing more with it: show the person this difference, and have it looked at at the vendor."

@@ -10,8 +10,8 @@ from pydantic import Field, field_validator
 from tools.backends import Backends
 from tools.fields import BodyId, BuyerCustomerId, Name, SourceId
 from tools.interchange import models
-from tools.interchange.bookings import STOP, Booking, booking, differences, state
-from tools.replies import printable
+from tools.interchange.bookings import Booking, booking, state
+from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 
@@ -229,7 +229,7 @@ def _next_step(
     arguments: FinalizeBooking, handoff: models.Handoff, items: list[WorkItem] | None, in_the_way: InTheWay | None
 ) -> str:
     if _different(arguments, handoff):
-        return STOP
+        return STOP_AT_A_DIFFERENCE
     if _is_booked(handoff):
         return "Tell the person that it is booked, with both statuses as they stand here."
     if handoff.booking.status != "HELD" or handoff.execution_status not in (None, "PENDING_TRAFFICKING"):

@@ -7,8 +7,8 @@ from pydantic import Field
 from tools.backends import Backends
 from tools.fields import LARGEST_INTEGER, BodyId, BuyerCustomerId, SourceId
 from tools.interchange import models
-from tools.interchange.bookings import STOP, Booking, booking, differences, state
-from tools.replies import printable
+from tools.interchange.bookings import Booking, booking, state
+from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 
@@ -92,7 +92,7 @@ def _what_happened(arguments: ReserveAvail, answer: models.Booking) -> str:
 
 def _next_step(arguments: ReserveAvail, answer: models.Booking) -> str:
     if _different(arguments, answer):
-        return STOP
+        return STOP_AT_A_DIFFERENCE
     if answer.status == "HELD":
         return (
             "When the person agrees, call finalize_booking with the same source, avail, media buy, buyer and package."

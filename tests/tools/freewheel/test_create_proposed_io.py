@@ -336,3 +336,18 @@ async def test_a_huge_external_id_is_not_repeated_to_the_agent() -> None:
         result = await client.call_tool(TOOL, {**LEAST, "external_id": "x" * 1_000_000})
     assert len(recorders["freewheel"].requests) <= 1
     assert len(text_of(result)) < 2_000
+
+
+@pytest.mark.parametrize(
+    ("answered", "said"),
+    [
+        ({"external_id": "OTHER"}, "external_id OTHER instead of CRM-2044"),
+        ({"proposed_io_status": "LOST"}, "proposed_io_status LOST instead of PROPOSED"),
+    ],
+)
+async def test_an_order_other_than_the_one_asked_for_stops_the_agent(answered: dict[str, Any], said: str) -> None:
+    payload = {"id": 418419, **answered}
+    async with answered_by({"freewheel": lambda _: httpx.Response(201, json=payload)}) as (client, _):
+        answer = answer_of(TOOL, await client.call_tool(TOOL, LEAST))
+    assert answer["what_happened"].endswith(f"The answer is not what was asked for: {said}.")
+    assert answer["next_step"].startswith("Do nothing more with it")
