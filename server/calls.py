@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 LONGEST_CALL = 45.0
 """Seconds for a whole call with its waiting and its tries: common clients give up after 60 and then know nothing."""
 
+LATEST_DEPARTURE = 25.0
+"""Seconds within which a write leaves or is given up: once it has left, it may take the transport's 30."""
+
 MOST_PROBLEMS = 10
 """How many problems of one call's arguments are named."""
 
@@ -42,6 +45,7 @@ class Calls:
         self._longest_call = longest_call
         self._writing = 0
         self._idle = anyio.Event()
+        self._closed = False
 
     async def call(self, tool: AnyTool, arguments: Mapping[str, Any] | None, backends: Backends) -> CallToolResult:
         """The result, or the error, as the agent gets it.
@@ -50,6 +54,8 @@ class Calls:
         """
         if not isinstance(tool.effect, Write):
             return await self._answer(tool, arguments, backends)
+        if self._closed:
+            return self._error(_closing(tool))
         answer: CallToolResult | None = None
         self._writing += 1
         try:
@@ -65,21 +71,25 @@ class Calls:
                 self._idle = anyio.Event()
         return answer
 
-    async def finished(self) -> None:
-        """Wait until no write is under way; every one ends within the transport's own limits."""
+    async def close(self) -> None:
+        """Take no more writes, and wait until none is under way; each ends within the transport's own limits."""
+        self._closed = True
         while self._writing:
             await self._idle.wait()
 
     async def _answer(self, tool: AnyTool, arguments: Mapping[str, Any] | None, backends: Backends) -> CallToolResult:
         try:
             checked = check(tool, arguments or {})
-            with anyio.fail_after(self._longest_call):
+            longest = (
+                min(self._longest_call, LATEST_DEPARTURE) if isinstance(tool.effect, Write) else self._longest_call
+            )
+            with anyio.fail_after(longest):
                 result = await tool.handler(checked, backends)
             return self._result(result)
         except AdOpsError as error:
             return self._error(error)
         except TimeoutError:
-            return self._error(_too_long(tool, self._longest_call))
+            return self._error(_too_long(tool))
         except Exception as error:
             reference = secrets.token_hex(4)
             logger.exception("%s failed inside (reference %s)", tool.name, reference, exc_info=error)
@@ -155,17 +165,24 @@ def _valid_names(schema: dict[str, Any], location: Sequence[str | int]) -> list[
     return list(node.get("properties", {}))
 
 
-def _too_long(tool: AnyTool, seconds: float) -> AdOpsError:
-    """For a write this means that it had not left yet: one that has is not cut short."""
+def _closing(tool: AnyTool) -> AdOpsError:
     return Unavailable(
-        f"{tool.name} took longer than {seconds:g} s and was ended. Nothing was changed.",
+        f"This server is being ended and takes no more writes: {tool.name} was not sent.",
+        next_step="Make the same call again when the server is back.",
+    )
+
+
+def _too_long(tool: AnyTool) -> AdOpsError:
+    """For a write this means that it was not carried out: one that has left is not cut short."""
+    return Unavailable(
+        f"{tool.name} took too long and was ended. Nothing was changed.",
         next_step="Ask for less if you can, or make the same call again in a few minutes.",
     )
 
 
 def _left(tool: AnyTool, arguments: Mapping[str, Any] | None, answer: CallToolResult | None) -> str:
     """The only trace of a write whose caller did not wait for its answer."""
-    ended = "nothing was sent" if answer is None else json.dumps(answer.structured_content, ensure_ascii=False)
+    ended = "nothing was carried out" if answer is None else json.dumps(answer.structured_content, ensure_ascii=False)
     asked = json.dumps(dict(arguments or {}), ensure_ascii=False, default=str)
     shown = f"Asked: {printable(asked, limit=1000)} Ended: {printable(ended, limit=2000)}"
     return f"{tool.name}: the caller went away. {shown}"

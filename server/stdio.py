@@ -58,10 +58,13 @@ async def _serve(settings: Settings) -> None:
 
 
 async def _leave_on_signal(calls: Calls) -> None:
-    """End the process once no write is under way. The thread that reads stdin cannot be ended, so it is left behind."""
+    """Take no more writes, and end the process once none is under way.
+
+    The thread that reads stdin cannot be ended, so it is left behind.
+    """
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for number in signals:
-            await calls.finished()
+            await calls.close()
             await anyio.sleep(FLUSH)
             sys.stderr.flush()
             os._exit(128 + number)

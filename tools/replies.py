@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -71,7 +72,7 @@ class Reply:
     def json(self) -> Any:
         """The body as JSON, without NaN, infinities and halves of surrogate pairs. Raises NotJson."""
         try:
-            return _encodable(json.loads(self.body, parse_constant=_no_json_number))
+            return _encodable(json.loads(self.body, parse_constant=_no_json_number, parse_float=_finite))
         except (ValueError, RecursionError):
             raise NotJson from None
 
@@ -134,13 +135,14 @@ class Reply:
 class Answer:
     """A vendor's answer with what was asked, which decides what it means when it cannot be understood.
 
-    look: for a write, how a person or agent finds out whether it was done.
+    look: for a write, how a person or agent finds out whether it was done. secrets: what no text may repeat.
     """
 
     vendor: str
     kind: Kind
     look: str
     reply: Reply
+    secrets: tuple[str, ...] = ()
 
     @property
     def status(self) -> int:
@@ -149,6 +151,14 @@ class Answer:
     @property
     def is_success(self) -> bool:
         return self.reply.is_success
+
+    def words(self) -> tuple[str | None, str | None]:
+        """The vendor's own (code, message), without our secrets."""
+        return self.reply.vendor_error(self.secrets)
+
+    def clean(self, text: str | None) -> str | None:
+        """A text of the answer as it may be shown."""
+        return printable(text, secrets=self.secrets) if text else None
 
     def json(self) -> Any:
         """Raises UnexpectedAnswer, or InDoubt for the answer to a write, when it is not JSON."""
@@ -208,6 +218,13 @@ STOP_AT_A_DIFFERENCE = "Do nothing more with it: show the person this difference
 
 def _no_json_number(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(digits)
+    return number
 
 
 def _encodable(node: Any) -> Any:

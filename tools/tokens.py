@@ -50,6 +50,7 @@ class SharedToken(ABC):
         if self._failure is not None and self._mints > seen:
             raise self._failure.with_traceback(None)
         self._token = None
+        self._failure = None
         asked_at = self._now()
         try:
             self._token, lifetime = await self.mint()
@@ -58,7 +59,6 @@ class SharedToken(ABC):
             raise
         finally:
             self._mints += 1
-        self._failure = None
         self._ends = asked_at + max(lifetime - EARLY, lifetime / 2)
         return self._token
 

@@ -4,7 +4,8 @@ A request is one of three kinds. A READ is sent again after a connection error, 
 nothing that matters but is sent once, because its answer is a finding and not an obstacle. A WRITE is sent again only
 when it certainly was not carried out: the connection never opened, or the vendor refused its token (401) and gave
 another. After anything else, an answer that did not come, a 408, a 5xx, a redirect or an answer that cannot be read
-leaves it in doubt. A write that has left is not cancelled with its caller: it is seen through to its answer.
+leaves it in doubt. A write that was handed to the network is not cancelled with its caller: it is seen through to its
+answer.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 import anyio
+import anyio.lowlevel
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
@@ -41,8 +43,11 @@ LARGEST_REPLY = 16 * 1024 * 1024
 NEVER_OPENED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """httpx's exceptions that prove that no byte of the request left."""
 
-NEVER_WRITTEN = (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL)
-"""httpx's exceptions over a request that it refuses to write: no byte left, and sending again does not help."""
+LOST = (httpx.TransportError, httpx.InvalidURL, UnicodeError, TimeoutError)
+"""What may come after the request left; httpx reads a redirect's Location, and fails over a bad one, inside `send`."""
+
+GIVEN_UP_ON_THE_WAY = (408, 424, 499)
+"""Refusals by which gateways also mean that the work took too long, or failed further on: it may have been done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +201,7 @@ class Transport:
             reply, token = await self._send_with_token(call, fresh)
             secrets.append(token)
         if reply.is_success or reply.status in call.answers:
-            return self._answer(call, reply)
+            return replace(self._answer(call, reply), secrets=tuple(secrets))
         self._judge(call, reply, secrets)
 
     async def _send_with_token(self, call: _Call, fresh: str | None) -> tuple[Reply, str]:
@@ -205,6 +210,7 @@ class Transport:
             token = fresh or await self._auth.token()
             call.request.headers["Authorization"] = f"Bearer {token}"
         await self._limit.acquire(self.vendor)
+        await anyio.lowlevel.checkpoint_if_cancelled()
         try:
             return await self._exchange(call), token
         except NEVER_OPENED:
@@ -215,9 +221,9 @@ class Transport:
                     "network and runs `adops-mcp doctor`.",
                 )
             ) from None
-        except NEVER_WRITTEN:
+        except httpx.LocalProtocolError:
             raise self._not_sendable() from None
-        except (httpx.TransportError, TimeoutError) as error:
+        except LOST as error:
             timed_out = isinstance(error, (httpx.TimeoutException, TimeoutError))
             self._lost(call, "did not answer in time" if timed_out else "closed the connection before it answered")
 
@@ -232,7 +238,7 @@ class Transport:
                     return replace(head, body=await self._body(call, response, head))
                 finally:
                     await response.aclose()
-        except (httpx.TransportError, TimeoutError, AdOpsError):
+        except (*LOST, AdOpsError):
             if head is not None and 400 <= head.status < 500:
                 return head
             raise
@@ -272,8 +278,7 @@ class Transport:
 
     def _judge(self, call: _Call, reply: Reply, secrets: Collection[str]) -> NoReturn:
         status = reply.status
-        # gateways also answer 408 when the work itself takes too long, and goes on
-        if call.kind is Kind.WRITE and (status == 408 or not 400 <= status < 500):
+        if call.kind is Kind.WRITE and (status in GIVEN_UP_ON_THE_WAY or not 400 <= status < 500):
             raise in_doubt(f"{self.vendor} answered {status}", call.hints.look, reply)
         error = self._refusal(call, reply, secrets)
         if call.kind is Kind.READ and (status in (408, 429) or status >= 500):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from tools.replies import IfReadable, shown
 
@@ -20,7 +20,13 @@ def _upper(value: Any) -> Any:
     return value.upper() if isinstance(value, str) else value
 
 
-FwId = int
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("true and false are no ids")
+    return value
+
+
+FwId = Annotated[int, BeforeValidator(_no_truth_value), Field(ge=1)]
 """FreeWheel's FW_ID: a JSON integer in live answers, documented as a string in places; read from both."""
 
 Text = Annotated[Annotated[str, AfterValidator(shown)] | None, BeforeValidator(_none_when_empty), IfReadable]

@@ -136,7 +136,7 @@ def _refused(answer: Answer) -> AdOpsError:
         next_step=f"A person checks the account and its key in Google Cloud, and makes a new key if need be; the "
         f"operator points {SETTING} at it.",
         upstream_status=answer.status,
-        upstream_code=error[:80],
+        upstream_code=answer.clean(error),
     )
 
 

@@ -115,7 +115,7 @@ class GoogleAdManagerClient:
             return Probe(Finding.RATE_LIMITED, email)
         except Unavailable as error:
             return Probe(Finding.CONNECTION, email, request_id=error.request_id)
-        _, words = answer.reply.vendor_error()
+        _, words = answer.words()
         return Probe(finding, email, visible=visible, words=words, request_id=answer.reply.request_id)
 
     async def visible_networks(self) -> list[Network]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tools.google_ad_manager.client import Finding
+from tools.replies import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,4 +158,10 @@ def of_interchange(code: str | None) -> Verdict:
     if code in _INTERCHANGE:
         return _INTERCHANGE[code]
     unknown = VERDICTS[Finding.UNKNOWN]
-    return Verdict(code or unknown.code, unknown.meaning, unknown.do_now, unknown.where, unknown.waiting_helps)
+    return Verdict(
+        printable(code, limit=80) if code else unknown.code,
+        unknown.meaning,
+        unknown.do_now,
+        unknown.where,
+        unknown.waiting_helps,
+    )

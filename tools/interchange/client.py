@@ -13,7 +13,7 @@ from urllib.parse import quote
 import anyio
 from pydantic import BaseModel
 
-from tools.errors import AdOpsError, UnexpectedAnswer
+from tools.errors import AdOpsError, Unavailable, UnexpectedAnswer
 from tools.interchange.models import (
     Account,
     Avail,
@@ -29,6 +29,8 @@ from tools.transport import Hints, Transport
 M = TypeVar("M", bound=BaseModel)
 
 SOURCES_AT_ONCE = 4
+LONGEST_ROUND = 35.0
+"""Seconds for reading all sources; those that did not answer by then are told as not read."""
 
 _ENVELOPE = {"data", "error", "meta", "pagination"}
 
@@ -79,9 +81,13 @@ class InterchangeClient:
                 except AdOpsError as error:
                     unread[source_id] = error
 
-        async with anyio.create_task_group() as tasks:
-            for source_id in sources:
-                tasks.start_soon(read_one, source_id)
+        with anyio.move_on_after(LONGEST_ROUND):
+            async with anyio.create_task_group() as tasks:
+                for source_id in sources:
+                    tasks.start_soon(read_one, source_id)
+        for source_id in sources:
+            if source_id not in read:
+                unread.setdefault(source_id, _not_in_time())
         if unread and not read:
             raise next(iter(unread.values()))
         return [(source_id, read[source_id]) for source_id in sources if source_id in read], unread
@@ -106,7 +112,10 @@ class InterchangeClient:
         answer = await self._transport.request(
             Kind.PROBE, "POST", f"{self._source(source_id)}/test-connection", timeout=40.0, hints=_AD_SERVER
         )
-        return answer.parse(ConnectionTest, _unwrapped(answer))
+        tested = answer.parse(ConnectionTest, _unwrapped(answer))
+        return tested.model_copy(
+            update={"error": answer.clean(tested.error), "remediation": answer.clean(tested.remediation)}
+        )
 
     def _source(self, source_id: str) -> str:
         """The source's URL; its id is one segment of the path, so one that climbs out of it is not sent."""
@@ -155,6 +164,13 @@ _AD_SERVER = Hints(
 )
 
 
+def _not_in_time() -> Unavailable:
+    return Unavailable(
+        f"Interchange did not answer for this source within {LONGEST_ROUND:.0f} s.",
+        next_step="Call again with this source_id in a minute.",
+    )
+
+
 def _unwrapped(answer: Answer) -> Any:
     """The bare payload, whether or not it came in the `{data, error, meta}` envelope."""
     payload = answer.json()
@@ -162,9 +178,9 @@ def _unwrapped(answer: Answer) -> Any:
         body = cast("dict[str, Any]", payload)
         if "data" not in body or not body.keys() <= _ENVELOPE:
             return body
-        if body["data"] is None and body.get("error"):
-            code, words = answer.reply.vendor_error()
-            answer.unreadable(f'an error in place of data: {code or "no code"}, "{words or "no words"}"')
+        if body.get("error"):
+            code, words = answer.words()
+            answer.unreadable(f'an error in a success: {code or "no code"}, "{words or "no words"}"')
         return body["data"]
     return payload
 

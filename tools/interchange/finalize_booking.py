@@ -6,6 +6,7 @@ import json
 from typing import Any, cast
 
 from pydantic import Field, field_validator
+from pydantic_core import to_json
 
 from tools.backends import Backends
 from tools.fields import BodyId, BuyerCustomerId, Name, SourceId
@@ -34,7 +35,7 @@ class Creative(Arguments):
             raise ValueError("a number is infinite or none at all") from None
         for name, wire in _CREATIVE_NAMES.items():
             if other and wire in other:
-                raise ValueError(f"{wire} is given as {name}, not in other")
+                raise ValueError(f"{wire} is given as creative.{name}, not in other")
         return other
 
 
@@ -164,6 +165,11 @@ def _body(arguments: FinalizeBooking) -> dict[str, Any]:
 
 
 def _object(value: Any) -> dict[str, Any] | None:
+    """The projection as it came, unless it is no object or nested deeper than a result may be."""
+    try:
+        to_json(value)
+    except ValueError:
+        return None
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 

@@ -13,6 +13,7 @@ from pydantic import (
     AwareDatetime,
     BaseModel,
     ConfigDict,
+    Field,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -87,12 +88,12 @@ class Avail(_Object):
 class Booking(_Object):
     """`status` is missing from the vendor's example and required in its OpenAPI document; None is "not stated"."""
 
-    booking_id: str
+    booking_id: Annotated[str, Field(min_length=1)]
     avail_id: str
     media_buy_id: str
     package_id: str | None = None
     requested_impressions: int | None = None
-    status: str | None = None
+    status: Words | None = None
 
 
 class WorkItem(_Object):
@@ -101,7 +102,7 @@ class WorkItem(_Object):
     id: Lenient[str] = None
     kind: Lenient[Words] = None
     title: Lenient[Words] = None
-    status: Lenient[str] = None
+    status: Lenient[Words] = None
 
 
 class SetupField(_Object):
@@ -139,7 +140,7 @@ class Handoff(_Object):
     booking: Booking
     work_items: Lenient[list[Lenient[WorkItem]]] = None
     projection: Lenient[Projection] = None
-    execution_status: Lenient[str] = None
+    execution_status: Lenient[Words] = None
     cadent_request_xml: Lenient[str] = None
 
 

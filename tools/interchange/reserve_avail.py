@@ -95,7 +95,8 @@ def _next_step(arguments: ReserveAvail, answer: models.Booking) -> str:
         return STOP_AT_A_DIFFERENCE
     if answer.status == "HELD":
         return (
-            "When the person agrees, call finalize_booking with the same source, avail, media buy, buyer and package."
+            "When the person agrees, call finalize_booking with the same source, avail, media buy and buyer, and with "
+            "the package_id that you gave, if you gave one."
         )
     if answer.status is None:
         return (
