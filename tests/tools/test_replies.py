@@ -187,3 +187,9 @@ def test_what_is_not_json_is_said_to_be_so_and_nothing_else_is_raised(body: byte
 @pytest.mark.parametrize("status", [199, 200, 204, 299, 300, 304, 400, 500])
 def test_only_2xx_is_a_success(status: int) -> None:
     assert reply(status=status).is_success is (200 <= status <= 299)
+
+
+@pytest.mark.parametrize("body", [b"NaN", b'{"cpm": 1e999}', b"[-Infinity]", b"-1e999"])
+def test_a_number_without_an_end_is_no_json(body: bytes) -> None:
+    with pytest.raises(NotJson):
+        reply(body).json()

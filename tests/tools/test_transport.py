@@ -218,7 +218,7 @@ async def test_a_write_is_sent_once_whatever_the_status(status: int) -> None:
         assert (await acme.send(Kind.WRITE, json={"n": 1})).status == status
     else:
         told = await acme.fail(Kind.WRITE, json={"n": 1})
-        in_doubt = status == 408 or not 400 <= status < 500
+        in_doubt = status in (408, 424, 499) or not 400 <= status < 500
         assert isinstance(told, InDoubt) is in_doubt
         assert told.upstream_status == status
         assert ("Nothing was changed." in told.message) is not in_doubt
@@ -485,3 +485,25 @@ async def test_the_text_of_a_network_error_reaches_nobody(kind: Kind, failure: t
     told = await line(failing(failure)).fail(kind)
     assert "hidden" not in f"{told.message} {told.next_step} {told}"
     assert told.__cause__ is None
+
+
+@pytest.mark.parametrize("location", ["https:login", "mailto:ops@x", "/" + "x" * 70_000, "https://[bad"])
+async def test_a_write_that_was_answered_with_a_bad_redirect_is_in_doubt(location: str) -> None:
+    acme = line(always(302, headers={"location": location}))
+    assert type(await acme.fail(Kind.WRITE)) is InDoubt
+    assert acme.tries == 1
+
+
+async def test_a_write_whose_caller_is_gone_already_is_not_sent() -> None:
+    acme = line(always(200, json={}))
+    with anyio.CancelScope() as gone:
+        gone.cancel()
+        await acme.send(Kind.WRITE)
+    assert acme.tries == 0
+
+
+async def test_the_words_of_an_answer_do_not_repeat_the_token() -> None:
+    acme = line(always(403, json={"message": "no such token s3cret"}), auth=StaticToken("s3cret", setting="ACME_KEY"))
+    answer = await acme.send(Kind.READ, answers={403})
+    assert answer.words() == (None, "no such token ***")
+    assert answer.clean("token s3cret") == "token ***"

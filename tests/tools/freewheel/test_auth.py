@@ -236,6 +236,29 @@ async def test_calls_that_waited_for_a_token_that_did_not_come_do_not_each_ask_a
     assert freewheel.minted == 3
 
 
+async def test_a_call_that_waited_for_a_mint_that_was_given_up_mints_itself() -> None:
+    asked = anyio.Event()
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        if len(freewheel.tokens.requests) <= 3:
+            return httpx.Response(503)
+        if len(freewheel.tokens.requests) == 4:
+            asked.set()
+            await anyio.sleep_forever()
+        return httpx.Response(200, json={"access_token": "t"})
+
+    freewheel = FreeWheel(refuse=answer, good={"t"})
+    with pytest.raises(AdOpsError):
+        await freewheel.call()
+    async with anyio.create_task_group() as waiting, anyio.create_task_group() as leaving:
+        leaving.start_soon(freewheel.call)
+        await asked.wait()
+        waiting.start_soon(freewheel.call)
+        await anyio.lowlevel.checkpoint()
+        leaving.cancel_scope.cancel()
+    assert freewheel.heard == ["t"]
+
+
 async def test_refused_credentials_are_not_tried_again_for_a_minute() -> None:
     freewheel = FreeWheel(refuse=lambda _: httpx.Response(401, text="no"))
     for _ in range(20):

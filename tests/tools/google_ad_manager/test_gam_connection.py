@@ -162,6 +162,11 @@ async def test_capability_checks_of_an_odd_shape_do_not_hide_the_finding(checks:
     assert "capabilities" not in answer
 
 
+async def test_a_key_that_interchange_repeats_is_not_shown() -> None:
+    answer = await of_source({"success": False, "error": "bad key Bearer interchange-key", "errorCode": "X"})
+    assert answer["vendor_says"] == "bad key Bearer ***"
+
+
 @pytest.mark.parametrize(("sent", "code"), [("ADAPTER_QUOTA", "ADAPTER_QUOTA"), (None, "UNKNOWN")])
 async def test_an_unknown_error_code_is_kept_and_left_to_the_vendors_words(sent: str | None, code: str) -> None:
     answer = await of_source({"success": False, "errorCode": sent, "error": "No more quota.", "remediation": "Wait."})

@@ -275,9 +275,12 @@ async def test_a_hold_of_another_package_or_one_that_is_over_cannot_be_finalised
         ({"creative": {"other": []}}, "`creative.other`: Input should be an object"),
         (
             {"creative": {"other": {"clientCopyMasterRef": "x"}}},
-            "`creative.other`: clientCopyMasterRef is given as client_copy_master_ref, not in other",
+            "`creative.other`: clientCopyMasterRef is given as creative.client_copy_master_ref, not in other",
         ),
-        ({"creative": {"other": {"duration": 1}}}, "`creative.other`: duration is given as duration, not in other"),
+        (
+            {"creative": {"other": {"duration": 1}}},
+            "`creative.other`: duration is given as creative.duration, not in other",
+        ),
         ({"creative": {"clientCopyMasterRef": "x"}}, "unknown argument `creative.clientCopyMasterRef` (did you mean"),
         ({"requested_impressions": 5}, "unknown argument `requested_impressions`"),
     ],

@@ -357,4 +357,14 @@ async def test_an_error_in_place_of_data_is_quoted() -> None:
     payload = {"data": None, "error": {"code": "FEED_DOWN", "message": "The avails feed is down."}}
     async with answered_by({"interchange": lambda _: httpx.Response(200, json=payload)}) as (client, _):
         result = await client.call_tool(TOOL, {"source_id": "one"})
-    assert 'an error in place of data: FEED_DOWN, "The avails feed is down."' in text_of(result)
+    assert 'an error in a success: FEED_DOWN, "The avails feed is down."' in text_of(result)
+
+
+async def test_data_beside_an_error_is_not_taken_for_the_truth() -> None:
+    payload: dict[str, Any] = {
+        "data": {"products": []},
+        "error": {"code": "PARTIAL", "message": "Half of the feed is missing."},
+    }
+    async with answered_by({"interchange": lambda _: httpx.Response(200, json=payload)}) as (client, _):
+        result = await client.call_tool(TOOL, {"source_id": "one"})
+    assert 'an error in a success: PARTIAL, "Half of the feed is missing."' in text_of(result)
