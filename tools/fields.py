@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
-from tools.schema import Result
+from tools.schema import Arguments, Result
 
 LARGEST_INTEGER = 9_007_199_254_740_991
 """The largest integer that JSON consumers keep exactly, and Interchange's documented maximum."""
@@ -22,10 +22,8 @@ def _path_segment(value: str) -> str:
     return value
 
 
-PathId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_path_segment)]
-"""An id that becomes one segment of a URL's path."""
-
-SourceId = PathId
+SourceId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_path_segment)]
+"""An inventory source's id, which becomes one segment of a URL's path."""
 
 
 def _plain(value: str) -> str:
@@ -65,6 +63,11 @@ Moment = Annotated[
     AwareDatetime, Field(strict=False), BeforeValidator(_written_as_date_time), AfterValidator(_within_reach)
 ]
 """A date-time with an offset: `2026-11-22T13:00:00Z`. Never a bare number, which would be read as a Unix time."""
+
+
+def next_page(arguments: Arguments, page: int) -> dict[str, Any]:
+    """The arguments that ask for the page after `page`: what was given, and nothing that was not."""
+    return {**arguments.model_dump(mode="json", exclude_none=True, exclude_unset=True), "page": page + 1}
 
 
 class Page(Result):

@@ -201,7 +201,7 @@ class Transport:
             reply, token = await self._send_with_token(call, fresh)
             secrets.append(token)
         if reply.is_success or reply.status in call.answers:
-            return replace(self._answer(call, reply), secrets=tuple(secrets))
+            return self._answer(call, reply, secrets)
         self._judge(call, reply, secrets)
 
     async def _send_with_token(self, call: _Call, fresh: str | None) -> tuple[Reply, str]:
@@ -254,8 +254,8 @@ class Transport:
             self._answer(call, head).unreadable("a body that cannot be decoded")
         return bytes(body)
 
-    def _answer(self, call: _Call, reply: Reply) -> Answer:
-        return Answer(self.vendor, call.kind, call.hints.look, reply)
+    def _answer(self, call: _Call, reply: Reply, secrets: Collection[str] = ()) -> Answer:
+        return Answer(self.vendor, call.kind, call.hints.look, reply, tuple(secrets))
 
     def _not_sendable(self) -> AdOpsError:
         setting = self._auth.setting if self._auth else "its credentials and base URL"

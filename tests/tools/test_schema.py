@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import Field, ValidationError
 
-from tools.fields import Moment, PathId
+from tools.fields import Moment, SourceId
 from tools.schema import Arguments, Result, arguments_schema, result_schema
 
 
@@ -19,7 +19,7 @@ class Part(Arguments):
 
 
 class Order(Arguments):
-    id: PathId = Field(description="An id.")
+    id: SourceId = Field(description="An id.")
     amount: int = Field(ge=1, description="An amount.")
     share: float = Field(default=0.5, description="A share.")
     status: Literal["ACTIVE", "INACTIVE"] | None = Field(default=None, description="A status.")

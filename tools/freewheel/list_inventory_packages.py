@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from tools.backends import Backends
-from tools.fields import Moment, Page, wire_time
+from tools.fields import Moment, Page, next_page, wire_time
 from tools.freewheel.models import InventoryPackage, InventoryPackagePage
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
@@ -76,7 +76,7 @@ async def list_inventory_packages(arguments: ListInventoryPackages, backends: Ba
         items=[_package(item) for item in answer.items],
         total=answer.total,
         page=Page(number=arguments.page, per_page=arguments.per_page, more=more),
-        next=_next(arguments) if more and not at_the_end else None,
+        next=next_page(arguments, arguments.page) if more and not at_the_end else None,
         note=_note(arguments, answer, at_the_end=at_the_end),
     )
 
@@ -104,11 +104,6 @@ def _more(arguments: ListInventoryPackages, answer: InventoryPackagePage) -> boo
     if answer.total is not None:
         return arguments.page * arguments.per_page < answer.total
     return len(answer.items) >= arguments.per_page
-
-
-def _next(arguments: ListInventoryPackages) -> dict[str, Any]:
-    again = arguments.model_dump(mode="json", exclude_none=True, exclude_unset=True)
-    return {**again, "page": arguments.page + 1}
 
 
 def _note(arguments: ListInventoryPackages, answer: InventoryPackagePage, *, at_the_end: bool) -> str | None:

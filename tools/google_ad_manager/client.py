@@ -102,7 +102,7 @@ class GoogleAdManagerClient:
         email: str | None = None
         try:
             email = await self._account.email()
-            answer = await self._get(f"/v1/networks/{network_code}")
+            answer = await self._transport.request(Kind.READ, "GET", f"/v1/networks/{network_code}", answers=_STATUSES)
             if answer.is_success:
                 return Probe(Finding.OK, email, network=_network(answer, network_code))
             finding = _classify(answer.reply)
@@ -120,7 +120,8 @@ class GoogleAdManagerClient:
 
     async def visible_networks(self) -> list[Network]:
         """The networks that the service account sees: the cheapest authenticated read."""
-        return _networks(await self._transport.request(Kind.READ, "GET", "/v1/networks", params=_ALL))
+        answer = await self._transport.request(Kind.READ, "GET", "/v1/networks", params={"pageSize": 1000})
+        return answer.parse(_Networks, answer.json()).networks
 
     async def _visible(self) -> list[Network] | None:
         """The same where it can be had: what was found about the network stands without it."""
@@ -128,9 +129,6 @@ class GoogleAdManagerClient:
             return await self.visible_networks()
         except AdOpsError:
             return None
-
-    async def _get(self, path: str) -> Answer:
-        return await self._transport.request(Kind.READ, "GET", path, answers=_STATUSES)
 
 
 def _network(answer: Answer, asked: str) -> Network:
@@ -140,11 +138,6 @@ def _network(answer: Answer, asked: str) -> Network:
     return network
 
 
-def _networks(answer: Answer) -> list[Network]:
-    return answer.parse(_Networks, answer.json()).networks
-
-
-_ALL = {"pageSize": 1000}
 _DENIALS = {Finding.NETWORK_NOT_FOUND, Finding.PERMISSION_DENIED, Finding.API_ACCESS_OFF}
 
 

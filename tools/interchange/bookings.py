@@ -1,6 +1,9 @@
-"""What reserving, finalising and releasing share: the booking as an agent sees it."""
+"""What reserving, finalising and releasing share: the request's body, and the booking as an agent sees it."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import Field
 
@@ -32,6 +35,11 @@ def booking(source_id: str, answer: models.Booking) -> Booking:
         requested_impressions=answer.requested_impressions,
         status=answer.status,
     )
+
+
+def without_none(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A request's body, without what the caller left out."""
+    return {name: value for name, value in body.items() if value is not None}
 
 
 def state(answer: models.Booking) -> str:

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from tools.backends import Backends
 from tools.fields import BodyId, BuyerCustomerId, Name, SourceId
 from tools.interchange import models
-from tools.interchange.bookings import Booking, booking, state
+from tools.interchange.bookings import Booking, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
@@ -134,11 +134,12 @@ async def finalize_booking(arguments: FinalizeBooking, backends: Backends) -> Bo
     )
     items = _open(handoff.work_items)
     in_the_way = _in_the_way(handoff.projection)
+    different = differences(arguments.model_dump(include={"avail_id", "package_id"}), handoff.booking)
     xml = handoff.cadent_request_xml
     return BookingHandoff(
         booking=booking(arguments.source_id, handoff.booking),
-        what_happened=_what_happened(arguments, handoff, items),
-        next_step=_next_step(arguments, handoff, items, in_the_way),
+        what_happened=_what_happened(handoff, items, different),
+        next_step=_next_step(handoff, items, in_the_way, different),
         execution_status=handoff.execution_status,
         open_work_items=items,
         unread_work_items=_unread(handoff.work_items),
@@ -161,7 +162,7 @@ def _body(arguments: FinalizeBooking) -> dict[str, Any]:
         "advertiserExternalRef": arguments.advertiser_external_ref,
         "creative": _creative(arguments.creative) if arguments.creative else None,
     }
-    return {name: value for name, value in body.items() if value is not None}
+    return without_none(body)
 
 
 def _object(value: Any) -> dict[str, Any] | None:
@@ -175,12 +176,17 @@ def _object(value: Any) -> dict[str, Any] | None:
 
 def _creative(creative: Creative) -> dict[str, Any]:
     known = {wire: getattr(creative, name) for name, wire in _CREATIVE_NAMES.items()}
-    return {**(creative.other or {}), **{name: value for name, value in known.items() if value is not None}}
+    return {**(creative.other or {}), **without_none(known)}
 
 
 def _is_booked(handoff: models.Handoff) -> bool:
     """The ledger's word; the execution's stands in only where the ledger says nothing."""
     return (handoff.booking.status or handoff.execution_status) == "BOOKED"
+
+
+def _is_out_of_step(handoff: models.Handoff) -> bool:
+    """Whether the execution says something that does not go with a booking that is not booked."""
+    return handoff.execution_status not in (None, "PENDING_TRAFFICKING")
 
 
 def _open(items: list[models.WorkItem | None] | None) -> list[WorkItem] | None:
@@ -197,7 +203,7 @@ def _unread(items: list[models.WorkItem | None] | None) -> int | None:
     return (items or []).count(None) or None
 
 
-def _what_happened(arguments: FinalizeBooking, handoff: models.Handoff, items: list[WorkItem] | None) -> str:
+def _what_happened(handoff: models.Handoff, items: list[WorkItem] | None, different: str) -> str:
     booking_id = printable(handoff.booking.booking_id, limit=80)
     if _is_booked(handoff):
         told = [f"Interchange reports booking {booking_id} as BOOKED ({_statuses(handoff)})."]
@@ -207,12 +213,13 @@ def _what_happened(arguments: FinalizeBooking, handoff: models.Handoff, items: l
             until += f" and people have done {len(items)} work item{'s' if len(items) > 1 else ''}"
         held = f"still HELD {until}" if handoff.booking.status == "HELD" else state(handoff.booking)
         told = [f"Booking {booking_id} is prepared for handoff; {held}.", _not_booked(handoff)]
-    told.append(_different(arguments, handoff))
-    return " ".join(filter(None, told))
+    if different:
+        told.append(different)
+    return " ".join(told)
 
 
 def _not_booked(handoff: models.Handoff) -> str:
-    if handoff.execution_status not in (None, "PENDING_TRAFFICKING"):
+    if _is_out_of_step(handoff):
         return f"Interchange's statuses do not agree ({_statuses(handoff)}): do not rely on it as booked."
     if handoff.booking.status in ("HELD", "RELEASED", "CANCELLED"):
         return "It is not booked."
@@ -227,18 +234,14 @@ def _statuses(handoff: models.Handoff) -> str:
     return f"ledger {ledger}, execution {execution}"
 
 
-def _different(arguments: FinalizeBooking, handoff: models.Handoff) -> str:
-    return differences(arguments.model_dump(include={"avail_id", "package_id"}), handoff.booking)
-
-
 def _next_step(
-    arguments: FinalizeBooking, handoff: models.Handoff, items: list[WorkItem] | None, in_the_way: InTheWay | None
+    handoff: models.Handoff, items: list[WorkItem] | None, in_the_way: InTheWay | None, different: str
 ) -> str:
-    if _different(arguments, handoff):
+    if different:
         return STOP_AT_A_DIFFERENCE
     if _is_booked(handoff):
         return "Tell the person that it is booked, with both statuses as they stand here."
-    if handoff.booking.status != "HELD" or handoff.execution_status not in (None, "PENDING_TRAFFICKING"):
+    if handoff.booking.status != "HELD" or _is_out_of_step(handoff):
         return "Tell the person exactly these statuses, and have it looked at in Interchange before anything else."
     todo = ["Tell the person that it is held, not booked."]
     if in_the_way:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tools.backends import Backends
 from tools.errors import AdOpsError
-from tools.fields import Moment, Page, SourceId, wire_time
+from tools.fields import Moment, Page, SourceId, next_page, wire_time
 from tools.interchange import models
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
@@ -89,21 +89,23 @@ async def list_avails(arguments: ListAvails, backends: Backends) -> Avails:
         sources, unread = await backends.interchange.list_all_avails()
     else:
         sources, unread = [(arguments.source_id, await backends.interchange.list_avails(arguments.source_id))], {}
-    everything = [_avail(source_id, avail) for source_id, avails in sources for avail in avails]
-    found = [
-        _avail(source_id, avail) for source_id, avails in sources for avail in avails if _matches(arguments, avail)
-    ]
+    everything = [(source_id, avail) for source_id, avails in sources for avail in avails]
+    found = [(source_id, avail) for source_id, avail in everything if _matches(arguments, avail)]
     first = (arguments.page - 1) * arguments.per_page
-    shown = found[first : first + arguments.per_page]
+    shown = [_avail(source_id, avail) for source_id, avail in found[first : first + arguments.per_page]]
     more = first + arguments.per_page < len(found)
     return Avails(
         items=shown,
         total=len(found),
         page=Page(number=arguments.page, per_page=arguments.per_page, more=more),
-        next=_next(arguments) if more else None,
+        next=next_page(arguments, arguments.page) if more else None,
         not_read=[_unread(source_id, error) for source_id, error in unread.items()] or None,
         note=None if shown else _why_empty(arguments, everything, found, some_unread=bool(unread)),
     )
+
+
+_Sourced = list[tuple[str, models.Avail]]
+"""Avails with the id of their source."""
 
 
 def _matches(arguments: ListAvails, avail: models.Avail) -> bool:
@@ -117,19 +119,14 @@ def _matches(arguments: ListAvails, avail: models.Avail) -> bool:
     )
 
 
-def _next(arguments: ListAvails) -> dict[str, Any]:
-    again = arguments.model_dump(mode="json", exclude_none=True, exclude_unset=True)
-    return {**again, "page": arguments.page + 1}
-
-
-def _why_empty(arguments: ListAvails, everything: list[Avail], found: list[Avail], *, some_unread: bool) -> str:
+def _why_empty(arguments: ListAvails, everything: _Sourced, found: _Sourced, *, some_unread: bool) -> str:
     if found:
         return f"There is nothing on page {arguments.page}: start again from page 1."
     if not everything:
         if some_unread:
             return "The sources that were read list no avails; what the others have is not known (see not_read)."
         return "The sources that were read list no avails. Check with the person that their avails feed is connected."
-    most = max(avail.available_impressions for avail in everything)
+    most = max(avail.available_impressions for _, avail in everything)
     advice = [
         "drop words of `text`" if arguments.text else "",
         "widen the flight" if arguments.flight_start or arguments.flight_end else "",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from tools.backends import Backends
 from tools.fields import LARGEST_INTEGER, BodyId, BuyerCustomerId, SourceId
 from tools.interchange import models
-from tools.interchange.bookings import Booking, booking, state
+from tools.interchange.bookings import Booking, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
@@ -53,15 +55,17 @@ async def reserve_avail(arguments: ReserveAvail, backends: Backends) -> Reservat
         f"{arguments.avail_id} with what they were, and ask a person to look in Interchange for a hold of media buy "
         f"{arguments.media_buy_id}.",
     )
+    asked = arguments.model_dump(include={"avail_id", "package_id", "requested_impressions"})
+    different = differences(asked, answer)
     return Reservation(
         booking=booking(arguments.source_id, answer),
-        what_happened=_what_happened(arguments, answer),
-        next_step=_next_step(arguments, answer),
+        what_happened=_what_happened(arguments, answer, different),
+        next_step=_next_step(answer, different),
     )
 
 
-def _body(arguments: ReserveAvail) -> dict[str, str | int]:
-    body: dict[str, str | int | None] = {
+def _body(arguments: ReserveAvail) -> dict[str, Any]:
+    body = {
         "availId": arguments.avail_id,
         "mediaBuyId": arguments.media_buy_id,
         "packageId": arguments.package_id,
@@ -69,15 +73,10 @@ def _body(arguments: ReserveAvail) -> dict[str, str | int]:
         "requestedImpressions": arguments.requested_impressions,
         "holdMinutes": arguments.hold_minutes,
     }
-    return {name: value for name, value in body.items() if value is not None}
+    return without_none(body)
 
 
-def _different(arguments: ReserveAvail, answer: models.Booking) -> str:
-    asked = arguments.model_dump(include={"avail_id", "package_id", "requested_impressions"})
-    return differences(asked, answer)
-
-
-def _what_happened(arguments: ReserveAvail, answer: models.Booking) -> str:
+def _what_happened(arguments: ReserveAvail, answer: models.Booking, different: str) -> str:
     count = answer.requested_impressions
     impressions = "the impressions" if count is None else f"{count:,} impression{'' if count == 1 else 's'}"
     told = [
@@ -86,12 +85,13 @@ def _what_happened(arguments: ReserveAvail, answer: models.Booking) -> str:
     if answer.status == "HELD":
         asked = f"A hold of {arguments.hold_minutes} minutes was asked for; " if arguments.hold_minutes else ""
         told.append(f"{asked}Interchange does not say when it ends.")
-    told.append(_different(arguments, answer))
-    return " ".join(filter(None, told))
+    if different:
+        told.append(different)
+    return " ".join(told)
 
 
-def _next_step(arguments: ReserveAvail, answer: models.Booking) -> str:
-    if _different(arguments, answer):
+def _next_step(answer: models.Booking, different: str) -> str:
+    if different:
         return STOP_AT_A_DIFFERENCE
     if answer.status == "HELD":
         return (
