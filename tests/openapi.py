@@ -34,7 +34,7 @@ def document_path() -> Path:
 
 
 def load_document() -> dict[str, Any]:
-    """The document with `nullable` meaning what its author means: beside `allOf` and `enum`, null is allowed too."""
+    """The document with `nullable` as its author means it: beside `allOf`, `anyOf` and `enum`, null is allowed too."""
     document: dict[str, Any] = json.loads(document_path().read_text(encoding="utf-8"))
     _let_null_in(document)
     return document
@@ -50,6 +50,8 @@ def _let_null_in(node: Any) -> None:
             _let_null_in(value)
         if schema.get("nullable") is True and "allOf" in schema:
             schema["anyOf"] = [{"allOf": schema.pop("allOf")}, {"enum": [None]}]
+        elif schema.get("nullable") is True and "anyOf" in schema:
+            schema["anyOf"] = [*schema["anyOf"], {"enum": [None]}]
         elif schema.get("nullable") is True and "enum" in schema:
             schema["enum"] = [*schema["enum"], None]
 

@@ -15,7 +15,7 @@ from server.sandbox import freewheel, google_ad_manager, interchange
 from server.sandbox.store import Clock, Store, utc_now
 
 FILE_NAME = "sandbox.sqlite3"
-REVISION = 1
+REVISION = 2
 """Raised whenever tables or seed data change; an older file is made anew, since its data is nobody's."""
 
 

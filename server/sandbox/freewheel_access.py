@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from server.sandbox.freewheel_seed import USERS
-from server.sandbox.freewheel_wire import RefusedError, form_text, refuse, require_accept
+from server.sandbox.freewheel_wire import forbid, form_text, refuse, require_accept
 from server.sandbox.store import Clock, Store
 
 USERNAME = "trafficking@northlight.example"
@@ -120,8 +120,7 @@ class Access:
             if known is None:
                 _refuse_token()
         if not enabled:
-            message = "User is not authorized to access this resource"
-            raise RefusedError(JSONResponse({"Message": message}, 403))
+            forbid()
         require_accept(request)
 
     def _issue(self, lifetime: int, user_id: int | None) -> Response:

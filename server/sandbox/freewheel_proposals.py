@@ -1,117 +1,25 @@
 """The sandbox's Proposed Insertion Order API v4 (a preview in FreeWheel's own words).
 
-`external_id` is not unique here: FreeWheel documents neither that it is, nor an idempotency key, so a
-repeated POST makes a second order.
+Undocumented, and answered in the way that costs a careless client most: `external_id` is not unique and there is no
+idempotency key, so a repeated POST makes a second order; an update replaces the whole order.
 """
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from typing import Annotated, Literal, Self
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from server.sandbox.freewheel_wire import LARGEST_ID, json_object, page_of, path_id, refuse
+from server.sandbox.freewheel_proposal_bodies import Delivery, NewOrder, new_order, whole_order
+from server.sandbox.freewheel_wire import json_object, page_of, path_id, refuse
 from server.sandbox.store import Clock, Store, timestamp
 
-NETWORK_OVER_DELIVERY = 5.0
-"""The network's default over delivery, in percent."""
+UpdateVerb = Literal["PUT", "PATCH"]
+
 NETWORK_TIME_ZONE = "(GMT-05:00) America - New York"
-
-_NEVER_ON_CREATE = ("id", "schedule", "created_at", "updated_at", "proposed_io_status")
-
-
-def _not_blank(text: str) -> str:
-    if not text.strip():
-        raise ValueError("can't be blank")
-    return text
-
-
-FwId = Annotated[int, Field(ge=1, le=LARGEST_ID)]
-Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
-Text = Annotated[str, Field(max_length=255), AfterValidator(_not_blank)]
-Percentage = Annotated[float, Field(ge=0)]
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
-
-
-class FrequencyCap(_Body):
-    """Frequency Cap Attributes; `period` in minutes."""
-
-    value: Count
-    type: Literal["IMPRESSION", "PACKAGE"]
-    scope: Literal["TIME", "STREAM", "CAMPAIGN", "ASSET", "SITE_SECTION"]
-    period: Count | None = None
-
-    @model_validator(mode="after")
-    def _period_goes_with_time(self) -> Self:
-        if (self.scope == "TIME") is (self.period is None):
-            raise ValueError("period is valid and required only when scope is TIME")
-        return self
-
-
-class Delivery(_Body):
-    """Delivery Attributes: "Only 3 frequency caps are supported at most"."""
-
-    frequency_caps: Annotated[list[FrequencyCap], Field(max_length=3)] = []
-
-
-class Budget(_Body):
-    """Budget Attributes; EVERGREEN is GET only. `currency` is an amount, `over_delivery` a percentage."""
-
-    budget_model: Literal["CURRENCY_TARGET", "IMPRESSION_TARGET"]
-    currency: Annotated[float, Field(gt=0)] | None = None
-    impression: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
-    over_delivery: Percentage | None = None
-    over_delivery_type: Literal["CUSTOM", "DEFAULT"] | None = None
-
-    @model_validator(mode="after")
-    def _goal_goes_with_model(self) -> Self:
-        for goal, model in (("currency", "CURRENCY_TARGET"), ("impression", "IMPRESSION_TARGET")):
-            if (self.budget_model == model) is (getattr(self, goal) is None):
-                raise ValueError(f"{goal} is valid and required only when budget_model is {model}")
-        return self
-
-    def stored(self) -> dict[str, object]:
-        """As the network keeps it: DEFAULT, or no custom value, means the network's over delivery."""
-        custom = self.over_delivery is not None and self.over_delivery_type != "DEFAULT"
-        given: dict[str, object] = self.model_dump(exclude_none=True)
-        return given | {
-            "over_delivery": self.over_delivery if custom else NETWORK_OVER_DELIVERY,
-            "over_delivery_type": "CUSTOM" if custom else "DEFAULT",
-        }
-
-
-class AssignedUser(_Body):
-    """Users Attributes; full_name and login are ignored when passed."""
-
-    id: FwId
-
-
-class Assignments(_Body):
-    users: list[AssignedUser] = []
-
-
-class NewOrder(_Body):
-    """What may be set on create."""
-
-    external_id: Text
-    name: Text
-    description: str | None = None
-    delivery: Delivery | None = None
-    budget: Budget | None = None
-    brand_id: FwId | None = None
-    assignments: Assignments | None = None
-    probability_of_close: Annotated[int, Field(ge=0, le=100)] | None = None
-
-    def user_ids(self) -> list[int]:
-        """Each assigned user once, in the order given."""
-        return list(dict.fromkeys(user.id for user in self.assignments.users)) if self.assignments else []
 
 
 class ProposedInsertionOrders:
@@ -134,33 +42,22 @@ class ProposedInsertionOrders:
                 "SELECT * FROM freewheel_proposed_insertion_order ORDER BY id LIMIT ? OFFSET ?",
                 (wanted.per_page, wanted.offset),
             ).fetchall()
-        return JSONResponse(
-            {
-                "items": [_basic(row) for row in rows],
-                "page": wanted.page,
-                "per_page": wanted.per_page,
-                "total_count": total,
-                "total_page": wanted.pages(total),
-            }
-        )
+        return wanted.items([_basic(row) for row in rows], total)
 
     async def create_in_campaign(self, request: Request) -> Response:
         """`POST` under a campaign; 404 for an unknown one. The campaign is not among an order's fields."""
         campaign_id = path_id(request, "campaign_id", "Campaign")
         return self._create(await json_object(request), campaign_id)
 
-    async def show(self, request: Request) -> Response:
-        """One order, wrapped in its resource's name; `show=all` adds delivery, budget and assignments.
-
-        An order that was made without a budget reads as EVERGREEN, the model that is GET only.
+    async def one(self, request: Request) -> Response:
+        """`GET`: one order, wrapped in its resource's name; `show=all` adds delivery, budget and assignments. An
+        order without a budget reads as EVERGREEN, the model that is GET only. Every other method updates.
         """
         order_id = path_id(request, "id", "Proposed insertion order")
+        if request.method not in {"GET", "HEAD"}:
+            return self._update(order_id, await json_object(request))
         with self._store.transaction() as connection:
-            row = connection.execute(
-                "SELECT * FROM freewheel_proposed_insertion_order WHERE id = ?", (order_id,)
-            ).fetchone()
-            if row is None:
-                refuse(404, "Proposed insertion order not found.")
+            row = existing_order(connection, order_id)
             order = _basic(row)
             if request.query_params.get("show") == "all":
                 order |= {
@@ -174,52 +71,73 @@ class ProposedInsertionOrders:
         with self._store.transaction() as connection:
             if campaign_id is not None and not _exists(connection, "freewheel_campaign", campaign_id):
                 refuse(404, "Campaign not found.")
-            order = _validated(body)
-            unknown = [
-                f"assignments.users: user {user_id} does not exist"
-                for user_id in order.user_ids()
-                if not _exists(connection, "freewheel_user", user_id)
-            ]
-            if order.brand_id is not None and not _exists(connection, "freewheel_brand", order.brand_id):
-                unknown.append(f"brand_id: brand {order.brand_id} does not exist")
-            if unknown:
-                refuse(422, *unknown)
-            now = timestamp(self._clock())
             row = connection.execute(
                 "INSERT INTO freewheel_proposed_insertion_order (campaign_id, external_id, name, description,"
                 " time_zone, delivery, budget, brand_id, user_ids, created_at, updated_at,"
                 " probability_of_close, proposed_io_status)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'PROPOSED') RETURNING *",
-                (
-                    campaign_id,
-                    order.external_id,
-                    order.name,
-                    order.description,
-                    NETWORK_TIME_ZONE,
-                    (order.delivery or Delivery()).model_dump_json(exclude_none=True),
-                    json.dumps(order.budget.stored() if order.budget else {"budget_model": "EVERGREEN"}),
-                    order.brand_id,
-                    json.dumps(order.user_ids()),
-                    now,
-                    now,
-                    order.probability_of_close,
-                ),
+                " VALUES (:campaign_id, :external_id, :name, :description,"
+                " :time_zone, :delivery, :budget, :brand_id, :user_ids, :now, :now,"
+                " :probability_of_close, 'PROPOSED') RETURNING *",
+                {
+                    **_stored(connection, new_order(body)),
+                    "campaign_id": campaign_id,
+                    "time_zone": NETWORK_TIME_ZONE,
+                    "now": timestamp(self._clock()),
+                },
             ).fetchone()
         return JSONResponse(_basic(row), 201)
 
+    def _update(self, order_id: int, body: dict[str, object]) -> Response:
+        """A full replacement, by PUT or PATCH alike; 200 with the basic fields, bare."""
+        with self._store.transaction() as connection:
+            present = existing_order(connection, order_id)
+            order = whole_order(body)
+            sent = "proposed_io_status" in order.model_fields_set
+            row = connection.execute(
+                "UPDATE freewheel_proposed_insertion_order SET external_id = :external_id, name = :name,"
+                " description = :description, delivery = :delivery, budget = :budget, brand_id = :brand_id,"
+                " user_ids = :user_ids, updated_at = :now, probability_of_close = :probability_of_close,"
+                " proposed_io_status = :status WHERE id = :id RETURNING *",
+                {
+                    **_stored(connection, order),
+                    "status": order.proposed_io_status if sent else present["proposed_io_status"],
+                    "now": timestamp(self._clock()),
+                    "id": order_id,
+                },
+            ).fetchone()
+        return JSONResponse(_basic(row))
 
-def _validated(body: dict[str, object]) -> NewOrder:
-    messages = [f"{field}: cannot be set on create" for field in _NEVER_ON_CREATE if field in body]
-    try:
-        order = NewOrder.model_validate(body)
-    except ValidationError as error:
-        for problem in error.errors(include_url=False, include_context=False, include_input=False):
-            field = ".".join(str(part) for part in problem["loc"])
-            messages.append(f"{field}: {problem['msg'].removeprefix('Value error, ')}")
-        refuse(422, *messages)
-    if messages:
-        refuse(422, *messages)
-    return order
+
+def existing_order(connection: sqlite3.Connection, order_id: int) -> sqlite3.Row:
+    """404 for an unknown one."""
+    row = connection.execute("SELECT * FROM freewheel_proposed_insertion_order WHERE id = ?", (order_id,)).fetchone()
+    if row is None:
+        refuse(404, "Proposed insertion order not found.")
+    return row
+
+
+def _stored(connection: sqlite3.Connection, order: NewOrder) -> dict[str, object]:
+    """The columns that a body decides; 422 for users and a brand that do not exist."""
+    user_ids = order.user_ids()
+    unknown = [
+        f"assignments.users: user {user_id} does not exist"
+        for user_id in user_ids
+        if not _exists(connection, "freewheel_user", user_id)
+    ]
+    if order.brand_id is not None and not _exists(connection, "freewheel_brand", order.brand_id):
+        unknown.append(f"brand_id: brand {order.brand_id} does not exist")
+    if unknown:
+        refuse(422, *unknown)
+    return {
+        "external_id": order.external_id,
+        "name": order.name,
+        "description": order.description,
+        "delivery": (order.delivery or Delivery()).model_dump_json(exclude_none=True),
+        "budget": json.dumps(order.budget.stored() if order.budget else {"budget_model": "EVERGREEN"}),
+        "brand_id": order.brand_id,
+        "user_ids": json.dumps(user_ids),
+        "probability_of_close": order.probability_of_close,
+    }
 
 
 def _basic(row: sqlite3.Row) -> dict[str, object]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from server.sandbox.freewheel_packages import package_rows
+from server.sandbox.freewheel_placement_seed import placement_rows, planned_orders
 from server.sandbox.store import timestamp
 
 _TABLES = """
@@ -16,7 +17,7 @@ CREATE TABLE freewheel_token (
 );
 CREATE TABLE freewheel_inventory_package (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, description TEXT, status TEXT NOT NULL,
-    created_at TEXT NOT NULL, updated_at TEXT NOT NULL
+    targeting TEXT, ssp_targeting TEXT, created_at TEXT NOT NULL, updated_at TEXT NOT NULL
 );
 CREATE TABLE freewheel_brand (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, advertiser_id INTEGER NOT NULL, advertiser TEXT NOT NULL
@@ -33,6 +34,14 @@ CREATE TABLE freewheel_proposed_insertion_order (
     brand_id INTEGER REFERENCES freewheel_brand (id), created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
     probability_of_close INTEGER, proposed_io_status TEXT NOT NULL
 );
+CREATE TABLE freewheel_proposed_placement (
+    id INTEGER PRIMARY KEY,
+    insertion_order_id INTEGER NOT NULL REFERENCES freewheel_proposed_insertion_order (id),
+    name TEXT NOT NULL, description TEXT, enable_canoe INTEGER NOT NULL, placement_type TEXT NOT NULL,
+    external_id TEXT, start_time TEXT NOT NULL, end_time TEXT NOT NULL, time_zone TEXT NOT NULL,
+    price_model TEXT NOT NULL, price REAL NOT NULL, budget TEXT NOT NULL
+);
+CREATE INDEX freewheel_placement_by_order ON freewheel_proposed_placement (insertion_order_id);
 """
 
 
@@ -144,6 +153,8 @@ class _Order(NamedTuple):
 
 
 _STATUS: dict[int | None, str] = {100: "COMPLETED", 0: "LOST"}
+_WITHOUT_PLACEMENTS = (15, 19, 23)
+"""Places in _ORDERS: nothing is planned yet, and so there is no schedule."""
 _ORDERS = (
     _Order("Halden Trucks - Pro Football In-Game", 0, 0, 80, 18_400_000, (_Cap(2, "STREAM"),), (1, 3)),
     _Order("Halden Trucks - College Football Saturday", 0, 0, 100, 9_250_000, (_Cap(3, "TIME", _A_DAY),), (1,)),
@@ -212,12 +223,16 @@ def create(connection: sqlite3.Connection, now: datetime) -> None:
     connection.executemany("INSERT INTO freewheel_brand VALUES (?, ?, ?, ?)", BRANDS)
     connection.executemany("INSERT INTO freewheel_user VALUES (?, ?, ?)", USERS)
     connection.executemany("INSERT INTO freewheel_campaign VALUES (?, ?, ?)", CAMPAIGNS)
-    connection.executemany("INSERT INTO freewheel_inventory_package VALUES (?, ?, ?, ?, ?, ?)", package_rows(now))
+    connection.executemany("INSERT INTO freewheel_inventory_package VALUES (?, ?, ?, ?, ?, ?, ?, ?)", package_rows(now))
     connection.executemany(
         "INSERT INTO freewheel_proposed_insertion_order (id, campaign_id, external_id, name, description,"
         " start_time, end_time, time_zone, delivery, budget, user_ids, brand_id, created_at, updated_at,"
         " probability_of_close, proposed_io_status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         _orders(now),
+    )
+    connection.executemany(
+        "INSERT INTO freewheel_proposed_placement VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        placement_rows(planned_orders(connection)),
     )
 
 
@@ -228,7 +243,7 @@ def _orders(now: datetime) -> list[tuple[object, ...]]:
         campaign, probability = order.campaign, order.probability_of_close
         created = now - timedelta(days=150 - 6 * number, seconds=number * 7919 % 86_400)
         start = midnight_new_york + timedelta(days=7 * (number - 8))
-        scheduled = order.goal is not None
+        scheduled = number not in _WITHOUT_PLACEMENTS
         rows.append(
             (
                 418_250 + 7 * number,

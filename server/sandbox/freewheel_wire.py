@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import NamedTuple, NoReturn, cast
 
 from starlette.datastructures import QueryParams
@@ -35,6 +36,11 @@ def errors(status: int, *messages: str, headers: dict[str, str] | None = None) -
 
 def refuse(status: int, *messages: str, headers: dict[str, str] | None = None) -> NoReturn:
     raise RefusedError(errors(status, *messages, headers=headers))
+
+
+def forbid() -> NoReturn:
+    """403 of the gateway, in its own shape, for what a network function does not open."""
+    raise RefusedError(JSONResponse({"Message": "User is not authorized to access this resource"}, 403))
 
 
 def require_accept(request: Request) -> None:
@@ -82,12 +88,30 @@ class PageOf(NamedTuple):
     def offset(self) -> int:
         return (self.page - 1) * self.per_page
 
-    def pages(self, total: int) -> int:
+    def under(self, key: str, entries: Sequence[object], total: int) -> JSONResponse:
+        """The envelope of inventory packages: the entries under the resource's own name."""
+        return JSONResponse({key: entries, **self._asdict(), "total": total, "total_pages": self._pages(total)})
+
+    def items(self, entries: Sequence[object], total: int) -> JSONResponse:
+        """The envelope seen in other v4 resources: the entries under `items`, the totals by other names."""
+        return JSONResponse(
+            {"items": entries, **self._asdict(), "total_count": total, "total_page": self._pages(total)}
+        )
+
+    def _pages(self, total: int) -> int:
         return -(-total // self.per_page)
 
 
 def page_of(query: QueryParams) -> PageOf:
     return PageOf(_bounded(query, "page", 1, 1, 1000), _bounded(query, "per_page", 20, 5, 50))
+
+
+def name_of(query: QueryParams) -> str:
+    """The `name` to look for; "" looks for none."""
+    name = query.get("name", "")
+    if len(name) > 255:
+        refuse(422, "name must not be longer than 255 characters.")
+    return name
 
 
 def path_id(request: Request, parameter: str, resource: str) -> int:

@@ -14,46 +14,52 @@ answered in the way that costs a careless client most:
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
 from typing import cast
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.sandbox import interchange_bodies as bodies
 from server.sandbox import interchange_cadent as cadent
 from server.sandbox import interchange_esa as esa
+from server.sandbox import interchange_handoff as handoff
 from server.sandbox import interchange_ledger as ledger
+from server.sandbox import interchange_media_buys as media_buys
 from server.sandbox import interchange_work_items as work_items
+from server.sandbox.interchange_gate import API_KEY, Gate
 from server.sandbox.interchange_projection import projection
-from server.sandbox.interchange_refusals import Refusal, invalid, not_found
+from server.sandbox.interchange_refusals import Refusal, invalid
 from server.sandbox.interchange_seed import CUSTOMER_ID, MEDIA_BUYS, SERVICE_ACCOUNT_EMAIL, MediaBuy, create
 from server.sandbox.store import Clock, Store
 
 __all__ = ["API_KEY", "MEDIA_BUYS", "SERVICE_ACCOUNT_EMAIL", "MediaBuy", "app", "create"]
 
-API_KEY = "scope3_sandbox_northlight"
-
-_ROOT = "/api/v2/storefront/inventory-sources"
+_STOREFRONT = "/api/v2/storefront"
+_ROOT = _STOREFRONT + "/inventory-sources"
 _MODULAR = _ROOT + "/{source_id}/modular"
 
 Endpoint = Callable[[Request], Awaitable[object]]
 
 
-def app(store: Store, clock: Clock, *, envelope: bool = False, requests_per_minute: int | None = 100) -> Starlette:
+def app(
+    store: Store,
+    clock: Clock,
+    *,
+    envelope: bool = False,
+    requests_per_minute: int | None = 100,
+    unreachable: str | None = None,
+) -> Starlette:
     """`envelope`: answer `{data, error: null}` instead of the bare payload, as the platform's SDK expects.
 
     `requests_per_minute`: per client address, counted from its first request; None or 0 is no limit.
+    `unreachable`: an ad-server source that has not answered for hours; the list of media buys warns of it.
     """
-    api = _Api(store, clock)
+    api = _Api(store, clock, unreachable)
 
     def route(path: str, **endpoints: Endpoint) -> Route:
         async def answer(request: Request) -> Response:
@@ -65,9 +71,11 @@ def app(store: Store, clock: Clock, *, envelope: bool = False, requests_per_minu
     application = Starlette(
         routes=[
             route("/api/v2/accounts/current", GET=api.current_account),
+            route(_STOREFRONT + "/media-buys", GET=api.list_media_buys),
             route(_ROOT, GET=api.list_sources),
             route(_ROOT + "/{source_id}", GET=api.get_source),
             route(_ROOT + "/{source_id}/esa", GET=api.get_esa),
+            route(_ROOT + "/{source_id}/ad-server", PUT=api.put_ad_server, PATCH=api.put_ad_server),
             route(_ROOT + "/{source_id}/test-connection", POST=api.test_connection),
             route(_MODULAR, GET=api.get_projection),
             route(_MODULAR + "/products", GET=api.list_products),
@@ -81,7 +89,7 @@ def app(store: Store, clock: Clock, *, envelope: bool = False, requests_per_minu
         exception_handlers={Refusal: _refused, HTTPException: _not_served},
     )
     application.router.redirect_slashes = False
-    application.add_middleware(_Gate, clock=clock, requests_per_minute=requests_per_minute or 0)
+    application.add_middleware(Gate, clock=clock, requests_per_minute=requests_per_minute or 0)
     return application
 
 
@@ -105,66 +113,13 @@ async def _not_served(request: Request, error: Exception) -> Response:
     return JSONResponse(refusal.body(), refused.status_code, refused.headers)
 
 
-class _Gate:
-    """Before any route: 100 requests a minute for each client address, then the bearer token."""
-
-    def __init__(self, inner: ASGIApp, clock: Clock, requests_per_minute: int) -> None:
-        self._inner = inner
-        self._clock = clock
-        self._limit = requests_per_minute
-        self._windows: dict[str, tuple[datetime, int]] = {}
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._inner(scope, receive, send)
-            return
-        limits, remaining = self._count(scope)
-
-        async def send_with_limits(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(limits)
-            await send(message)
-
-        refusal = self._refusal(scope, remaining)
-        if refusal is None:
-            await self._inner(scope, receive, send_with_limits)
-            return
-        headers = {"Retry-After": limits["RateLimit-Reset"]} if refusal.status == 429 else None
-        await JSONResponse(refusal.body(), refusal.status, headers)(scope, receive, send_with_limits)
-
-    def _count(self, scope: Scope) -> tuple[dict[str, str], int]:
-        """(the RateLimit headers, requests left before this one was counted)."""
-        if not self._limit:
-            return {}, 1
-        address = (scope.get("client") or ("unknown",))[0]
-        now = self._clock()
-        start, used = self._windows.get(address, (now, 0))
-        if now - start >= timedelta(minutes=1):
-            start, used = now, 0
-        self._windows[address] = (start, used + 1)
-        reset = math.ceil((start + timedelta(minutes=1) - now).total_seconds())
-        headers = {
-            "RateLimit-Limit": str(self._limit),
-            "RateLimit-Remaining": str(max(0, self._limit - used - 1)),
-            "RateLimit-Reset": str(reset),
-        }
-        return headers, self._limit - used
-
-    def _refusal(self, scope: Scope, remaining: int) -> Refusal | None:
-        if remaining <= 0:
-            return Refusal(429, "RATE_LIMITED", f"More than {self._limit} requests in a minute")
-        scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or token.strip() != API_KEY:
-            return Refusal(401, "UNAUTHORIZED", "A valid API key or access token is required")
-        return None
-
-
 class _Api:
     """One method for each operation; the payload it returns is what the OpenAPI document shows for 200."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, unreachable: str | None) -> None:
         self._store = store
         self._clock = clock
+        self._unreachable = unreachable
 
     async def current_account(self, _: Request) -> object:
         return {
@@ -176,22 +131,31 @@ class _Api:
             "standing": {"creditLimit": 25_000_000, "currency": "USD"},
         }
 
+    async def list_media_buys(self, request: Request) -> object:
+        filters = bodies.read_media_buy_query(request.query_params)
+        with self._store.transaction() as connection:
+            return media_buys.search(connection, self._clock(), filters, unreachable=self._unreachable)
+
     async def list_sources(self, _: Request) -> object:
         with self._store.transaction() as connection:
             rows = connection.execute("SELECT * FROM interchange_sources ORDER BY id").fetchall()
             return [_source(connection, row) for row in rows]
 
     async def get_source(self, request: Request) -> object:
-        source_id = request.path_params["source_id"]
         with self._store.transaction() as connection:
-            row = connection.execute("SELECT * FROM interchange_sources WHERE source_id = ?", (source_id,)).fetchone()
-            if row is None:
-                raise not_found(f"Inventory source {source_id} not found")
-            return _source(connection, row)
+            return _source(connection, ledger.find_source(connection, request.path_params["source_id"]))
 
     async def get_esa(self, request: Request) -> object:
         with self._store.transaction() as connection:
-            return esa.answer(esa.find_connection(connection, request.path_params["source_id"]))
+            return esa.answer(esa.find_connection(connection, request.path_params["source_id"]), self._clock())
+
+    async def put_ad_server(self, request: Request) -> object:
+        network_code = None
+        if (await bodies.read(request, bodies.AdServer)).type == "google_ad_manager":
+            network_code = (await bodies.read(request, bodies.GoogleAdManager)).network_code
+        now = self._clock()
+        with self._store.transaction() as connection:
+            return esa.answer(esa.configure(connection, now, request.path_params["source_id"], network_code), now)
 
     async def test_connection(self, request: Request) -> object:
         with self._store.transaction() as connection:
@@ -211,15 +175,17 @@ class _Api:
         body = await bodies.read(request, bodies.Reserve)
         if not body.product_id and not body.avail_id:
             raise invalid([("productId", "productId or availId is required")])
+        now = self._clock()
         with self._store.transaction() as connection:
             source = ledger.selling_source(connection, request.path_params["source_id"])
-            ledger.check_media_buy(connection, body.media_buy_id, body.buyer_customer_id)
+            buy = ledger.check_media_buy(connection, body.media_buy_id, body.buyer_customer_id)
+            media_buys.check_open(connection, now, buy)
             avail = ledger.find_avail(
                 connection, source["source_id"], avail_id=body.avail_id, product_id=body.product_id
             )
             return ledger.reserve(
                 connection,
-                self._clock(),
+                now,
                 avail,
                 media_buy_id=body.media_buy_id,
                 package_id=body.package_id,
@@ -233,11 +199,12 @@ class _Api:
         with self._store.transaction() as connection:
             source = ledger.selling_source(connection, request.path_params["source_id"])
             buy = ledger.check_media_buy(connection, body.media_buy_id, body.buyer_customer_id)
+            media_buys.check_open(connection, now, buy)
             avail = ledger.find_avail(connection, source["source_id"], avail_id=body.avail_id)
             hold = ledger.live_hold(connection, now, _booking_key(source, body))
             ledger.keep(connection, now, hold["booking_id"])
-            details = _handoff(body, buy, avail, hold)
-            items = work_items.prepare_handoff(connection, now, source, details)
+            details = handoff.details(buy, avail, hold, _wishes(body))
+            items = handoff.prepare(connection, now, source, details)
             answer: dict[str, object] = {
                 "booking": ledger.booking_answer(hold),
                 "workItems": [work_items.answer(source, item) for item in items],
@@ -301,26 +268,13 @@ def _booking_key(source: sqlite3.Row, body: bodies.Finalize | bodies.Release) ->
     return ledger.BookingKey(source["source_id"], body.media_buy_id, body.package_id, body.avail_id)
 
 
-def _handoff(body: bodies.Finalize, buy: sqlite3.Row, avail: sqlite3.Row, hold: sqlite3.Row) -> dict[str, object]:
-    """What the people who book need to know: the payload of every work item."""
-    advertiser, _, _ = str(buy["campaign"]).partition(" - ")
-    return {
-        "bookingId": str(hold["booking_id"]),
-        "mediaBuyId": body.media_buy_id,
-        "packageId": body.package_id,
-        "buyerCustomerId": body.buyer_customer_id,
-        "buyerName": buy["buyer_name"],
-        "availId": body.avail_id,
-        "productName": json.loads(avail["product"])["name"],
-        "startTime": avail["start_time"],
-        "endTime": avail["end_time"],
-        "requestedImpressions": hold["requested_impressions"],
-        "cpm": avail["cpm"],
-        "campaignName": body.campaign_name or buy["campaign"],
-        "advertiserName": body.advertiser_name or advertiser,
-        "advertiserExternalRef": body.advertiser_external_ref or None,
-        "creative": body.creative.model_dump(by_alias=True, exclude_unset=True),
-    }
+def _wishes(body: bodies.Finalize) -> handoff.Wishes:
+    return handoff.Wishes(
+        campaign_name=body.campaign_name,
+        advertiser_name=body.advertiser_name,
+        advertiser_external_ref=body.advertiser_external_ref,
+        creative=body.creative.model_dump(by_alias=True, exclude_unset=True),
+    )
 
 
 def _source(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, object]:

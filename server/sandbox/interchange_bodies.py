@@ -9,19 +9,23 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
+from server.sandbox import interchange_media_buys as media_buys
+from server.sandbox import interchange_work_items as work_items
 from server.sandbox.interchange_ledger import DEFAULT_HOLD_MINUTES, DEFAULT_PACKAGE
 from server.sandbox.interchange_refusals import bad_request, invalid
-from server.sandbox.interchange_work_items import UNFINISHED, Filters
 
 _MAX_SAFE_INTEGER = 9007199254740991
 _MAX_DEPTH = 64
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?Z")
 
 PositiveInteger = Annotated[int, Field(ge=1, le=_MAX_SAFE_INTEGER)]
 SafeInteger = Annotated[int, Field(ge=-_MAX_SAFE_INTEGER, le=_MAX_SAFE_INTEGER)]
@@ -83,6 +87,36 @@ class UpdateWorkItem(Body):
     notes: str = ""
 
 
+class ConnectionContract(Body):
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[str, Field(max_length=128, pattern="^[a-z][a-z0-9_-]*$")]
+    version: PositiveInteger
+    authentication_method: Literal[
+        "none",
+        "bearer_token",
+        "api_key",
+        "credential_exchange",
+        "basic_auth",
+        "oauth2",
+        "jwt",
+        "platform_service_account",
+    ]
+
+
+class AdServer(Body):
+    """The discriminator of AdServerConfig."""
+
+    type: Literal["google_ad_manager", "freewheel", "springserve", "adswizz"]
+
+
+class GoogleAdManager(AdServer):
+    """GamAdServerConfig."""
+
+    network_code: Annotated[str, Field(pattern="^[0-9]{1,32}$")]
+    connection_contract: ConnectionContract = Field(default_factory=ConnectionContract.model_construct)
+
+
 class CompleteWorkItem(Body):
     """CompleteInventorySourceWorkItemBody."""
 
@@ -98,7 +132,10 @@ async def read(request: Request, model: type[_Body]) -> _Body:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise bad_request("Content-Type must be application/json")
-    value = _parse(await request.body())
+    return _checked(model, _parse(await request.body()))
+
+
+def _checked(model: type[_Body], value: object) -> _Body:
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -151,7 +188,7 @@ def _check_tree(value: object) -> None:
 class WorkItemQuery(Body):
     """The query of `GET .../modular/work-items`."""
 
-    status: tuple[Literal["OPEN", "IN_PROGRESS", "BLOCKED", "COMPLETED", "CANCELLED"], ...] = UNFINISHED
+    status: tuple[Literal["OPEN", "IN_PROGRESS", "BLOCKED", "COMPLETED", "CANCELLED"], ...] = work_items.UNFINISHED
     kind: (
         Literal[
             "APPROVE_MEDIA_BUY",
@@ -177,23 +214,13 @@ class WorkItemQuery(Body):
     limit: Annotated[int, Field(ge=1, le=100)] = 50
 
 
-def read_work_item_query(query: QueryParams) -> Filters:
-    """`status` may be comma-separated or repeated; a single-valued parameter counts once, its last value."""
-    values: dict[str, object] = {}
-    for key in ("kind", "resourceType", "resourceId", "mediaBuyId"):
-        if key in query:
-            values[key] = query[key]
-    for key in ("buyerCustomerId", "limit"):
-        if key in query:
-            text = query[key]
-            values[key] = int(text) if re.fullmatch("[0-9]{1,16}", text) else text
+def read_work_item_query(query: QueryParams) -> work_items.Filters:
+    """`status` may be comma-separated or repeated."""
+    values = _single(query, ("kind", "resourceType", "resourceId", "mediaBuyId"), ("buyerCustomerId", "limit"))
     if "status" in query:
         values["status"] = tuple(status for text in query.getlist("status") for status in text.split(","))
-    try:
-        parsed = WorkItemQuery.model_validate(values)
-    except ValidationError as error:
-        raise invalid([(str(issue["loc"][0]), issue["msg"]) for issue in error.errors()]) from None
-    return Filters(
+    parsed = _checked(WorkItemQuery, values)
+    return work_items.Filters(
         statuses=parsed.status,
         kind=parsed.kind,
         resource_type=parsed.resource_type,
@@ -202,3 +229,62 @@ def read_work_item_query(query: QueryParams) -> Filters:
         buyer_customer_id=parsed.buyer_customer_id,
         limit=parsed.limit,
     )
+
+
+def _instant(text: object) -> datetime:
+    if not isinstance(text, str) or not _INSTANT.fullmatch(text):
+        raise ValueError("must be a UTC date-time such as 2026-11-22T13:00:00Z")
+    return datetime.fromisoformat(text)
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+
+
+class MediaBuyQuery(Body):
+    """The query of `GET /media-buys`."""
+
+    status: (
+        Literal[
+            "pending_approval",
+            "forwarding",
+            "forward_failed",
+            "awaiting_source",
+            "rejected",
+            "canceled",
+            "booked",
+            "delivering",
+            "paused",
+            "completed",
+        ]
+        | None
+    ) = None
+    buyer_customer_id: PositiveInteger | None = None
+    source_id: NonEmpty | None = None
+    flight_start_from: Instant | None = None
+    flight_start_to: Instant | None = None
+    take: Annotated[int, Field(ge=1, le=200)] = 50
+    skip: Annotated[int, Field(ge=0, le=_MAX_SAFE_INTEGER)] = 0
+
+
+def read_media_buy_query(query: QueryParams) -> media_buys.Filters:
+    texts = ("status", "sourceId", "flightStartFrom", "flightStartTo")
+    parsed = _checked(MediaBuyQuery, _single(query, texts, ("buyerCustomerId", "take", "skip")))
+    return media_buys.Filters(
+        status=parsed.status,
+        buyer_customer_id=parsed.buyer_customer_id,
+        source_id=parsed.source_id,
+        flight_start_from=parsed.flight_start_from,
+        flight_start_to=parsed.flight_start_to,
+        take=parsed.take,
+        skip=parsed.skip,
+    )
+
+
+def _single(query: QueryParams, texts: Sequence[str], integers: Sequence[str]) -> dict[str, object]:
+    """Single-valued parameters; one that is repeated counts once, its last value."""
+    values: dict[str, object] = {key: query[key] for key in texts if key in query}
+    for key in integers:
+        if key in query:
+            text = query[key]
+            values[key] = int(text) if re.fullmatch("[0-9]{1,16}", text) else text
+    return values

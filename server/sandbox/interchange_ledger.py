@@ -32,13 +32,19 @@ class BookingKey(NamedTuple):
     avail_id: str
 
 
-def modular_source(connection: sqlite3.Connection, source_id: str) -> sqlite3.Row:
-    """The source, which must be a modular one: 404 NOT_FOUND, 422 CAPABILITY_NOT_SUPPORTED."""
+def find_source(connection: sqlite3.Connection, source_id: str) -> sqlite3.Row:
+    """The source, of any type: 404 NOT_FOUND."""
     source: sqlite3.Row | None = connection.execute(
         "SELECT * FROM interchange_sources WHERE source_id = ?", (source_id,)
     ).fetchone()
     if source is None:
         raise not_found(f"Inventory source {source_id} not found")
+    return source
+
+
+def modular_source(connection: sqlite3.Connection, source_id: str) -> sqlite3.Row:
+    """The source, which must be a modular one: 404 NOT_FOUND, 422 CAPABILITY_NOT_SUPPORTED."""
+    source = find_source(connection, source_id)
     if source["execution_type"] != "MODULAR_SOURCE":
         raise Refusal(
             422,
@@ -56,9 +62,9 @@ def selling_source(connection: sqlite3.Connection, source_id: str) -> sqlite3.Ro
 
 
 def check_media_buy(connection: sqlite3.Connection, media_buy_id: str, buyer_customer_id: int) -> sqlite3.Row:
-    """The media buy: 404 NOT_FOUND when there is none, 403 FORBIDDEN when it is another buyer's."""
+    """The routed media buy: 404 NOT_FOUND when there is none, 403 FORBIDDEN when it is another buyer's."""
     buy: sqlite3.Row | None = connection.execute(
-        "SELECT * FROM interchange_media_buys WHERE media_buy_id = ?", (media_buy_id,)
+        "SELECT * FROM interchange_media_buys WHERE media_buy_id = ? AND kind = 'routed'", (media_buy_id,)
     ).fetchone()
     if buy is None:
         raise not_found(f"Media buy {media_buy_id} not found", field="mediaBuyId")

@@ -32,7 +32,7 @@ class NewItem:
     kind: str
     title: str
     description: str
-    due_in: timedelta
+    due_in: timedelta | None
     priority: str = "NORMAL"
     resource: tuple[str, str] = ("inventory_source", "")
     booking_id: int | None = None
@@ -59,7 +59,7 @@ def add(connection: sqlite3.Connection, now: datetime, source_id: str, new: NewI
             *new.resource,
             new.media_buy_id,
             new.buyer_customer_id,
-            timestamp(now + new.due_in),
+            None if new.due_in is None else timestamp(now + new.due_in),
             json.dumps({**new.payload, "requiredResultFields": list(REQUIRED_RESULTS.get(new.kind, ()))}),
             new.blocked_reason,
             moment,
@@ -69,80 +69,6 @@ def add(connection: sqlite3.Connection, now: datetime, source_id: str, new: NewI
     item = _row(connection, source_id, cursor.lastrowid)
     _record(connection, now, item["id"], "CREATED", actor=("module", None), payload={"status": item["status"]})
     return item
-
-
-def prepare_handoff(
-    connection: sqlite3.Connection, now: datetime, source: sqlite3.Row, details: dict[str, Any]
-) -> list[sqlite3.Row]:
-    """The work items of a finalized hold; `details` is their payload.
-
-    A Cadent source has one to traffic. A FreeWheel source has the upstream booking, a confirmation of the avails
-    from two million impressions on, and a creative to map when no client copy master reference was given; the
-    booking waits, BLOCKED, while the source's setup is incomplete. Nothing recognises a repeated finalization:
-    it leaves people with a second set.
-    """
-    name, impressions = details["productName"], details["requestedImpressions"]
-    news: list[tuple[str, str, str, timedelta]] = []
-    if source["executor"] == "cadent":
-        news.append(
-            (
-                "TRAFFIC_TO_CADENT",
-                f"Traffic {details['campaignName']} to Cadent",
-                f"Submit the rendered request XML: {impressions} impressions on {name}.",
-                timedelta(days=2),
-            )
-        )
-    else:
-        if impressions >= 2_000_000:
-            news.append(
-                (
-                    "CONFIRM_AVAILS",
-                    f"Confirm {impressions} impressions on {name}",
-                    "Check the forecast in FreeWheel before the insertion order is booked.",
-                    timedelta(days=1),
-                )
-            )
-        news.append(
-            (
-                "EXECUTE_UPSTREAM_BOOKING",
-                f"Book {details['campaignName']} in FreeWheel",
-                f"Create the insertion order and placement: {impressions} impressions on {name}.",
-                timedelta(days=2),
-            )
-        )
-        if not details["creative"].get("clientCopyMasterRef"):
-            news.append(
-                (
-                    "MAP_CREATIVE_REF",
-                    f"Map the creative of {details['campaignName']}",
-                    "No client copy master reference came with the booking.",
-                    timedelta(days=3),
-                )
-            )
-    missing: list[str] = json.loads(source["missing_setup"])
-    return [
-        add(
-            connection,
-            now,
-            source["source_id"],
-            NewItem(
-                kind,
-                title,
-                description,
-                due_in,
-                priority="HIGH" if kind in BOOKING_KINDS else "NORMAL",
-                resource=("modular_booking", details["bookingId"]),
-                booking_id=int(details["bookingId"]),
-                media_buy_id=details["mediaBuyId"],
-                buyer_customer_id=details["buyerCustomerId"],
-                payload=details,
-                blocked_reason=f"Setup is incomplete: {', '.join(missing)}"
-                if missing and kind in BOOKING_KINDS
-                else None,
-            ),
-        )
-        for kind, title, description, due_in in news
-    ]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,34 +14,9 @@ import pytest
 
 from server.sandbox import freewheel
 from server.sandbox.store import Store, timestamp
+from tests.server.sandbox.freewheel_network import ATTRIBUTES, NOW, ORDERS, PACKAGES, Clock, client_of, seeded
 
-NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
-PACKAGES = "/services/v4/inventory_packages"
-ORDERS = "/services/v4/proposed_insertion_orders"
 GRANT = {"grant_type": "password", "username": freewheel.USERNAME, "password": freewheel.PASSWORD}
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-def seeded(path: Path | None = None) -> Store:
-    store = Store(path)
-    with store.transaction() as connection:
-        freewheel.create(connection, NOW)
-    return store
-
-
-def client_of(store: Store, clock: Clock, token: str = freewheel.TOKEN, **options: Any) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=freewheel.app(store, clock, **options)),
-        base_url="https://api.freewheel.tv",
-        headers={"Accept": "application/json", "Authorization": f"Bearer {token}"},
-    )
 
 
 @pytest.fixture
@@ -186,7 +161,14 @@ async def test_the_twenty_first_request_within_a_second_is_refused(store: Store,
 
 @pytest.mark.parametrize(
     ("off", "closed", "still_open"),
-    [("proposals_enabled", ORDERS, PACKAGES), ("marketplace_enabled", PACKAGES, ORDERS)],
+    [
+        ("proposals_enabled", ORDERS, PACKAGES),
+        ("proposals_enabled", f"{ORDERS}/418250/proposed_placements", f"{PACKAGES}/270118"),
+        ("marketplace_enabled", PACKAGES, ORDERS),
+        ("marketplace_enabled", f"{PACKAGES}/270118", ORDERS),
+        ("marketplace_enabled", ATTRIBUTES, ORDERS),
+        ("marketplace_enabled", f"{ATTRIBUTES}/series", f"{ORDERS}/418250"),
+    ],
 )
 async def test_a_network_function_that_is_off_answers_403_of_the_gateway(
     store: Store, clock: Clock, off: str, closed: str, still_open: str
@@ -204,7 +186,10 @@ async def test_a_network_function_that_is_off_answers_403_of_the_gateway(
     [
         ("GET", "/services/v4/nothing", 404),
         ("GET", f"{PACKAGES}/", 404),
-        ("POST", PACKAGES, 405),
+        ("PUT", PACKAGES, 405),
+        ("DELETE", f"{PACKAGES}/270118", 405),
+        ("PATCH", f"{PACKAGES}/270118", 405),
+        ("POST", ATTRIBUTES, 405),
         ("DELETE", ORDERS, 405),
         ("GET", "/auth/token", 405),
     ],
@@ -312,7 +297,7 @@ async def test_a_query_that_is_not_utf_8_matches_nothing(client: httpx.AsyncClie
 
 
 def test_the_seed_depends_on_the_day_of_creation_alone() -> None:
-    tables = ("inventory_package", "brand", "user", "campaign", "proposed_insertion_order")
+    tables = ("inventory_package", "brand", "user", "campaign", "proposed_insertion_order", "proposed_placement")
     dumps: list[list[list[tuple[object, ...]]]] = []
     for _ in range(2):
         with closing(seeded()) as store, store.transaction() as connection:
@@ -320,7 +305,7 @@ def test_the_seed_depends_on_the_day_of_creation_alone() -> None:
                 [[tuple(row) for row in connection.execute(f"SELECT * FROM freewheel_{t}")] for t in tables]  # noqa: S608 - names above
             )
     assert dumps[0] == dumps[1]
-    assert [len(rows) for rows in dumps[0]] == [120, 30, 8, 12, 25]
+    assert [len(rows) for rows in dumps[0]] == [120, 30, 8, 12, 25, 84]
 
 
 async def test_tokens_and_orders_survive_a_restart_and_are_shared(tmp_path: Path, clock: Clock) -> None:

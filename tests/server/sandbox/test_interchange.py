@@ -1,4 +1,4 @@
-"""The Interchange sandbox: its door, its holds, its first day and its ad-server connections."""
+"""The Interchange sandbox: its door, its holds and its first day."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_a_missing_or_other_bearer_token_is_refused(sandbox: Sandbox, auth
         ("GET", "/", 404),
         ("GET", f"{SOURCES}/", 404),
         ("GET", "/api/v2/storefront/accounts/current", 404),
-        ("GET", f"{SOURCES}/northlight-ctv/ad-server", 404),
+        ("GET", f"{SOURCES}/gam-northlight/ad-server", 405),
         ("GET", f"{SOURCES}/northlight%2Fctv", 404),
         ("GET", f"{SOURCES}/%ff%00", 404),
         ("GET", f"{SOURCES}/northlight-ctv/modular/work-items/1e3", 404),
@@ -230,6 +230,12 @@ async def test_the_longest_hold_that_is_legal_is_accepted(sandbox: Sandbox) -> N
         (CADENT, {}, 404, "NOT_FOUND"),
         (CTV, {"mediaBuyId": "sf_mb_nobody"}, 404, "NOT_FOUND"),
         (CTV, {"buyerCustomerId": MEDIA_BUYS[2].buyer_customer_id}, 403, "FORBIDDEN"),
+        (CTV, {"mediaBuyId": "sf_mb_0e73c5fa2b", "buyerCustomerId": 90455}, 400, "INVALID_STATE"),
+        (CTV, {"mediaBuyId": "sf_mb_c1d84f0a6e", "buyerCustomerId": 88120}, 400, "INVALID_STATE"),
+        (CTV, {"mediaBuyId": "sf_mb_ed50a2c783", "buyerCustomerId": 93862}, 400, "INVALID_STATE"),
+        (CTV, {"mediaBuyId": "sf_mb_8e1f64b03c", "buyerCustomerId": 87001}, 400, "INVALID_STATE"),
+        # it lives in an ad server
+        (CTV, {"mediaBuyId": "3391847205", "buyerCustomerId": 91307}, 404, "NOT_FOUND"),
         ("nobody", {}, 404, "NOT_FOUND"),
         ("gam-northlight", {}, 422, "CAPABILITY_NOT_SUPPORTED"),
         ("partner-signals-agent", {}, 422, "CAPABILITY_NOT_SUPPORTED"),
@@ -295,49 +301,6 @@ async def test_the_seed_depends_on_the_time_alone() -> None:
     one, other = Sandbox(Store()), Sandbox(Store())
     for path in ("", f"/{CTV}/modular/products", f"/{LIVE}/modular", f"/{LIVE}/modular/work-items"):
         assert await one.get(path) == await other.get(path)
-
-
-# Google Ad Manager behind a source
-
-
-@pytest.mark.parametrize(
-    ("source_id", "code"),
-    [
-        ("gam-northlight", None),
-        ("gam-wrong-network", "ADAPTER_NETWORK_NOT_FOUND"),
-        ("gam-no-grant", "ADAPTER_PERMISSION_DENIED"),
-        ("gam-broken-credentials", "ADAPTER_INVALID_CREDENTIALS"),
-        ("gam-api-disabled", "ADAPTER_INVALID_CONFIG"),
-    ],
-)
-async def test_a_connection_test_answers_200_and_is_remembered(
-    sandbox: Sandbox, source_id: str, code: str | None
-) -> None:
-    assert (await sandbox.get(f"/{source_id}/esa"))["lastTestedAt"] is None
-    sandbox.now += timedelta(minutes=5)
-    answer = await sandbox.post(f"/{source_id}/test-connection", None)
-    assert (answer["success"], answer.get("errorCode")) == (code is None, code)
-    assert (answer["error"] is None) == (answer["remediation"] is None) == (code is None)
-    statuses = [check["status"] for check in answer["capabilityChecks"]]
-    assert ("failed" in statuses) == (code is not None)
-    assert ("networkDisplayName" in answer["details"]) == (code is None)
-    connection = await sandbox.get(f"/{source_id}/esa")
-    assert connection["lastTestedAt"] == answer["testedAt"] == "2026-11-22T13:05:00Z"
-    assert (connection["lastError"], connection["lastErrorCode"]) == (answer["error"], code)
-    assert (await sandbox.get(f"/{source_id}"))["managedSa"]["lastErrorCode"] == code
-
-
-async def test_a_flaky_connection_fails_on_odd_attempts(sandbox: Sandbox) -> None:
-    answers = [await sandbox.post("/gam-flaky/test-connection", None) for _ in range(4)]
-    assert [answer["success"] for answer in answers] == [False, True, False, True]
-    assert answers[0]["errorCode"] == "ADAPTER_CONNECTION_FAILED"
-    assert (await sandbox.get("/gam-flaky/esa"))["lastErrorCode"] is None
-
-
-@pytest.mark.parametrize(("method", "path"), [("GET", "/esa"), ("POST", "/test-connection")])
-async def test_a_source_without_an_ad_server_has_no_connection(sandbox: Sandbox, method: str, path: str) -> None:
-    response = await sandbox.http.request(method, f"{SOURCES}/{CTV}{path}")
-    assert (response.status_code, error_of(response)["code"]) == (404, "NOT_FOUND")
 
 
 async def test_state_survives_a_restart_and_is_shared(tmp_path: Path) -> None:

@@ -33,7 +33,10 @@ GAM_SOURCES = (
     "gam-broken-credentials",
     "gam-api-disabled",
     "gam-flaky",
+    "gam-new",
 )
+MEDIA_BUY_LIST = "/api/v2/storefront/media-buys"
+GAM = {"type": "google_ad_manager", "networkCode": "21700001"}
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +47,11 @@ def document() -> dict[str, Any]:
 class Judged(httpx.AsyncBaseTransport):
     """The sandbox, with every exchange held against the document."""
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    def __init__(self, document: dict[str, Any], **options: Any) -> None:
         store = Store()
         with store.transaction() as connection:
             interchange.create(connection, NOW)
-        self._inner = httpx.ASGITransport(interchange.app(store, lambda: NOW, requests_per_minute=None))
+        self._inner = httpx.ASGITransport(interchange.app(store, lambda: NOW, requests_per_minute=None, **options))
         self._document = document
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -62,8 +65,12 @@ class Judged(httpx.AsyncBaseTransport):
 
 @pytest.fixture
 def client(document: dict[str, Any]) -> httpx.AsyncClient:
+    return connected(document)
+
+
+def connected(document: dict[str, Any], **options: Any) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        transport=Judged(document),
+        transport=Judged(document, **options),
         base_url="https://api.interchange.io",
         headers={"Authorization": f"Bearer {interchange.API_KEY}"},
     )
@@ -114,6 +121,48 @@ async def test_connections_and_their_tests_are_as_documented(client: httpx.Async
         assert (await client.get(f"{SOURCES}/{source_id}")).status_code == 200
 
 
+@pytest.mark.parametrize("source_id", GAM_SOURCES)
+@pytest.mark.parametrize("network_code", ["21700001", "21700002", "21700007"])
+async def test_a_configuration_and_what_follows_are_as_documented(
+    client: httpx.AsyncClient, source_id: str, network_code: str
+) -> None:
+    contract = {"id": "gam", "version": 1, "authenticationMethod": "platform_service_account"}
+    body = GAM | {"networkCode": network_code, "connectionContract": contract}
+    assert (await client.put(f"{SOURCES}/{source_id}/ad-server", json=body)).status_code == 200
+    for _ in range(2):
+        assert (await client.post(f"{SOURCES}/{source_id}/test-connection")).status_code == 200
+        assert (await client.get(f"{SOURCES}/{source_id}/esa")).status_code == 200
+        assert (await client.get(f"{SOURCES}/{source_id}")).status_code == 200
+
+
+async def test_media_buys_are_as_documented(client: httpx.AsyncClient) -> None:
+    assert (await client.get(MEDIA_BUY_LIST)).json()["total"] == 37
+    query = {
+        "status": "awaiting_source",
+        "buyerCustomerId": 88120,
+        "sourceId": "northlight-ctv",
+        "flightStartFrom": "2026-11-22T13:00:00Z",
+        "flightStartTo": "2028-02-29T13:00:00.5Z",
+        "take": 200,
+        "skip": 0,
+    }
+    assert (await client.get(MEDIA_BUY_LIST, params=query)).json()["total"] == 1
+
+
+async def test_media_buys_of_a_storefront_in_trouble_are_as_documented(document: dict[str, Any]) -> None:
+    answer = (await connected(document, unreachable="gam-flaky").get(MEDIA_BUY_LIST)).json()
+    assert answer["warnings"]
+    assert answer["statusFreshness"]
+
+
+@pytest.mark.parametrize("source_id", [*AVAILS, "northlight-radio"])
+async def test_the_work_of_the_first_day_is_as_documented(client: httpx.AsyncClient, source_id: str) -> None:
+    path = f"{SOURCES}/{source_id}/modular/work-items"
+    every = "OPEN,IN_PROGRESS,BLOCKED,COMPLETED,CANCELLED"
+    for item in (await client.get(path, params={"status": every})).json()["items"]:
+        assert (await client.get(f"{path}/{item['id']}")).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
@@ -122,12 +171,19 @@ async def test_connections_and_their_tests_are_as_documented(client: httpx.Async
         ("POST", "/northlight-ctv/modular/bookings/finalize", BUYER | {"availId": "avl_kids_summer"}, 404),
         ("GET", "/nobody/modular", None, 404),
         ("POST", "/northlight-ctv/test-connection", None, 404),
+        ("PUT", "/gam-northlight/ad-server", {"type": "google_ad_manager"}, 400),
+        ("PUT", "/nobody/ad-server", GAM, 404),
+        ("PUT", "/northlight-ctv/ad-server", GAM, 422),
     ],
 )
 async def test_refusals_are_as_documented(
     client: httpx.AsyncClient, method: str, path: str, body: object, status: int
 ) -> None:
     assert (await client.request(method, SOURCES + path, json=body)).status_code == status
+
+
+async def test_a_query_of_media_buys_is_refused_as_documented(client: httpx.AsyncClient) -> None:
+    assert (await client.get(f"{MEDIA_BUY_LIST}?take=201")).status_code == 400
 
 
 async def test_a_wrong_key_is_refused_as_documented(client: httpx.AsyncClient) -> None:
@@ -147,6 +203,11 @@ async def test_a_wrong_key_is_refused_as_documented(client: httpx.AsyncClient) -
         ("GET", f"{SOURCES}/s/modular/work-items?limit=5&limit=6", None),
         ("GET", f"{SOURCES}/s/modular/work-items?status=OPEN,DONE", None),
         ("GET", f"{SOURCES}/s/modular/work-items?kind=", None),
+        ("GET", f"{MEDIA_BUY_LIST}?take=201", None),
+        ("GET", f"{MEDIA_BUY_LIST}?flightStartFrom=2026-11-22", None),
+        ("PUT", f"{SOURCES}/s/ad-server", None),
+        ("PUT", f"{SOURCES}/s/ad-server", GAM | {"networkCode": "n"}),
+        ("GET", f"{SOURCES}/s/ad-server", None),
         ("POST", f"{SOURCES}/s/test-connection", {}),
         ("POST", f"{SOURCES}/s/modular/reservations", None),
         ("POST", f"{SOURCES}/s/modular/reservations", BUYER | {"availId": "a"}),
