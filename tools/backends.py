@@ -25,6 +25,8 @@ class Backends:
     """The clients of the vendors that are configured.
 
     missing: for each vendor without a client, what the operator sets to get it.
+    limits: for each vendor with one, how many requests are sent to it at most.
+    left_out: for each tool that this server does not offer, why.
     Reading the client of a vendor that is not configured raises NotConfigured.
     """
 
@@ -32,6 +34,8 @@ class Backends:
     freewheel_client: FreeWheelClient | None = None
     google_ad_manager_client: GoogleAdManagerClient | None = None
     missing: dict[VendorName, str] = field(default_factory=dict["VendorName", str])
+    limits: dict[VendorName, str] = field(default_factory=dict["VendorName", str])
+    left_out: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def interchange(self) -> InterchangeClient:

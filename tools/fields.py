@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, WithJsonSchema
 
 from tools.schema import Arguments, Result
+
+T = TypeVar("T", bound=Result)
 
 LARGEST_INTEGER = 9_007_199_254_740_991
 """The largest integer that JSON consumers keep exactly, and Interchange's documented maximum."""
@@ -65,12 +67,28 @@ Moment = Annotated[
 """A date-time with an offset: `2026-11-22T13:00:00Z`. Never a bare number, which would be read as a Unix time."""
 
 
+class Listing(Result, Generic[T]):
+    """A page of a list, in the one shape of every tool that lists."""
+
+    items: list[T]
+    total: int | None = Field(default=None, description="How many match, on all pages; absent when not known.")
+    next: Annotated[
+        dict[str, Any] | None,
+        WithJsonSchema({"type": ["object", "null"]}),
+        Field(description="The arguments of the next page; null on the last one."),
+    ] = None
+    note: str | None = Field(default=None, description="Why the list is empty or cut, and what to try.")
+
+    def told(self) -> dict[str, Any]:
+        """`next` is always told, so that the end of a list is a statement and not a silence."""
+        return {**super().told(), "next": self.next}
+
+
 def next_page(arguments: Arguments, page: int) -> dict[str, Any]:
     """The arguments that ask for the page after `page`: what was given, and nothing that was not."""
     return {**arguments.model_dump(mode="json", exclude_none=True, exclude_unset=True), "page": page + 1}
 
 
-class Page(Result):
-    number: int = Field(description="The page shown, from 1.")
-    per_page: int = Field(description="The most items that a page holds.")
-    more: bool = Field(description="Whether there are items after this page.")
+def nothing_on(page: int) -> str:
+    """The note of a page past the end of a list that is not empty."""
+    return f"There is nothing on page {page}: start again from page 1."

@@ -25,7 +25,7 @@ class SlidingWindow:
         sleep: Callable[[float], Awaitable[None]],
         longest_wait: float = 20.0,
     ) -> None:
-        self._limit = f"{requests} requests in {seconds:g} s"
+        self.told = f"{requests} requests in {seconds:g} s"
         self._seconds = seconds
         self._slots: deque[float] = deque(maxlen=requests)
         self._clock = clock
@@ -43,7 +43,7 @@ class SlidingWindow:
         wait = slot - now
         if wait > self._longest_wait:
             raise RateLimited(
-                f"More calls to {vendor} are waiting than its limit of {self._limit} lets through in "
+                f"More calls to {vendor} are waiting than its limit of {self.told} lets through in "
                 f"{self._longest_wait:g} s. Nothing was sent.",
                 next_step=f"Wait {wait:.0f} s, then make the call again; make fewer calls at once.",
             )

@@ -6,6 +6,8 @@ a null is taken for that is not advertised.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -20,9 +22,13 @@ class Arguments(BaseModel):
 
 
 class Result(BaseModel):
-    """Base of what a tool gives back; a field that is None is left out."""
+    """Base of what a tool gives back."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def told(self) -> dict[str, Any]:
+        """What an agent reads: a field that is None is left out."""
+        return self.model_dump(mode="json", exclude_none=True)
 
 
 class _Dialect(GenerateJsonSchema):
@@ -53,8 +59,64 @@ def _without_titles(node: Any) -> Any:
     return node
 
 
+_BEYOND_REACH = {"maximum": 2**53 - 1, "maxLength": 255}
+"""From these on a bound only keeps out mistakes: it is enforced, and not told in every conversation."""
+
+
+def _without_far_bounds(node: Any) -> Any:
+    if isinstance(node, dict):
+        items = cast("dict[str, Any]", node).items()
+        return {key: _without_far_bounds(value) for key, value in items if not _is_far(key, value)}
+    if isinstance(node, list):
+        return [_without_far_bounds(item) for item in cast("list[Any]", node)]
+    return node
+
+
+def _is_far(key: str, value: Any) -> bool:
+    return isinstance(value, int) and value >= _BEYOND_REACH.get(key, value + 1)
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in cast("dict[str, Any]", node).items():
+            if key == "$ref":
+                yield _name(value)
+            else:
+                yield from _references(value)
+    elif isinstance(node, list):
+        for item in cast("list[Any]", node):
+            yield from _references(item)
+
+
+def _name(reference: str) -> str:
+    return reference.rpartition("/")[2]
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with each definition that is used once in the place where it is used."""
+    definitions: dict[str, Any] = schema.get("$defs", {})
+    shared = {name for name, uses in Counter(_references(schema)).items() if uses > 1}
+
+    def inline(node: Any) -> Any:
+        if isinstance(node, list):
+            return [inline(item) for item in cast("list[Any]", node)]
+        if not isinstance(node, dict):
+            return node
+        told = cast("dict[str, Any]", node)
+        reference = told.get("$ref")
+        if isinstance(reference, str) and _name(reference) not in shared:
+            beside = {key: value for key, value in told.items() if key != "$ref"}
+            return inline({**definitions[_name(reference)], **beside})
+        return {key: inline(value) for key, value in told.items()}
+
+    whole = inline({key: value for key, value in schema.items() if key != "$defs"})
+    kept = {name: inline(definitions[name]) for name in definitions if name in shared}
+    return {"$defs": kept, **whole} if kept else whole
+
+
 def arguments_schema(model: type[Arguments]) -> dict[str, Any]:
-    return _without_titles(model.model_json_schema(mode="validation", schema_generator=_Dialect))
+    schema = _without_titles(model.model_json_schema(mode="validation", schema_generator=_Dialect))
+    return _inlined(_without_far_bounds(schema))
 
 
 def result_schema(model: type[Result]) -> dict[str, Any]:

@@ -18,6 +18,16 @@ R = TypeVar("R", bound=Result)
 VendorName = Literal["interchange", "freewheel", "google_ad_manager"]
 
 
+Toolset = Literal["freewheel", "interchange", "gam", "operations"]
+
+_FOLDERS: dict[str, Toolset] = {
+    "freewheel": "freewheel",
+    "interchange": "interchange",
+    "google_ad_manager": "gam",
+    "operations": "operations",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
     """Changes nothing at the vendor."""
@@ -43,7 +53,7 @@ class Tool(Generic[A, R]):
     """One tool: its name and models, what it does to the world, and the function that does it.
 
     The handler's docstring is the description that agents choose by. `vendors` are those it can work with:
-    the tool is offered when at least one of them is configured.
+    the tool is offered when at least one of them is configured, and always when it needs none.
     """
 
     name: str
@@ -53,6 +63,11 @@ class Tool(Generic[A, R]):
     effect: Read | Write
     vendors: frozenset[VendorName]
     handler: Callable[[A, Backends], Awaitable[R]]
+
+    @property
+    def toolset(self) -> Toolset:
+        """The group that it is chosen with: the tools of its folder."""
+        return _FOLDERS[self.handler.__module__.split(".")[1]]
 
     @property
     def description(self) -> str:

@@ -9,13 +9,18 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import Field, ValidationError
 
-from tools.fields import Moment, SourceId
+from tools.fields import LARGEST_INTEGER, Listing, Moment, SourceId
 from tools.schema import Arguments, Result, arguments_schema, result_schema
 
 
 class Part(Arguments):
     title: str = Field(description="A field that is called title.")
     size: int | None = Field(default=None, ge=1, description="A size.")
+
+
+class Once(Arguments):
+    size: int = Field(ge=1, le=LARGEST_INTEGER, description="A size.")
+    part: Part = Field(description="A part of its own.")
 
 
 class Order(Arguments):
@@ -69,7 +74,7 @@ def test_the_schema_of_arguments_is_this() -> None:
         },
         "additionalProperties": False,
         "properties": {
-            "id": {"description": "An id.", "maxLength": 255, "minLength": 1, "type": "string"},
+            "id": {"description": "An id.", "minLength": 1, "type": "string"},
             "amount": {"description": "An amount.", "minimum": 1, "type": "integer"},
             "share": {"default": 0.5, "description": "A share.", "type": "number"},
             "status": {"description": "A status.", "enum": ["ACTIVE", "INACTIVE"], "type": "string"},
@@ -88,6 +93,26 @@ def test_the_schema_of_arguments_is_this() -> None:
     }
 
 
+def test_a_model_that_is_used_once_stands_where_it_is_used() -> None:
+    assert arguments_schema(Once)["properties"]["part"] == {
+        "additionalProperties": False,
+        "properties": {
+            "title": {"description": "A field that is called title.", "type": "string"},
+            "size": {"description": "A size.", "minimum": 1, "type": "integer"},
+        },
+        "required": ["title"],
+        "type": "object",
+        "description": "A part of its own.",
+    }
+    assert "$defs" not in arguments_schema(Once)
+
+
+def test_a_bound_that_only_keeps_out_mistakes_is_enforced_and_not_told() -> None:
+    assert arguments_schema(Once)["properties"]["size"] == {"description": "A size.", "minimum": 1, "type": "integer"}
+    with pytest.raises(ValidationError, match="less than or equal to 9007199254740991"):
+        Once.model_validate({"size": LARGEST_INTEGER + 1, "part": {"title": "t"}})
+
+
 @pytest.mark.parametrize(
     ("report", "answer"),
     [
@@ -99,8 +124,15 @@ def test_the_schema_of_arguments_is_this() -> None:
     ],
 )
 def test_a_result_without_its_empty_fields_is_what_its_schema_says(report: Report, answer: dict[str, Any]) -> None:
-    assert report.model_dump(mode="json", exclude_none=True) == answer
+    assert report.told() == answer
     assert fits(result_schema(Report), answer)
+
+
+@pytest.mark.parametrize("following", [None, {"page": 2}])
+def test_a_list_always_tells_what_is_next(following: dict[str, Any] | None) -> None:
+    told = Listing[Line](items=[Line(count=1)], next=following).told()
+    assert told == {"items": [{"count": 1}], "next": following}
+    assert fits(result_schema(Listing[Line]), told)
 
 
 def test_a_result_may_leave_out_what_has_a_default_and_nothing_else() -> None:

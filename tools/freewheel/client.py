@@ -1,44 +1,124 @@
 """FreeWheel's publisher API v4, as far as the tools use it.
 
-Sources: Inventory Package API v4, Proposed Insertion Order API v4 (a preview: paths and envelopes may change).
+Sources: Inventory Package API v4, Proposed Insertion Order API v4 (a preview: paths and envelopes may change). The
+paths of single objects and of standard attributes are in neither: they follow FreeWheel's other v4 resources.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypeVar
 
-from tools.freewheel.models import InventoryPackagePage, ProposedInsertionOrder
+from pydantic import BaseModel
+
+from tools.freewheel.attributes import StandardAttributes, read_attributes
+from tools.freewheel.models import (
+    InventoryPackage,
+    PageOf,
+    ProposedInsertionOrder,
+    ProposedPlacement,
+    StandardAttribute,
+)
+from tools.freewheel.wire import HEADERS, listed, unwrapped
 from tools.replies import Answer, Kind
-from tools.transport import Hints, Transport
+from tools.transport import Hints, Timing, Transport
 
-PACKAGES = "/services/v4/inventory_packages"
-PROPOSED_IOS = "/services/v4/proposed_insertion_orders"
+M = TypeVar("M", bound=BaseModel)
 
-_JSON = {"Accept": "application/json", "Content-Type": "application/json"}
+V4 = "/services/v4"
+PACKAGES = f"{V4}/inventory_packages"
+PROPOSED_IOS = f"{V4}/proposed_insertion_orders"
+ATTRIBUTES = f"{V4}/standard_attributes"
+
+KEPT = 600.0
+"""Seconds for which the standard attributes are not asked for again: they change by the week."""
+
 _ACCOUNT_TEAM = "calling again does not help. If the token is new, FreeWheel may not have activated the user yet."
+_MARKETPLACE = (
+    f"A person asks the FreeWheel account team to enable Marketplace for this network and user; {_ACCOUNT_TEAM}"
+)
+_WRITING_PACKAGES = (
+    "A person asks the FreeWheel account team to enable Marketplace for this network and user, and, when ssp_targeting "
+    f"was given, the network function for SSP targeting; {_ACCOUNT_TEAM}"
+)
+_PROPOSALS = (
+    "A person asks the FreeWheel account team to enable the Proposal network function for this network and user; "
+    f"{_ACCOUNT_TEAM}"
+)
+_NO_PACKAGE = (
+    "Take the id from list_inventory_packages. If it came from there, FreeWheel does not give single packages to this "
+    "network, which no document promises: a person looks it up in FreeWheel."
+)
+_NO_UPDATE = "FreeWheel does not take this update here: a person makes the change in FreeWheel."
+_NO_ATTRIBUTES = "FreeWheel does not list standard attributes to this network: ask the person for the ids."
+_NO_SERIES = (
+    "FreeWheel does not search series for this network: call find_targeting_items with another item_type, or with tree "
+    "ssp_targeting, and ask the person for the ids of series."
+)
+_NO_UPDATES = "FreeWheel takes no updates of proposed IOs from here: a person makes this change in FreeWheel."
+_NO_ORDER = "FreeWheel has no such proposed IO in this network: take the id from list_proposed_ios."
 
 
 class FreeWheelClient:
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, *, timing: Timing) -> None:
         self._transport = transport
+        self._clock = timing.clock
+        self._attributes: StandardAttributes | None = None
+        self._attributes_end = 0.0
 
-    async def list_inventory_packages(self, query: Mapping[str, str | int]) -> InventoryPackagePage:
+    async def list_inventory_packages(self, query: Mapping[str, str | int]) -> PageOf[InventoryPackage]:
         """One page of the network's inventory packages; `query` in FreeWheel's spelling ("Query Parameters")."""
-        answer = await self._transport.request(
-            Kind.READ,
-            "GET",
-            PACKAGES,
-            params=query,
-            headers=_JSON,
-            hints=Hints(
-                by_status={
-                    403: "A person asks the FreeWheel account team to enable Marketplace for this network and user; "
-                    + _ACCOUNT_TEAM
-                }
-            ),
+        answer = await self._get(PACKAGES, query, {403: _MARKETPLACE})
+        return answer.parse(PageOf[InventoryPackage], listed(answer, "inventory_packages"))
+
+    async def inventory_package(self, package_id: int) -> InventoryPackage:
+        """One package with both of its targetings, where it has them."""
+        hints = {403: _MARKETPLACE, 404: _NO_PACKAGE, 405: _NO_PACKAGE}
+        answer = await self._get(f"{PACKAGES}/{package_id}", None, hints)
+        return _the_one(answer, answer.parse(InventoryPackage, unwrapped(answer, "inventory_package")), package_id)
+
+    async def create_inventory_package(self, body: Mapping[str, Any], *, look: str) -> InventoryPackage:
+        answer = await self._write("POST", PACKAGES, body, {403: _WRITING_PACKAGES}, look)
+        return answer.parse(InventoryPackage, unwrapped(answer, "inventory_package"))
+
+    async def update_inventory_package(
+        self, package_id: int, body: Mapping[str, Any], *, look: str
+    ) -> InventoryPackage:
+        """Replace a package by `body`, which is whole: whether a PUT may be partial is not documented."""
+        hints = {403: _WRITING_PACKAGES, 404: _NO_UPDATE, 405: _NO_UPDATE}
+        answer = await self._write("PUT", f"{PACKAGES}/{package_id}", body, hints, look)
+        return _the_one(answer, answer.parse(InventoryPackage, unwrapped(answer, "inventory_package")), package_id)
+
+    async def standard_attributes(self) -> StandardAttributes:
+        """Every kind of standard attribute with its entries; kept for ten minutes."""
+        if self._attributes is None or self._clock() >= self._attributes_end:
+            answer = await self._get(ATTRIBUTES, None, {403: _MARKETPLACE, 404: _NO_ATTRIBUTES})
+            self._attributes = read_attributes(answer)
+            self._attributes_end = self._clock() + KEPT
+        return self._attributes
+
+    async def find_series(self, query: Mapping[str, str | int]) -> PageOf[StandardAttribute]:
+        """One page of the series whose names contain `query["name"]`: too many to come with the other attributes."""
+        answer = await self._get(f"{ATTRIBUTES}/series", query, {403: _MARKETPLACE, 404: _NO_SERIES})
+        return answer.parse(PageOf[StandardAttribute], listed(answer, "series"))
+
+    async def list_proposed_insertion_orders(self, query: Mapping[str, str | int]) -> PageOf[ProposedInsertionOrder]:
+        """One page of the network's proposed insertion orders, with the fields of the basic GET."""
+        answer = await self._get(PROPOSED_IOS, query, {403: _PROPOSALS, 404: _PROPOSALS})
+        return answer.parse(PageOf[ProposedInsertionOrder], listed(answer, "proposed_insertion_orders"))
+
+    async def proposed_insertion_order(self, order_id: int) -> ProposedInsertionOrder:
+        """One order; `show=all` is v3's word for "also what is not in the basic GET", and may not bring it here."""
+        answer = await self._get(f"{PROPOSED_IOS}/{order_id}", {"show": "all"}, {403: _PROPOSALS, 404: _NO_ORDER})
+        return _the_one(answer, _order(answer), order_id)
+
+    async def list_proposed_placements(
+        self, order_id: int, query: Mapping[str, str | int]
+    ) -> PageOf[ProposedPlacement]:
+        answer = await self._get(
+            f"{PROPOSED_IOS}/{order_id}/proposed_placements", query, {403: _PROPOSALS, 404: _NO_ORDER}
         )
-        return answer.parse(InventoryPackagePage, _listed(answer, "inventory_packages"))
+        return answer.parse(PageOf[ProposedPlacement], listed(answer, "proposed_placements"))
 
     async def create_proposed_insertion_order(
         self, body: Mapping[str, Any], *, campaign_id: int | None, look: str
@@ -47,61 +127,62 @@ class FreeWheelClient:
 
         look: how to find out whether it was created, when the answer is lost.
         """
-        path = (
-            PROPOSED_IOS if campaign_id is None else f"/services/v4/campaigns/{campaign_id}/proposed_insertion_orders"
-        )
+        path = PROPOSED_IOS if campaign_id is None else f"{V4}/campaigns/{campaign_id}/proposed_insertion_orders"
         not_there = (
             "This network may only take proposed IOs under a campaign: ask the person for the FreeWheel campaign id "
             "and call again with campaign_id."
             if campaign_id is None
             else "Check campaign_id with the person; FreeWheel knows no such campaign in this network."
         )
-        answer = await self._transport.request(
+        hints = {403: _PROPOSALS, 404: not_there, 405: not_there}
+        return _order(await self._write("POST", path, body, hints, look))
+
+    async def update_proposed_insertion_order(
+        self, order_id: int, body: Mapping[str, Any], *, look: str
+    ) -> ProposedInsertionOrder:
+        """Replace an order by `body`, which is whole. The page says PUT; where that is 405, nothing was done, and
+        PATCH is tried."""
+        path, hints = f"{PROPOSED_IOS}/{order_id}", {403: _PROPOSALS, 404: _NO_ORDER, 405: _NO_UPDATES}
+        answer = await self._write("PUT", path, body, hints, look, answers=(405,))
+        if not answer.is_success:
+            answer = await self._write("PATCH", path, body, hints, look)
+        return _the_one(answer, _order(answer), order_id)
+
+    async def _get(self, path: str, query: Mapping[str, str | int] | None, hints: Mapping[int, str]) -> Answer:
+        return await self._transport.request(
+            Kind.READ, "GET", path, params=query, headers=HEADERS, hints=Hints(by_status=hints)
+        )
+
+    async def _write(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any],
+        hints: Mapping[int, str],
+        look: str,
+        *,
+        answers: tuple[int, ...] = (),
+    ) -> Answer:
+        return await self._transport.request(
             Kind.WRITE,
-            "POST",
+            method,
             path,
             json=body,
-            headers=_JSON,
-            hints=Hints(
-                by_status={
-                    403: "A person asks the FreeWheel account team to enable the Proposal network function for this "
-                    "network and user; " + _ACCOUNT_TEAM,
-                    404: not_there,
-                    405: not_there,
-                },
-                look=look,
-            ),
+            headers=HEADERS,
+            hints=Hints(by_status=hints, look=look),
+            answers=answers,
         )
-        return answer.parse(ProposedInsertionOrder, _unwrapped(answer, "proposed_insertion_order"))
 
 
-def _listed(answer: Answer, key: str) -> dict[str, Any]:
-    """A list answer with its items under `items`, from any of the envelopes seen in v4.
-
-    One with neither the resource's own key nor `items` is refused: an empty list would be a lie.
-    """
-    payload = answer.json()
-    if isinstance(payload, dict):
-        envelope = cast("dict[str, Any]", payload)
-        for name in (key, "items"):
-            if isinstance(envelope.get(name), list):
-                return {
-                    "items": envelope[name],
-                    "total": _first(envelope, "total", "total_count"),
-                    "total_pages": _first(envelope, "total_pages", "total_page"),
-                }
-    answer.unreadable(f"JSON that has neither `{key}` nor `items`")
+def _order(answer: Answer) -> ProposedInsertionOrder:
+    return answer.parse(ProposedInsertionOrder, unwrapped(answer, "proposed_insertion_order"))
 
 
-def _first(envelope: dict[str, Any], *names: str) -> Any:
-    return next((envelope[name] for name in names if envelope.get(name) is not None), None)
+O = TypeVar("O", InventoryPackage, ProposedInsertionOrder)  # noqa: E741 - an object of FreeWheel's
 
 
-def _unwrapped(answer: Answer, key: str) -> Any:
-    """The object itself, whether it came bare or wrapped in its resource name."""
-    payload = answer.json()
-    if isinstance(payload, dict):
-        inner = cast("dict[str, Any]", payload).get(key)
-        if isinstance(inner, dict):
-            return cast("dict[str, Any]", inner)
-    return cast("Any", payload)
+def _the_one(answer: Answer, found: O, asked: int) -> O:
+    """An answer about another object than the one asked for tells nothing about it."""
+    if found.id != asked:
+        answer.unreadable("another object than the one asked for")
+    return found

@@ -5,9 +5,9 @@ Sources: Inventory Package API v4 ("Inventory Package Attributes"), Proposed Ins
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from tools.replies import IfReadable, shown
 
@@ -30,6 +30,8 @@ FwId = Annotated[int, BeforeValidator(_no_truth_value), Field(ge=1)]
 """FreeWheel's FW_ID: a JSON integer in live answers, documented as a string in places; read from both."""
 
 Text = Annotated[Annotated[str, AfterValidator(shown)] | None, BeforeValidator(_none_when_empty), IfReadable]
+Words = Annotated[str | None, BeforeValidator(_none_when_empty), IfReadable]
+"""A text as it came: an update sends it back, so nothing of it may be lost on reading."""
 Enum = Annotated[str | None, BeforeValidator(_none_when_empty), BeforeValidator(_upper), IfReadable]
 
 
@@ -37,32 +39,127 @@ class _Object(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+Count = Annotated[int | None, IfReadable]
+Amount = Annotated[float | None, IfReadable]
+
+
 class InventoryPackage(_Object):
-    """Date-times are ISO 8601 in UTC, passed on as FreeWheel wrote them."""
+    """Date-times are ISO 8601 in UTC, passed on as FreeWheel wrote them. The list leaves out both targetings.
+
+    raw: the object as it came. An update sends it back whole, so nothing in it may be lost on reading, and a field that
+    is null is not one that was left out.
+    """
 
     id: FwId
     name: Text = None
     status: Enum = None
     description: Text = None
+    created_at: Text = None
     updated_at: Text = None
+    raw: dict[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_as_it_came(cls, package: Any) -> Any:
+        if not isinstance(package, dict):
+            return package
+        raw = cast("dict[str, Any]", package)
+        return {**raw, "raw": raw}
+
+
+class StandardAttribute(_Object):
+    """One entry of a kind of standard attributes; its `name` comes as `<kind>_name` for some kinds."""
+
+    id: FwId
+    name: Text = None
+
+
+class Schedule(_Object):
+    start_time: Text = None
+    end_time: Text = None
+    time_zone: Text = None
+
+
+class FrequencyCap(_Object):
+    value: Count = None
+    type: Enum = None
+    scope: Enum = None
+    period: Count = None
+
+
+class Delivery(_Object):
+    frequency_caps: list[FrequencyCap] = []
+
+
+class Budget(_Object):
+    budget_model: Enum = None
+    currency: Amount = None
+    impression: Count = None
+    over_delivery: Amount = None
+    over_delivery_type: Enum = None
+
+
+class AssignedUser(_Object):
+    id: FwId
+    full_name: Text = None
+    login: Text = None
+
+
+class Assignments(_Object):
+    users: list[AssignedUser] = []
 
 
 class ProposedInsertionOrder(_Object):
-    """The fields of the basic GET; `delivery`, `budget` and `assignments` are not among them."""
+    """`delivery`, `budget` and `assignments` are not "included in basic GET": None is "not told", not "none"."""
 
     id: FwId
-    external_id: Text = None
+    external_id: Words = None
+    name: Words = None
+    description: Words = None
+    schedule: Annotated[Schedule | None, IfReadable] = None
+    delivery: Annotated[Delivery | None, IfReadable] = None
+    budget: Annotated[Budget | None, IfReadable] = None
+    brand_id: Annotated[FwId | None, IfReadable] = None
+    assignments: Annotated[Assignments | None, IfReadable] = None
+    created_at: Text = None
+    updated_at: Text = None
+    probability_of_close: Count = None
+    proposed_io_status: Enum = None
+
+
+class Price(_Object):
+    price_model: Enum = None
+    price: Amount = None
+
+
+class ProposedPlacement(_Object):
+    id: FwId
+    insertion_order_id: Annotated[FwId | None, IfReadable] = None
     name: Text = None
     description: Text = None
-    brand_id: Annotated[FwId | None, IfReadable] = None
-    probability_of_close: Annotated[int | None, IfReadable] = None
-    proposed_io_status: Enum = None
-    created_at: Text = None
+    external_id: Text = None
+    status: Enum = None
+    placement_type: Enum = None
+    enable_canoe: Annotated[bool | None, IfReadable] = None
+    schedule: Annotated[Schedule | None, IfReadable] = None
+    price: Annotated[Price | None, IfReadable] = None
+    budget: Annotated[Budget | None, IfReadable] = None
 
 
-class InventoryPackagePage(_Object):
-    """One page; `total` and `total_pages` are None when FreeWheel did not say."""
+T = TypeVar("T", bound=_Object)
 
-    items: list[InventoryPackage]
-    total: Annotated[int | None, IfReadable] = None
-    total_pages: Annotated[int | None, IfReadable] = None
+
+class PageOf(_Object, Generic[T]):
+    """One page of a list; `total` and `total_pages` are None when FreeWheel did not say."""
+
+    items: list[T]
+    total: Count = None
+    total_pages: Count = None
+
+    def has_more(self, page: int, per_page: int) -> bool:
+        """Whether there is a page after this one, as far as the answer tells."""
+        if self.total_pages is not None:
+            return page < self.total_pages
+        if self.total is not None:
+            return page * per_page < self.total
+        return len(self.items) >= per_page

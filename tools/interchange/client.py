@@ -6,8 +6,8 @@ write whose answer is lost stays in doubt until somebody has looked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 from urllib.parse import quote
 
 import anyio
@@ -18,21 +18,35 @@ from tools.interchange.models import (
     Account,
     Avail,
     Booking,
+    ChangedWorkItem,
     ConnectionTest,
     EsaConnection,
     Handoff,
     InventorySource,
+    MediaBuys,
+    Projection,
+    Readiness,
+    WorkItemDetail,
+    WorkItems,
 )
 from tools.replies import Answer, Kind
 from tools.transport import Hints, Transport
 
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 SOURCES_AT_ONCE = 4
 LONGEST_ROUND = 35.0
 """Seconds for reading all sources; those that did not answer by then are told as not read."""
 
 _ENVELOPE = {"data", "error", "meta", "pagination"}
+
+
+class Round(NamedTuple, Generic[T]):
+    """What was read of several sources, by source id, and why the others could not be read."""
+
+    read: list[tuple[str, T]]
+    unread: dict[str, AdOpsError]
 
 
 class InterchangeClient:
@@ -60,8 +74,12 @@ class InterchangeClient:
             payload = cast("dict[str, Any]", payload).get("products")
         return _listed(answer, Avail, payload, "has no `products`")
 
-    async def list_all_avails(self) -> tuple[list[tuple[str, list[Avail]]], dict[str, AdOpsError]]:
-        """The avails of every active modular source, by source id, and why some sources could not be read.
+    async def list_all_avails(self) -> Round[list[Avail]]:
+        """The avails of every active modular source."""
+        return await self._each_modular_source(lambda source_id: self.list_avails(source_id, timeout=10.0))
+
+    async def _each_modular_source(self, read_one: Callable[[str], Awaitable[T]]) -> Round[T]:
+        """What `read_one` reads of every active modular source, four at a time, and why some could not be read.
 
         Raises the first error when no source could be read.
         """
@@ -70,38 +88,91 @@ class InterchangeClient:
             for source in await self.list_inventory_sources()
             if source.execution_type == "MODULAR_SOURCE" and source.status == "ACTIVE"
         ]
-        read: dict[str, list[Avail]] = {}
+        read: dict[str, T] = {}
         unread: dict[str, AdOpsError] = {}
         at_once = anyio.CapacityLimiter(SOURCES_AT_ONCE)
 
-        async def read_one(source_id: str) -> None:
+        async def keep(source_id: str) -> None:
             async with at_once:
                 try:
-                    read[source_id] = await self.list_avails(source_id, timeout=10.0)
+                    read[source_id] = await read_one(source_id)
                 except AdOpsError as error:
                     unread[source_id] = error
 
         with anyio.move_on_after(LONGEST_ROUND):
             async with anyio.create_task_group() as tasks:
                 for source_id in sources:
-                    tasks.start_soon(read_one, source_id)
+                    tasks.start_soon(keep, source_id)
         for source_id in sources:
             if source_id not in read:
                 unread.setdefault(source_id, _not_in_time())
         if unread and not read:
             raise next(iter(unread.values()))
-        return [(source_id, read[source_id]) for source_id in sources if source_id in read], unread
+        return Round([(source_id, read[source_id]) for source_id in sources if source_id in read], unread)
 
     async def reserve(self, source_id: str, body: Mapping[str, Any], *, look: str) -> Booking:
         """Hold capacity (ReserveModularInventoryProductBody)."""
-        answer = await self._write(f"{self._source(source_id)}/modular/reservations", body, look)
+        answer = await self._write("POST", f"{self._source(source_id)}/modular/reservations", body, look)
         return answer.parse(Booking, _unwrapped(answer))
 
     async def finalize(self, source_id: str, body: Mapping[str, Any], *, look: str) -> tuple[Handoff, dict[str, Any]]:
         """Prepare a held booking for handoff; the answer read, and as it came."""
-        answer = await self._write(f"{self._source(source_id)}/modular/bookings/finalize", body, look)
+        answer = await self._write("POST", f"{self._source(source_id)}/modular/bookings/finalize", body, look)
         payload = _unwrapped(answer)
         return answer.parse(Handoff, payload), payload
+
+    async def release(self, source_id: str, body: Mapping[str, Any], *, look: str) -> Booking:
+        """HELD -> RELEASED, BOOKED -> CANCELLED (ReleaseModularInventoryBookingBody)."""
+        answer = await self._write(
+            "POST", f"{self._source(source_id)}/modular/bookings/release", body, look, _RELEASING
+        )
+        return answer.parse(Booking, _unwrapped(answer))
+
+    async def work_items(self, source_id: str, query: Mapping[str, str | int], *, timeout: float = 30.0) -> WorkItems:
+        """A source's work items; `query` in Interchange's spelling. There is no paging, only a limit of 100."""
+        url = f"{self._source(source_id)}/modular/work-items"
+        return await self._read(WorkItems, url, query=query, timeout=timeout, hints=_MODULAR)
+
+    async def all_work_items(self, query: Mapping[str, str | int]) -> Round[WorkItems]:
+        """The same of every active modular source."""
+        return await self._each_modular_source(lambda source_id: self.work_items(source_id, query, timeout=10.0))
+
+    async def work_item(self, source_id: str, work_item_id: str) -> WorkItemDetail:
+        """One work item with its history."""
+        return await self._read(WorkItemDetail, self._work_item(source_id, work_item_id), hints=_WORK_ITEM)
+
+    async def update_work_item(
+        self, source_id: str, work_item_id: str, body: Mapping[str, Any], *, look: str
+    ) -> ChangedWorkItem:
+        """Change what `body` names (UpdateInventorySourceWorkItemBody)."""
+        answer = await self._write("PATCH", self._work_item(source_id, work_item_id), body, look, _WRITING_ITEMS)
+        return answer.parse(ChangedWorkItem, _unwrapped(answer))
+
+    async def complete_work_item(
+        self, source_id: str, work_item_id: str, body: Mapping[str, Any], *, look: str
+    ) -> ChangedWorkItem:
+        """Complete it, with whatever the source then does by itself (CompleteInventorySourceWorkItemBody)."""
+        url = f"{self._work_item(source_id, work_item_id)}/complete"
+        answer = await self._write("POST", url, body, look, _WRITING_ITEMS)
+        return answer.parse(ChangedWorkItem, _unwrapped(answer))
+
+    async def media_buys(self, query: Mapping[str, str | int]) -> MediaBuys:
+        """One page of the storefront's media buys, the most urgent first; `query` in Interchange's spelling."""
+        return await self._read(MediaBuys, f"{self._storefront}/media-buys", query=query, hints=_STOREFRONT)
+
+    async def inventory_source(self, source_id: str) -> InventorySource:
+        return await self._read(InventorySource, self._source(source_id), hints=_ANY_SOURCE)
+
+    async def projection(self, source_id: str) -> tuple[Projection | None, Any]:
+        """A modular source's setup state; the answer read, None when it is of another shape, and as it came."""
+        answer = await self._transport.request(Kind.READ, "GET", f"{self._source(source_id)}/modular", hints=_MODULAR)
+        payload = _unwrapped(answer)
+        return answer.parse(Readiness, {"projection": payload}).projection, payload
+
+    async def configure_ad_server(self, source_id: str, body: Mapping[str, Any], *, look: str) -> EsaConnection:
+        """Replace the whole ad-server configuration of a source ("Replace ad-server source config")."""
+        answer = await self._write("PUT", f"{self._source(source_id)}/ad-server", body, look, _CONFIGURING)
+        return answer.parse(EsaConnection, _unwrapped(answer))
 
     async def esa_connection(self, source_id: str) -> EsaConnection:
         """The ad-server connection of a managed source."""
@@ -126,42 +197,71 @@ class InterchangeClient:
             )
         return f"{self._storefront}/inventory-sources/{quote(source_id, safe='')}"
 
-    async def _read(self, model: type[M], url: str, *, hints: Hints | None = None) -> M:
-        answer = await self._transport.request(Kind.READ, "GET", url, hints=hints)
+    def _work_item(self, source_id: str, work_item_id: str) -> str:
+        return f"{self._source(source_id)}/modular/work-items/{quote(work_item_id, safe='')}"
+
+    async def _read(
+        self,
+        model: type[M],
+        url: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        timeout: float = 30.0,
+        hints: Hints | None = None,
+    ) -> M:
+        answer = await self._transport.request(Kind.READ, "GET", url, params=query, timeout=timeout, hints=hints)
         return answer.parse(model, _unwrapped(answer))
 
-    async def _write(self, url: str, body: Mapping[str, Any], look: str) -> Answer:
-        return await self._transport.request(
-            Kind.WRITE, "POST", url, json=body, hints=Hints(by_status=_WRITING, look=look)
-        )
+    async def _write(
+        self, method: str, url: str, body: Mapping[str, Any], look: str, by_status: Mapping[int, str] | None = None
+    ) -> Answer:
+        hints = Hints(by_status=_WRITING if by_status is None else by_status, look=look)
+        return await self._transport.request(Kind.WRITE, method, url, json=body, hints=hints)
 
 
 _UNKNOWN_ID = (
-    "Check each id: source_id and avail_id with list_avails, media_buy_id and buyer_customer_id with the person. "
-    "Finalising also needs a hold of exactly these ids (reserve_avail)."
+    "Check each id: source_id and avail_id with list_avails, media_buy_id and buyer_customer_id with list_media_buys. "
+    "Finalising and releasing also need a hold or booking of exactly these ids (reserve_avail)."
 )
 _NO_ACCESS = (
     "a person asks Interchange for the entitlement to modular sources, or accepts the terms that the message names; "
     "calling again does not help."
 )
 _WRITING = {
-    403: "If the message is about the media buy, check with the person that media_buy_id belongs to "
+    403: "If the message is about the media buy, see in list_media_buys that media_buy_id belongs to "
     f"buyer_customer_id. Otherwise {_NO_ACCESS}",
     404: _UNKNOWN_ID,
     409: "Call list_avails to see what is available now.",
 }
+_RELEASING = {
+    **_WRITING,
+    400: "If the message says that the hold or booking is over, nothing is left to give back: list_avails shows the "
+    "impressions. Otherwise correct the arguments as it says.",
+}
+_STOREFRONT = Hints(
+    by_status={404: "The operator checks that ADOPS_INTERCHANGE_API_KEY is the key of an account with a storefront."}
+)
 _MODULAR = Hints(
     by_status={
         403: _NO_ACCESS[0].upper() + _NO_ACCESS[1:],
         404: "Call list_avails without source_id to see the storefront's modular sources, then use one of those.",
     }
 )
-_AD_SERVER = Hints(
-    by_status={
-        404: "This storefront has no ad-server source of that id. Check source_id with the person; only sources of "
-        "type MANAGED_SALES_AGENT have an ad server to test."
-    }
+_NO_AD_SERVER = (
+    "This storefront has no ad-server source of that id: take one from list_inventory_sources whose execution_type is "
+    "MANAGED_SALES_AGENT."
 )
+_AD_SERVER = Hints(by_status={404: _NO_AD_SERVER})
+_CONFIGURING = {404: _NO_AD_SERVER, 409: "Call get_gam_connection to see its present state, then decide again."}
+_ANY_SOURCE = Hints(by_status={404: "Take source_id from list_inventory_sources, then call again."})
+_NO_ITEM = "Take source_id and work_item_id from list_work_items: an item is found under its own source only."
+_WORK_ITEM = Hints(by_status={403: f"Ask for access: {_NO_ACCESS}", 404: _NO_ITEM})
+_WRITING_ITEMS = {
+    400: "Call get_work_item to see the item's status and the result fields that it requires.",
+    403: f"Ask for access: {_NO_ACCESS}",
+    404: _NO_ITEM,
+    409: "Call get_work_item to see its present state, then decide again.",
+}
 
 
 def _not_in_time() -> Unavailable:

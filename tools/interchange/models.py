@@ -20,9 +20,17 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from tools.replies import IfReadable, shown
+from tools.replies import IfReadable, printable, shown
 
 T = TypeVar("T")
+
+PASSAGE = 2_000
+"""Characters of what people write for each other that are kept."""
+
+
+def passage(value: str) -> str:
+    """What a person wrote for another, as it may stand in a result."""
+    return printable(value, limit=PASSAGE)
 
 
 def _each_if_readable(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
@@ -40,6 +48,9 @@ Lenient = Annotated[T | None, IfReadable]
 
 Words = Annotated[str, AfterValidator(shown)]
 """Text for a reader, not an id: one line, cut, without markup, links and what cannot be seen."""
+
+Passage = Annotated[str, AfterValidator(passage)]
+"""The same, with room for what a person wrote for another."""
 
 Listed = Annotated[list[T], WrapValidator(_each_if_readable)]
 """Without the items that cannot be read."""
@@ -61,11 +72,30 @@ class Account(_Object):
     name: str | None = None
 
 
+class AdServer(_Object):
+    type: str | None = None
+    network_code: str | None = None
+
+
+class ManagedSalesAgent(_Object):
+    """The ad-server side of a source, as a source carries it (ManagedSalesAgentSummary)."""
+
+    ad_server: Lenient[AdServer] = None
+    last_error: Lenient[Words] = None
+    last_error_code: Lenient[Words] = None
+    last_tested_at: Lenient[Words] = None
+    provisioned_at: Lenient[Words] = None
+    deactivated_at: Lenient[Words] = None
+
+
 class InventorySource(_Object):
     source_id: str
-    name: str = ""
-    execution_type: str | None = None
-    status: str | None = None
+    name: Words = ""
+    execution_type: Words | None = None
+    status: Words | None = None
+    description: Lenient[Words] = None
+    managed_sa: Lenient[ManagedSalesAgent] = None
+    updated_at: Lenient[str] = None
 
 
 class Avail(_Object):
@@ -97,12 +127,90 @@ class Booking(_Object):
 
 
 class WorkItem(_Object):
-    """Free-form in a finalize answer: nothing is sure to be there."""
+    """Free-form in a finalize answer: nothing is sure to be there.
+
+    `payload` and `result` come with a single item only, `required_result_fields` in a list only.
+    """
 
     id: Lenient[str] = None
     kind: Lenient[Words] = None
     title: Lenient[Words] = None
+    description: Lenient[Passage] = None
     status: Lenient[Words] = None
+    priority: Lenient[Words] = None
+    resource_type: Lenient[Words] = None
+    resource_id: Lenient[Words] = None
+    media_buy_id: Lenient[str] = None
+    buyer_customer_id: Lenient[int] = None
+    assigned_to: Lenient[Words] = None
+    due_at: Lenient[str] = None
+    blocked_reason: Lenient[Passage] = None
+    completed_by: Lenient[Words] = None
+    completed_at: Lenient[str] = None
+    created_at: Lenient[str] = None
+    updated_at: Lenient[str] = None
+    required_result_fields: Listed[str] = []
+    payload: Lenient[dict[str, Any]] = None
+    result: Lenient[dict[str, Any]] = None
+
+
+class WorkItems(_Object):
+    """InventorySourceWorkItemsResponse: `window_full` means that there may be more than the limit let through."""
+
+    items: list[WorkItem]
+    total: Lenient[int] = None
+    window_full: Lenient[bool] = None
+
+
+class WorkItemEvent(_Object):
+    event_type: Lenient[Words] = None
+    actor_type: Lenient[Words] = None
+    actor_id: Lenient[Words] = None
+    notes: Lenient[Passage] = None
+    created_at: Lenient[str] = None
+
+
+class WorkItemDetail(_Object):
+    item: WorkItem
+    events: Listed[WorkItemEvent] = []
+
+
+class ChangedWorkItem(_Object):
+    """`changed` is told on completion only: false when the item was COMPLETED before."""
+
+    item: WorkItem
+    changed: Lenient[bool] = None
+
+
+class Buyer(_Object):
+    customer_id: Lenient[int] = None
+    name: Lenient[Words] = None
+
+
+class MediaBuy(_Object):
+    """StorefrontMediaBuySummary; `flight_start` may be "asap"."""
+
+    media_buy_id: str
+    kind: Lenient[Words] = None
+    buyer: Lenient[Buyer] = None
+    status: Lenient[Words] = None
+    pending_reason: Lenient[Words] = None
+    error_code: Lenient[Words] = None
+    flight_start: Lenient[Words] = None
+    flight_end: Lenient[Words] = None
+
+
+class StatusFreshness(_Object):
+    """Told only when the statuses of an ad platform have not been confirmed for long."""
+
+    message: Lenient[Words] = None
+
+
+class MediaBuys(_Object):
+    items: list[MediaBuy]
+    total: int
+    warnings: Listed[Words] = []
+    status_freshness: Lenient[StatusFreshness] = None
 
 
 class SetupField(_Object):
@@ -132,6 +240,14 @@ class Projection(_Object):
 
     inventory_source: ProjectedSource
     lifecycle_summary: Listed[LifecycleStage] = []
+    open_work_item_count: Lenient[int] = None
+    active_avail_count: Lenient[int] = None
+
+
+class Readiness(_Object):
+    """A projection that may have come in any shape."""
+
+    projection: Lenient[Projection] = None
 
 
 class Handoff(_Object):
@@ -141,20 +257,39 @@ class Handoff(_Object):
     work_items: Lenient[list[Lenient[WorkItem]]] = None
     projection: Lenient[Projection] = None
     execution_status: Lenient[Words] = None
-    cadent_request_xml: Lenient[str] = None
 
 
-class AdServer(_Object):
-    type: str | None = None
-    network_code: str | None = None
+class InventorySync(_Object):
+    status: Lenient[str] = None
+    last_run_at: Lenient[str] = None
+    completed_at: Lenient[str] = None
+    item_count: Lenient[int] = None
+    error: Lenient[Words] = None
+    updated_at: Lenient[str] = None
 
 
 class EsaConnection(_Object):
-    """The connection of an ad-server source; `ad_server` is None before one is configured."""
+    """The connection of an ad-server source; `ad_server` is None before one is configured.
+
+    `provisioning_status` is required on the page and gone from the OpenAPI document of August 2026.
+    """
 
     id: str
+    customer_id: Lenient[int] = None
+    provisioning_status: Lenient[str] = None
+    tenant_id: Lenient[str] = None
+    mcp_url: Lenient[str] = None
+    a2a_url: Lenient[str] = Field(default=None, alias="a2aUrl")  # the generator would make it a2AUrl
     ad_server: AdServer | None = None
     service_account_email: str | None = None
+    last_error: Lenient[Words] = None
+    last_error_code: Lenient[str] = None
+    last_tested_at: Lenient[str] = None
+    provisioned_at: Lenient[str] = None
+    deactivated_at: Lenient[str] = None
+    created_at: Lenient[str] = None
+    updated_at: Lenient[str] = None
+    inventory_sync: Lenient[InventorySync] = None
 
 
 class CapabilityCheck(_Object):

@@ -24,7 +24,8 @@ def freewheel(answer: Answer) -> tuple[FreeWheelClient, Recorder]:
     http = httpx.AsyncClient(base_url="https://fw.example", transport=network, trust_env=False)
     limit = SlidingWindow(1000, 1.0, clock=timing.clock, sleep=timing.sleep)
     auth = StaticToken("token", setting="ADOPS_FREEWHEEL_TOKEN")
-    return FreeWheelClient(Transport("FreeWheel", http, limit=limit, auth=auth, timing=timing)), network
+    transport = Transport("FreeWheel", http, limit=limit, auth=auth, timing=timing)
+    return FreeWheelClient(transport, timing=timing), network
 
 
 def answering(body: Any, status: int = 200) -> FreeWheelClient:

@@ -44,7 +44,9 @@ AVAIL = {
     "bookedImpressions": 0,
     "availableImpressions": 10,
 }
+MEDIA_BUYS: dict[str, Any] = {"items": [{"mediaBuyId": "m1"}], "total": 1, "warnings": [], "statusFreshness": None}
 RESERVE = {"availId": "a1", "mediaBuyId": "m1", "buyerCustomerId": 4, "requestedImpressions": 5}
+RELEASE = {"mediaBuyId": "m1", "buyerCustomerId": 4, "availId": "a1", "packageId": "p1"}
 FINALIZE = {"mediaBuyId": "m1", "buyerCustomerId": 4, "availId": "a1", "creative": {"duration": "30"}}
 
 Call = Callable[[InterchangeClient], Awaitable[Any]]
@@ -53,6 +55,10 @@ LIST_SOURCES: Call = lambda client: client.list_inventory_sources()  # noqa: E73
 LIST_AVAILS: Call = lambda client: client.list_avails("s1")  # noqa: E731
 HOLD: Call = lambda client: client.reserve("s1", RESERVE, look=LOOK)  # noqa: E731
 HAND_OVER: Call = lambda client: client.finalize("s1", FINALIZE, look=LOOK)  # noqa: E731
+GIVE_UP: Call = lambda client: client.release("s1", RELEASE, look=LOOK)  # noqa: E731
+ONE_SOURCE: Call = lambda client: client.inventory_source("s1")  # noqa: E731
+READINESS: Call = lambda client: client.projection("s1")  # noqa: E731
+BUYS: Call = lambda client: client.media_buys({"status": "booked", "take": 10, "skip": 20})  # noqa: E731
 CONNECTION: Call = lambda client: client.esa_connection("s1")  # noqa: E731
 PROBE: Call = lambda client: client.test_connection("s1")  # noqa: E731
 
@@ -62,6 +68,15 @@ CALLS = [
     pytest.param(LIST_AVAILS, {"products": [AVAIL]}, ("GET", f"{SOURCES}/s1/modular/products", None), id="avails"),
     pytest.param(HOLD, BOOKING, ("POST", f"{SOURCES}/s1/modular/reservations", RESERVE), id="reserve"),
     pytest.param(HAND_OVER, HANDOFF, ("POST", f"{SOURCES}/s1/modular/bookings/finalize", FINALIZE), id="finalize"),
+    pytest.param(GIVE_UP, BOOKING, ("POST", f"{SOURCES}/s1/modular/bookings/release", RELEASE), id="release"),
+    pytest.param(ONE_SOURCE, SOURCE, ("GET", f"{SOURCES}/s1", None), id="source"),
+    pytest.param(READINESS, {"inventorySource": {}}, ("GET", f"{SOURCES}/s1/modular", None), id="readiness"),
+    pytest.param(
+        BUYS,
+        MEDIA_BUYS,
+        ("GET", "/api/v2/storefront/media-buys?status=booked&take=10&skip=20", None),
+        id="media buys",
+    ),
     pytest.param(CONNECTION, {"id": "c1"}, ("GET", f"{SOURCES}/s1/esa", None), id="connection"),
     pytest.param(PROBE, PROBED, ("POST", f"{SOURCES}/s1/test-connection", None), id="probe"),
 ]
@@ -151,15 +166,15 @@ async def test_a_source_id_of_dots_does_not_leave_the_sources() -> None:
 
 
 UNKNOWN_ID = (
-    "Check each id: source_id and avail_id with list_avails, media_buy_id and buyer_customer_id with the person. "
-    "Finalising also needs a hold of exactly these ids (reserve_avail)."
+    "Check each id: source_id and avail_id with list_avails, media_buy_id and buyer_customer_id with list_media_buys. "
+    "Finalising and releasing also need a hold or booking of exactly these ids (reserve_avail)."
 )
 ENTITLEMENT = (
     "A person asks Interchange for the entitlement to modular sources, or accepts the terms that the message names; "
     "calling again does not help."
 )
 NOT_ALLOWED = (
-    "If the message is about the media buy, check with the person that media_buy_id belongs to buyer_customer_id. "
+    "If the message is about the media buy, see in list_media_buys that media_buy_id belongs to buyer_customer_id. "
     f"Otherwise a{ENTITLEMENT[1:]}"
 )
 CORRECT = "Correct the arguments as the message says, then call again."
@@ -240,12 +255,19 @@ async def test_a_refused_hold_is_told_with_interchanges_code_and_words(  # noqa:
             404,
             "Call list_avails without source_id to see the storefront's modular sources, then use one of those.",
         ),
+        (READINESS, 403, ENTITLEMENT),
+        (ONE_SOURCE, 404, "Take source_id from list_inventory_sources, then call again."),
+        (
+            BUYS,
+            404,
+            "The operator checks that ADOPS_INTERCHANGE_API_KEY is the key of an account with a storefront.",
+        ),
         *[
             (
                 call,
                 404,
-                "This storefront has no ad-server source of that id. Check source_id with the person; only sources of "
-                "type MANAGED_SALES_AGENT have an ad server to test.",
+                "This storefront has no ad-server source of that id: take one from list_inventory_sources whose "
+                "execution_type is MANAGED_SALES_AGENT.",
             )
             for call in (CONNECTION, PROBE)
         ],
@@ -257,7 +279,7 @@ async def test_a_refused_read_says_what_to_do(call: Call, status: int, next_step
     assert told.value.next_step == next_step
 
 
-@pytest.mark.parametrize("call", [HOLD, HAND_OVER])
+@pytest.mark.parametrize("call", [HOLD, HAND_OVER, GIVE_UP])
 @pytest.mark.parametrize(
     ("status", "body"),
     [
@@ -299,6 +321,13 @@ async def test_a_write_whose_answer_tells_nothing_is_in_doubt_and_not_repeated(
         (ACCOUNT, b"<html>signed out</html>"),
         (PROBE, {"data": {"error": None}}),
         (CONNECTION, []),
+        (ONE_SOURCE, []),
+        (ONE_SOURCE, {"name": "no id"}),
+        (READINESS, b"<html>signed out</html>"),
+        (BUYS, []),
+        (BUYS, {"items": []}),
+        (BUYS, {"items": None, "total": 0}),
+        (BUYS, {"items": [{"kind": "no id"}], "total": 1}),
     ],
 )
 async def test_an_answer_of_an_unknown_shape_is_loud_and_not_empty(call: Call, body: Any) -> None:
@@ -314,6 +343,11 @@ async def test_a_bare_list_of_products_is_read_and_unknown_keys_are_ignored() ->
 async def test_a_probe_that_failed_is_an_answer() -> None:
     probe = await answering({"data": {**PROBED, "errorCode": "NEW_CODE"}, "error": None}).test_connection("s1")
     assert (probe.success, probe.error_code, probe.error) == (False, "NEW_CODE", "no such network")
+
+
+@pytest.mark.parametrize("odd", [None, [], "none", {}, {"inventorySource": None}])
+async def test_a_projection_of_another_shape_is_told_apart_from_one_that_did_not_come(odd: Any) -> None:
+    assert await answering(odd).projection("s1") == (None, odd)
 
 
 async def test_what_cannot_be_read_beside_a_booking_does_not_hide_the_booking() -> None:

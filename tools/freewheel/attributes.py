@@ -1,0 +1,52 @@
+"""Reading FreeWheel's standard attributes: the ids that targeting is made of, in either of the two shapes seen.
+
+Source: "Standard Attributes API V4" names the kinds and their parents. Public clients read `{kind: [entry]}` and
+`{"standard_attributes": {kind: {singular: [entry]}}}`, where an entry is `{id, name}` or `{id, <something>_name}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from tools.freewheel.models import StandardAttribute
+from tools.replies import Answer
+
+StandardAttributes = Mapping[str, list[StandardAttribute]]
+"""The entries of every kind that could be read, by FreeWheel's name of the kind: `genres`, `device_types`, ..."""
+
+
+def read_attributes(answer: Answer) -> StandardAttributes:
+    """Raises UnexpectedAnswer when no kind can be found: no attributes at all would be a lie."""
+    payload = answer.json()
+    kinds = cast("dict[str, Any]", payload) if isinstance(payload, dict) else {}
+    inner = kinds.get("standard_attributes")
+    if isinstance(inner, dict):
+        kinds = cast("dict[str, Any]", inner)
+    read = {kind: list(_entries(found)) for kind, value in kinds.items() if (found := _list_in(value)) is not None}
+    if not read:
+        answer.unreadable("JSON that has no list of standard attributes")
+    return read
+
+
+def _list_in(value: Any) -> list[Any] | None:
+    if isinstance(value, list):
+        return cast("list[Any]", value)
+    if isinstance(value, dict):
+        inner = list(cast("dict[str, Any]", value).values())
+        return _list_in(inner[0]) if len(inner) == 1 else None
+    return None
+
+
+def _entries(found: list[Any]) -> Iterator[StandardAttribute]:
+    for entry in found:
+        if not isinstance(entry, dict):
+            continue
+        body = cast("dict[str, Any]", entry)
+        named = body.get("name") or next((value for key, value in body.items() if key.endswith("_name")), None)
+        try:
+            yield StandardAttribute.model_validate({"id": body.get("id"), "name": named})
+        except ValidationError:
+            continue

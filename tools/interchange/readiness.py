@@ -1,0 +1,99 @@
+"""What of a modular source's setup keeps it from working, told apart from what waits in the normal course.
+
+Source: InventorySourceRuntimeProjection ("Operator-facing setup-state projection for a modular inventory source").
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from pydantic import Field
+from pydantic_core import to_json
+
+from tools.interchange import models
+from tools.schema import Result
+
+WAITING = (
+    "Stages that are not READY in the normal course, by status: HITL_PENDING waits for people, RUNTIME_INPUTS_REQUIRED "
+    "for what comes with each booking."
+)
+"""What `waiting_stages` of a result are."""
+
+
+class Stage(Result):
+    stage: str
+    status: str | None = None
+    missing_setup_fields: list[str] | None = Field(
+        default=None, description="Setup fields that an operator fills in Interchange: key (label)."
+    )
+    issues: list[str] | None = None
+
+
+class InTheWay(Result):
+    """Of the source's setup, only what keeps it from carrying bookings out."""
+
+    source_status: str | None = None
+    source_health: str | None = None
+    last_error: str | None = None
+    stages: list[Stage] | None = Field(default=None, description="Lifecycle stages that cannot run as they are.")
+
+
+def in_the_way(projection: models.Projection | None) -> InTheWay | None:
+    if projection is None:
+        return None
+    source = projection.inventory_source
+    stages = [_stage(stage) for stage in projection.lifecycle_summary if _is_obstacle(stage)]
+    well = source.status in (None, "ACTIVE") and _is_well(source.health_status) and not source.last_error
+    if well and not stages:
+        return None
+    return InTheWay(
+        source_status=source.status,
+        source_health=source.health_status,
+        last_error=source.last_error,
+        stages=stages or None,
+    )
+
+
+_DONE = ("READY", "UNSUPPORTED")
+_NORMAL = ("HITL_PENDING", "RUNTIME_INPUTS_REQUIRED")
+
+
+def _is_obstacle(stage: models.LifecycleStage) -> bool:
+    if stage.status in _DONE:
+        return False
+    return stage.status not in _NORMAL or bool(stage.missing_setup_fields_by_source or stage.issues)
+
+
+def waiting_stages(projection: models.Projection | None) -> dict[str, list[str]] | None:
+    waiting: dict[str, list[str]] = {}
+    for stage in projection.lifecycle_summary if projection else ():
+        if stage.status in _NORMAL and stage.stage and not _is_obstacle(stage):
+            waiting.setdefault(stage.status, []).append(stage.stage)
+    return waiting or None
+
+
+def _is_well(health: str | None) -> bool:
+    return health is None or health.upper() in ("HEALTHY", "OK")
+
+
+def _stage(stage: models.LifecycleStage) -> Stage:
+    missing = [
+        f"{field.key} ({field.label})" if field.label else field.key
+        for group in stage.missing_setup_fields_by_source
+        for field in group.fields
+    ]
+    return Stage(
+        stage=stage.stage or "unnamed stage",
+        status=stage.status,
+        missing_setup_fields=missing or None,
+        issues=stage.issues or None,
+    )
+
+
+def as_it_came(value: Any) -> dict[str, Any] | None:
+    """An object of an answer, unless it is none or nested deeper than a result may be."""
+    try:
+        to_json(value)
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None

@@ -1,0 +1,17 @@
+"""What the tools share that read several inventory sources: which of them could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tools.errors import AdOpsError
+from tools.schema import Result
+
+
+class UnreadSource(Result):
+    source_id: str
+    reason: str
+
+
+def not_read(unread: Mapping[str, AdOpsError]) -> list[UnreadSource] | None:
+    return [UnreadSource(source_id=source_id, reason=error.message) for source_id, error in unread.items()] or None

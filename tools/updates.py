@@ -1,0 +1,44 @@
+"""What the tools that update share: what changed, before and after, and the look that confirms it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, TypeVar
+
+import anyio
+from pydantic import Field
+
+from tools.errors import AdOpsError
+from tools.schema import Result
+
+T = TypeVar("T")
+
+LONGEST_LOOK = 5.0
+"""Seconds for reading back what was written; the write itself has been answered by then."""
+
+
+class Change(Result):
+    field: str
+    before: Any = Field(default=None, description="Absent: it was not set.")
+    after: Any = Field(default=None, description="Absent: it is not set any more.")
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    """The fields of `after` whose values are not those of `before`, in the order of `after`."""
+    return [
+        Change(field=name, before=before.get(name), after=value)
+        for name, value in after.items()
+        if before.get(name) != value
+    ]
+
+
+async def seen(read: Awaitable[T]) -> T | None:
+    """What a read right after a write finds; None when it cannot be had.
+
+    It is shielded: a call whose time is over must not report that nothing was changed when the write was answered.
+    """
+    try:
+        with anyio.fail_after(LONGEST_LOOK, shield=True):
+            return await read
+    except (AdOpsError, TimeoutError):
+        return None
