@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import Any
 
 from pydantic import Field, field_validator
-from pydantic_core import to_json
 
 from tools.backends import Backends
 from tools.fields import BodyId, BuyerCustomerId, Name, SourceId
-from tools.interchange import models
+from tools.interchange import models, readiness
 from tools.interchange.bookings import Booking, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
@@ -20,11 +19,9 @@ _CREATIVE_NAMES = {"client_copy_master_ref": "clientCopyMasterRef", "duration": 
 
 
 class Creative(Arguments):
-    client_copy_master_ref: Name | None = Field(default=None, description="The client's reference of the copy master.")
-    duration: Name | None = Field(default=None, description="Length of the spot, as the source expects it.")
-    other: dict[str, Any] | None = Field(
-        default=None, description="Further attributes that the source expects, in Interchange's spelling."
-    )
+    client_copy_master_ref: Name | None = Field(default=None, description="Client's copy master reference.")
+    duration: Name | None = Field(default=None, description="Spot length, as the source expects it.")
+    other: dict[str, Any] | None = Field(default=None, description="Further attributes, in Interchange's spelling.")
 
     @field_validator("other")
     @classmethod
@@ -40,53 +37,33 @@ class Creative(Arguments):
 
 
 class FinalizeBooking(Arguments):
-    source_id: SourceId = Field(description="Inventory source of the hold, as in reserve_avail.")
-    media_buy_id: BodyId = Field(description="Media buy of the hold, as in reserve_avail.")
-    buyer_customer_id: BuyerCustomerId = Field(description="The buyer's Interchange customer id, as in reserve_avail.")
-    avail_id: BodyId = Field(description="Avail that is held, as in reserve_avail.")
-    package_id: BodyId | None = Field(
-        default=None, description="Package of the hold; give it exactly when reserve_avail had it."
-    )
-    campaign_name: Name | None = Field(default=None, description="Campaign name for the handoff.")
-    advertiser_name: Name | None = Field(default=None, description="Advertiser name for the handoff.")
+    source_id: SourceId = Field(description="As in reserve_avail.")
+    media_buy_id: BodyId = Field(description="As in reserve_avail.")
+    buyer_customer_id: BuyerCustomerId = Field(description="As in reserve_avail.")
+    avail_id: BodyId = Field(description="As in reserve_avail.")
+    package_id: BodyId | None = Field(default=None, description="Give it exactly when reserve_avail had it.")
+    campaign_name: Name | None = Field(default=None, description="For the handoff.")
+    advertiser_name: Name | None = Field(default=None, description="For the handoff.")
     advertiser_external_ref: Name | None = Field(
         default=None, description="Advertiser's reference in the executing system."
     )
-    creative: Creative | None = Field(default=None, description="What is known of the creative.")
-    include_cadent_xml: bool = Field(default=False, description="Also return the Cadent request XML (long).")
-    include_projection: bool = Field(
-        default=False, description="Also return the source's raw setup projection (tens of kilobytes)."
-    )
+    creative: Creative | None = Field(default=None, description="What is known of it.")
+    include_cadent: bool = Field(default=False, description="Also the Cadent campaign and request XML (long).")
+    include_projection: bool = Field(default=False, description="Also the source's raw setup (long).")
 
 
 class WorkItem(Result):
-    id: str | None = None
+    work_item_id: str | None = Field(default=None, description="What get_work_item takes, with source_id.")
     kind: str | None = None
     title: str | None = None
     status: str | None = None
 
 
-class CadentXml(Result):
-    present: bool
-    xml: str | None = Field(default=None, description="Only with include_cadent_xml.")
-
-
-class Stage(Result):
-    stage: str
-    status: str | None = None
-    missing_setup_fields: list[str] | None = Field(
-        default=None, description="Setup fields that an operator fills in Interchange: key (label)."
-    )
-    issues: list[str] | None = None
-
-
-class InTheWay(Result):
-    """Of the source's setup, only what keeps it from carrying the booking out."""
-
-    source_status: str | None = None
-    source_health: str | None = None
-    last_error: str | None = None
-    stages: list[Stage] | None = Field(default=None, description="Lifecycle stages that cannot run as they are.")
+class Cadent(Result):
+    has_campaign: bool
+    has_request_xml: bool
+    campaign: dict[str, Any] | None = Field(default=None, description="Only with include_cadent, as it came.")
+    request_xml: str | None = Field(default=None, description="Only with include_cadent.")
 
 
 class BookingHandoff(Result):
@@ -102,52 +79,47 @@ class BookingHandoff(Result):
     unread_work_items: int | None = Field(
         default=None, description="How many further work items came in a shape that could not be read."
     )
-    cadent_xml: CadentXml
-    in_the_way: InTheWay | None = Field(
+    cadent: Cadent = Field(description="What the answer holds for a Cadent source.")
+    in_the_way: readiness.InTheWay | None = Field(
         default=None, description="What keeps the source from carrying this out; absent when nothing is known to."
     )
     setup_not_read: bool | None = Field(
         default=None, description="True when the source's setup could not be read: something may be in the way."
     )
-    waiting_stages: dict[str, list[str]] | None = Field(
-        default=None,
-        description="Stages that are not READY in the normal course, by status: HITL_PENDING waits for people, "
-        "RUNTIME_INPUTS_REQUIRED for what comes with each booking.",
-    )
+    waiting_stages: dict[str, list[str]] | None = Field(default=None, description=readiness.WAITING)
     projection: dict[str, Any] | None = Field(default=None, description="Only with include_projection, as it came.")
 
 
 async def finalize_booking(arguments: FinalizeBooking, backends: Backends) -> BookingHandoff:
     """Hand a held booking over for execution: Cadent sources get request XML, FreeWheel sources work items for people.
 
-    Use it after reserve_avail, with the same ids, once the person has agreed. It prepares a handoff: the impressions
-    stay HELD until the upstream work succeeds, so report it as booked only if a status here says BOOKED. Answers
-    with the booking, open work items and whatever of the source's setup is in the way. Never repeat a call whose
-    answer was lost: work items may be made twice.
+    Use it after reserve_avail, with the same ids, once the person has agreed. The impressions stay HELD until the
+    upstream work succeeds: report it as booked only if a status here says BOOKED. To give the hold up, use
+    release_booking. Never repeat a call whose answer was lost: work items may be made twice.
     """
+    source_id, media_buy_id = arguments.source_id, arguments.media_buy_id
     handoff, raw = await backends.interchange.finalize(
-        arguments.source_id,
+        source_id,
         _body(arguments),
-        look=f"First have a person look at the work items of media buy {arguments.media_buy_id} on source "
-        f"{arguments.source_id} in Interchange: if there are new ones for avail {arguments.avail_id}, it was done. "
+        look=f"First call list_work_items for source {source_id} and media buy {media_buy_id}: if there are new ones "
+        f"for avail {arguments.avail_id} (get_work_item tells), it was done; if not, a person looks in Interchange. "
         "Report nothing as booked before Interchange says BOOKED.",
     )
     items = _open(handoff.work_items)
-    in_the_way = _in_the_way(handoff.projection)
+    in_the_way = readiness.in_the_way(handoff.projection)
     different = differences(arguments.model_dump(include={"avail_id", "package_id"}), handoff.booking)
-    xml = handoff.cadent_request_xml
     return BookingHandoff(
-        booking=booking(arguments.source_id, handoff.booking),
+        booking=booking(source_id, handoff.booking),
         what_happened=_what_happened(handoff, items, different),
         next_step=_next_step(handoff, items, in_the_way, different),
         execution_status=handoff.execution_status,
         open_work_items=items,
         unread_work_items=_unread(handoff.work_items),
-        cadent_xml=CadentXml(present=bool(xml), xml=xml if arguments.include_cadent_xml else None),
+        cadent=_cadent(raw, whole=arguments.include_cadent),
         in_the_way=in_the_way,
         setup_not_read=handoff.projection is None or None,
-        waiting_stages=_waiting(handoff.projection),
-        projection=_object(raw.get("projection")) if arguments.include_projection else None,
+        waiting_stages=readiness.waiting_stages(handoff.projection),
+        projection=readiness.as_it_came(raw.get("projection")) if arguments.include_projection else None,
     )
 
 
@@ -165,13 +137,15 @@ def _body(arguments: FinalizeBooking) -> dict[str, Any]:
     return without_none(body)
 
 
-def _object(value: Any) -> dict[str, Any] | None:
-    """The projection as it came, unless it is no object or nested deeper than a result may be."""
-    try:
-        to_json(value)
-    except ValueError:
-        return None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+def _cadent(raw: dict[str, Any], *, whole: bool) -> Cadent:
+    """They are there although they came in a shape that cannot be shown."""
+    campaign, xml = raw.get("cadentCampaign"), raw.get("cadentRequestXml")
+    return Cadent(
+        has_campaign=bool(campaign),
+        has_request_xml=bool(xml),
+        campaign=readiness.as_it_came(campaign) if whole and campaign else None,
+        request_xml=xml if whole and isinstance(xml, str) and xml else None,
+    )
 
 
 def _creative(creative: Creative) -> dict[str, Any]:
@@ -193,7 +167,7 @@ def _open(items: list[models.WorkItem | None] | None) -> list[WorkItem] | None:
     if items is None or (items and not any(items)):
         return None
     return [
-        WorkItem(id=item.id, kind=item.kind, title=item.title, status=item.status)
+        WorkItem(work_item_id=item.id, kind=item.kind, title=item.title, status=item.status)
         for item in items
         if item is not None and item.status not in ("COMPLETED", "CANCELLED")
     ]
@@ -235,7 +209,7 @@ def _statuses(handoff: models.Handoff) -> str:
 
 
 def _next_step(
-    handoff: models.Handoff, items: list[WorkItem] | None, in_the_way: InTheWay | None, different: str
+    handoff: models.Handoff, items: list[WorkItem] | None, in_the_way: readiness.InTheWay | None, different: str
 ) -> str:
     if different:
         return STOP_AT_A_DIFFERENCE
@@ -247,61 +221,9 @@ def _next_step(
     if in_the_way:
         todo.append("An operator mends what is in_the_way of the source in Interchange.")
     if items:
-        todo.append("People do the open work items in Interchange.")
+        todo.append("People do the open work items; complete_work_item records each once a person says it is done.")
     todo.append("list_avails shows when the impressions move from held to booked.")
     return " ".join(todo)
-
-
-def _in_the_way(projection: models.Projection | None) -> InTheWay | None:
-    if projection is None:
-        return None
-    source = projection.inventory_source
-    stages = [_stage(stage) for stage in projection.lifecycle_summary if _is_obstacle(stage)]
-    well = source.status in (None, "ACTIVE") and _is_well(source.health_status) and not source.last_error
-    if well and not stages:
-        return None
-    return InTheWay(
-        source_status=source.status,
-        source_health=source.health_status,
-        last_error=source.last_error,
-        stages=stages or None,
-    )
-
-
-_DONE = ("READY", "UNSUPPORTED")
-_NORMAL = ("HITL_PENDING", "RUNTIME_INPUTS_REQUIRED")
-
-
-def _is_obstacle(stage: models.LifecycleStage) -> bool:
-    if stage.status in _DONE:
-        return False
-    return stage.status not in _NORMAL or bool(stage.missing_setup_fields_by_source or stage.issues)
-
-
-def _waiting(projection: models.Projection | None) -> dict[str, list[str]] | None:
-    waiting: dict[str, list[str]] = {}
-    for stage in projection.lifecycle_summary if projection else ():
-        if stage.status in _NORMAL and stage.stage and not _is_obstacle(stage):
-            waiting.setdefault(stage.status, []).append(stage.stage)
-    return waiting or None
-
-
-def _is_well(health: str | None) -> bool:
-    return health is None or health.upper() in ("HEALTHY", "OK")
-
-
-def _stage(stage: models.LifecycleStage) -> Stage:
-    missing = [
-        f"{field.key} ({field.label})" if field.label else field.key
-        for group in stage.missing_setup_fields_by_source
-        for field in group.fields
-    ]
-    return Stage(
-        stage=stage.stage or "unnamed stage",
-        status=stage.status,
-        missing_setup_fields=missing or None,
-        issues=stage.issues or None,
-    )
 
 
 TOOL = Tool(

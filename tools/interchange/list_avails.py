@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field, model_validator
 
 from tools.backends import Backends
-from tools.errors import AdOpsError
-from tools.fields import Moment, Page, SourceId, next_page, wire_time
+from tools.fields import Listing, Moment, SourceId, next_page, nothing_on, wire_time
 from tools.interchange import models
+from tools.interchange.sources import UnreadSource, not_read
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
 
 
 class ListAvails(Arguments):
     source_id: SourceId | None = Field(
-        default=None, description="Only this inventory source. Left out: all active modular sources."
+        default=None, description="Only this source. Left out: all active modular sources."
     )
     text: str | None = Field(
         default=None,
         max_length=255,
         pattern=r"\S",
-        description="Words that must all occur in name, description, channel or collection; case does not matter.",
+        description="Words that all occur in name, description, channel or collection, in any case.",
     )
-    min_available: int | None = Field(
-        default=None, ge=1, description="Only avails with at least this many available impressions."
-    )
+    min_available: int | None = Field(default=None, ge=1, description="Least available impressions.")
     flight_start: Moment | None = Field(
-        default=None,
-        description="Start of the campaign's flight, ISO 8601 with offset. Avails that end before it are left out.",
+        default=None, description="Campaign start, ISO 8601 with offset: without avails that end before."
     )
     flight_end: Moment | None = Field(
-        default=None,
-        description="End of the campaign's flight, ISO 8601 with offset. Avails that start after it are left out.",
+        default=None, description="Campaign end, same format: without avails that start after."
     )
     page: int = Field(default=1, ge=1, description="Page number, from 1.")
-    per_page: int = Field(default=20, ge=1, le=50, description="Avails per page.")
+    per_page: int = Field(default=10, ge=1, le=50, description="Avails per page.")
 
     @model_validator(mode="after")
     def _flight_runs_forward(self) -> ListAvails:
@@ -60,30 +54,18 @@ class Avail(Result):
     currency: str | None = None
 
 
-class UnreadSource(Result):
-    source_id: str
-    reason: str
-
-
-class Avails(Result):
-    items: list[Avail]
-    total: int = Field(description="Avails that match, on all pages, of the sources that could be read.")
-    page: Page
-    next: dict[str, Any] | None = Field(
-        default=None, description="The arguments of the next page; absent on the last one."
-    )
+class Avails(Listing[Avail]):
     not_read: list[UnreadSource] | None = Field(
         default=None, description="Sources that could not be read: their avails are missing here."
     )
-    note: str | None = Field(default=None, description="Why the list is empty, and what to try.")
 
 
 async def list_avails(arguments: ListAvails, backends: Backends) -> Avails:
     """List the avails for sale in Interchange: impressions available, held and booked, flight and CPM of each.
 
     Use it first, to find avail_id and source_id for reserve_avail, and later to see how much is held or booked.
-    Give source_id once it is known: without it every source is read, for each page. Counts are of this moment; only
-    a reservation keeps them. It changes nothing. For FreeWheel's targeting bundles, use list_inventory_packages.
+    Give source_id once it is known: without it every source is read, for each page. Counts are of this moment. For
+    FreeWheel's targeting bundles, use list_inventory_packages.
     """
     if arguments.source_id is None:
         sources, unread = await backends.interchange.list_all_avails()
@@ -96,10 +78,9 @@ async def list_avails(arguments: ListAvails, backends: Backends) -> Avails:
     more = first + arguments.per_page < len(found)
     return Avails(
         items=shown,
-        total=len(found),
-        page=Page(number=arguments.page, per_page=arguments.per_page, more=more),
+        total=None if unread else len(found),
         next=next_page(arguments, arguments.page) if more else None,
-        not_read=[_unread(source_id, error) for source_id, error in unread.items()] or None,
+        not_read=not_read(unread),
         note=None if shown else _why_empty(arguments, everything, found, some_unread=bool(unread)),
     )
 
@@ -121,22 +102,22 @@ def _matches(arguments: ListAvails, avail: models.Avail) -> bool:
 
 def _why_empty(arguments: ListAvails, everything: _Sourced, found: _Sourced, *, some_unread: bool) -> str:
     if found:
-        return f"There is nothing on page {arguments.page}: start again from page 1."
+        return nothing_on(arguments.page)
     if not everything:
         if some_unread:
             return "The sources that were read list no avails; what the others have is not known (see not_read)."
-        return "The sources that were read list no avails. Check with the person that their avails feed is connected."
+        return (
+            "No source lists avails: list_inventory_sources shows which modular sources are ACTIVE, "
+            "get_inventory_source what is in the way of one."
+        )
     most = max(avail.available_impressions for _, avail in everything)
     advice = [
         "drop words of `text`" if arguments.text else "",
         "widen the flight" if arguments.flight_start or arguments.flight_end else "",
         f"lower min_available (the most that one avail has is {most:,})" if arguments.min_available else "",
     ]
-    return f"None of {len(everything)} avails matches: {', or '.join(filter(None, advice))}."
-
-
-def _unread(source_id: str, error: AdOpsError) -> UnreadSource:
-    return UnreadSource(source_id=source_id, reason=error.message)
+    read = " that were read (see not_read)" if some_unread else ""
+    return f"None of {len(everything)} avails{read} matches: {', or '.join(filter(None, advice))}."
 
 
 def _avail(source_id: str, avail: models.Avail) -> Avail:

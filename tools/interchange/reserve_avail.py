@@ -16,22 +16,17 @@ from tools.tool import Tool, Write
 
 
 class ReserveAvail(Arguments):
-    source_id: SourceId = Field(description="Inventory source of the avail, from list_avails.")
+    source_id: SourceId = Field(description="Source of the avail, from list_avails.")
     avail_id: BodyId = Field(description="Avail to hold, from list_avails.")
-    media_buy_id: BodyId = Field(
-        description="Media buy it is for, exactly as the person or Interchange gave it (`sf_mb_...`); never invented."
-    )
-    buyer_customer_id: BuyerCustomerId = Field(description="The buyer's Interchange customer id, a number.")
+    media_buy_id: BodyId = Field(description="From list_media_buys; never invented.")
+    buyer_customer_id: BuyerCustomerId = Field(description="The media buy's, from list_media_buys.")
     requested_impressions: int = Field(ge=1, le=LARGEST_INTEGER, description="Impressions to hold.")
-    package_id: BodyId | None = Field(
-        default=None,
-        description="Package within the media buy, when the buy has several. Use the same value when finalising.",
-    )
+    package_id: BodyId | None = Field(default=None, description="Package of the media buy, from the person.")
     hold_minutes: int | None = Field(
         default=None,
         ge=1,
         le=LARGEST_INTEGER,
-        description="How long the hold is wanted, in minutes. Left out: Interchange's own default.",
+        description="Left out: Interchange's default.",
     )
 
 
@@ -45,8 +40,8 @@ async def reserve_avail(arguments: ReserveAvail, backends: Backends) -> Reservat
     """Hold impressions of one avail for a media buy, so that nobody else can take them. A hold is not a booking.
 
     Use it after list_avails, once the person has agreed to avail, amount and media buy. The hold ends by itself;
-    finalize_booking carries it further. Interchange refuses more than is available. A repeated call may
-    make a second hold, so never repeat one whose answer was lost.
+    finalize_booking carries it further, release_booking gives it up. A repeated call may make a second hold, so never
+    repeat one whose answer was lost.
     """
     answer = await backends.interchange.reserve(
         arguments.source_id,
@@ -96,7 +91,7 @@ def _next_step(answer: models.Booking, different: str) -> str:
     if answer.status == "HELD":
         return (
             "When the person agrees, call finalize_booking with the same source, avail, media buy and buyer, and with "
-            "the package_id that you gave, if you gave one."
+            "the package_id that you gave, if you gave one. release_booking gives the hold up."
         )
     if answer.status is None:
         return (

@@ -10,8 +10,20 @@ import httpx
 import pytest
 from mcp import Client
 
+from server.settings import Settings
+from server.vendors import Wire
 from tests.snapshots import answer_of
-from tests.support import Answer, answered_by, error_of, sandboxed, text_of
+from tests.support import (
+    Answer,
+    FakeTime,
+    Recorder,
+    SandboxNetwork,
+    answered_by,
+    connected,
+    error_of,
+    sandboxed,
+    text_of,
+)
 
 TOOL = "finalize_booking"
 SOURCES = "/api/v2/storefront/inventory-sources"
@@ -29,10 +41,11 @@ BODY: dict[str, Any] = {
     "availId": "avl_news_evening",
 }
 LOOK = (
-    "First have a person look at the work items of media buy sf_mb_7f3a91c204 on source northlight-cadent in "
-    "Interchange: if there are new ones for avail avl_news_evening, it was done. Report "
+    "First call list_work_items for source northlight-cadent and media buy sf_mb_7f3a91c204: if there are new ones "
+    "for avail avl_news_evening (get_work_item tells), it was done; if not, a person looks in Interchange. Report "
     "nothing as booked before Interchange says BOOKED."
 )
+PEOPLE = "People do the open work items; complete_work_item records each once a person says it is done."
 SHOWS = "list_avails shows when the impressions move from held to booked."
 
 
@@ -65,18 +78,17 @@ async def test_a_cadent_source_prepares_request_xml_and_the_impressions_stay_hel
         },
         "what_happened": "Booking 881024044 is prepared for handoff; still HELD until the upstream work succeeds and "
         "people have done 1 work item. It is not booked.",
-        "next_step": "Tell the person that it is held, not booked. People do the open work items in Interchange. "
-        + SHOWS,
+        "next_step": f"Tell the person that it is held, not booked. {PEOPLE} {SHOWS}",
         "execution_status": "PENDING_TRAFFICKING",
         "open_work_items": [
             {
-                "id": "440317005",
+                "work_item_id": "440317005",
                 "kind": "TRAFFIC_TO_CADENT",
                 "title": "Traffic Cascadia Outdoor - Spring Trail Launch to Cadent",
                 "status": "OPEN",
             }
         ],
-        "cadent_xml": {"present": True},
+        "cadent": {"has_campaign": True, "has_request_xml": True},
         "waiting_stages": {
             "RUNTIME_INPUTS_REQUIRED": ["GET_MEDIA_BUYS", "RESERVE_AVAILS", "FINALIZE_BOOKING", "RELEASE_BOOKING"],
             "HITL_PENDING": ["TRAFFIC_CAMPAIGN", "IMPORT_REPORTING"],
@@ -104,29 +116,28 @@ async def test_a_freewheel_source_makes_work_items_for_people(tmp_path: Path) ->
         },
         "what_happened": "Booking 881024044 is prepared for handoff; still HELD until the upstream work succeeds and "
         "people have done 3 work items. It is not booked.",
-        "next_step": "Tell the person that it is held, not booked. People do the open work items in Interchange. "
-        + SHOWS,
+        "next_step": f"Tell the person that it is held, not booked. {PEOPLE} {SHOWS}",
         "open_work_items": [
             {
-                "id": "440317005",
+                "work_item_id": "440317005",
                 "kind": "CONFIRM_AVAILS",
                 "title": "Confirm 2500000 impressions on FAST Channels ROS - Next Quarter",
                 "status": "OPEN",
             },
             {
-                "id": "440317006",
+                "work_item_id": "440317006",
                 "kind": "EXECUTE_UPSTREAM_BOOKING",
                 "title": "Book Cascadia Outdoor - Spring Trail Launch in FreeWheel",
                 "status": "OPEN",
             },
             {
-                "id": "440317007",
+                "work_item_id": "440317007",
                 "kind": "MAP_CREATIVE_REF",
                 "title": "Map the creative of Cascadia Outdoor - Spring Trail Launch",
                 "status": "OPEN",
             },
         ],
-        "cadent_xml": {"present": False},
+        "cadent": {"has_campaign": False, "has_request_xml": False},
         "waiting_stages": {
             "RUNTIME_INPUTS_REQUIRED": ["GET_MEDIA_BUYS", "RESERVE_AVAILS", "RELEASE_BOOKING"],
             "HITL_PENDING": ["FINALIZE_BOOKING", "SYNC_CREATIVES", "TRAFFIC_CAMPAIGN", "IMPORT_REPORTING"],
@@ -154,8 +165,8 @@ async def test_what_keeps_the_source_from_booking_is_told_apart_from_the_normal_
             }
         ],
     }
-    assert answer["open_work_items"][0] | {"id": ""} == {
-        "id": "",
+    assert answer["open_work_items"][0] | {"work_item_id": ""} == {
+        "work_item_id": "",
         "kind": "EXECUTE_UPSTREAM_BOOKING",
         "title": "Book Cascadia Outdoor - Spring Trail Launch in FreeWheel",
         "status": "BLOCKED",
@@ -163,7 +174,7 @@ async def test_what_keeps_the_source_from_booking_is_told_apart_from_the_normal_
     assert "TRAFFIC_CAMPAIGN" not in json.dumps(answer["waiting_stages"])
     assert answer["next_step"] == (
         "Tell the person that it is held, not booked. An operator mends what is in_the_way of the source in "
-        f"Interchange. People do the open work items in Interchange. {SHOWS}"
+        f"Interchange. {PEOPLE} {SHOWS}"
     )
 
 
@@ -207,15 +218,42 @@ async def test_every_body_field_of_the_handoff_is_sent_in_interchanges_spelling(
     ]
 
 
-async def test_the_cadent_xml_comes_only_when_asked_for(tmp_path: Path) -> None:
+async def test_the_cadent_campaign_and_xml_come_only_when_asked_for(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, network):
         await hold(client)
-        answer = answer_of(TOOL, await client.call_tool(TOOL, {**IDS, "include_cadent_xml": True}))
-    assert answer["cadent_xml"]["present"] is True
-    assert answer["cadent_xml"]["xml"].startswith(
+        answer = answer_of(TOOL, await client.call_tool(TOOL, {**IDS, "include_cadent": True}))
+    cadent = answer["cadent"]
+    assert cadent.keys() == {"has_campaign", "has_request_xml", "campaign", "request_xml"}
+    assert (cadent["campaign"]["externalId"], cadent["campaign"]["lines"][0]["impressions"]) == (
+        "sf_mb_7f3a91c204/default",
+        500_000,
+    )
+    assert cadent["request_xml"].startswith(
         '<CampaignRequest version="2.4" sender="interchange"><Campaign externalId="sf_mb_7f3a91c204/default"'
     )
     assert network.interchange.sent()[1:] == [finalization("northlight-cadent")]
+
+
+@pytest.mark.parametrize("ids", [IDS, CTV, LIVE], ids=["cadent", "freewheel", "freewheel with gaps"])
+async def test_what_an_agent_reads_is_at_most_a_tenth_of_what_interchange_sends(
+    tmp_path: Path, ids: dict[str, Any]
+) -> None:
+    network = SandboxNetwork(FakeTime(), tmp_path)
+    interchange = httpx.ASGITransport(network.sandbox.interchange())
+    bodies: list[str] = []
+
+    async def keep_the_body(request: httpx.Request) -> httpx.Response:
+        answer = await interchange.handle_async_request(request)
+        await answer.aread()
+        bodies.append(answer.text)
+        return answer
+
+    wire = Wire({"interchange": Recorder(keep_the_body)}, network.time.timing)
+    async with connected(wire, Settings(environment="sandbox", data_dir=tmp_path)) as client:
+        await hold(client, ids, 2_000_000)
+        result = await client.call_tool(TOOL, ids)
+    assert answer_of(TOOL, result)["booking"]["status"] == "HELD"
+    assert len(text_of(result)) * 10 <= len(bodies[-1])
 
 
 REFUSED: list[tuple[dict[str, Any], str, str, str]] = [
@@ -250,7 +288,7 @@ async def test_a_hold_of_another_package_or_one_that_is_over_cannot_be_finalised
         network.time.moment += 60
         over = error_of(await client.call_tool(TOOL, IDS))
     assert (other["code"], over["code"]) == ("not_found", "refused")
-    assert "Finalising also needs a hold of exactly these ids (reserve_avail)." in other["next_step"]
+    assert "Finalising and releasing also need a hold or booking of exactly these ids" in other["next_step"]
     assert "expired at 2026-11-22T12:01:00Z; reserve the avail again" in over["message"]
 
 
@@ -269,7 +307,7 @@ async def test_a_hold_of_another_package_or_one_that_is_over_cannot_be_finalised
         ({"buyer_customer_id": 2**53}, "`buyer_customer_id`: Input should be less than or equal to 9007199254740991"),
         ({"campaign_name": 5}, "`campaign_name`: Input should be a valid string"),
         ({"include_projection": "true"}, "`include_projection`: Input should be a valid boolean"),
-        ({"include_cadent_xml": 1}, "`include_cadent_xml`: Input should be a valid boolean"),
+        ({"include_cadent": 1}, "`include_cadent`: Input should be a valid boolean"),
         ({"creative": "CCM-1"}, "`creative`: Input should be an object"),
         ({"creative": {"duration": 30}}, "`creative.duration`: Input should be a valid string"),
         ({"creative": {"other": []}}, "`creative.other`: Input should be an object"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -58,7 +59,7 @@ async def test_the_least_answer_is_read_bare_and_in_its_envelope(payload: dict[s
         "It is not booked.",
         "next_step": HELD_NEXT,
         "open_work_items": [],
-        "cadent_xml": {"present": False},
+        "cadent": {"has_campaign": False, "has_request_xml": False},
     }
 
 
@@ -148,12 +149,12 @@ async def test_statuses_that_contradict_each_other_are_not_reported_as_booked(le
 
 
 OPEN = {"id": "9", "kind": "GENERAL", "title": "Look", "status": "OPEN"}
-
+SHOWN = {"work_item_id": "9", "kind": "GENERAL", "title": "Look", "status": "OPEN"}
 
 ITEMS: list[tuple[Any, Any]] = [
-    ([{**OPEN, "payload": {}}], [OPEN]),
+    ([{**OPEN, "payload": {}}], [SHOWN]),
     ([{}], [{}]),
-    ([{"id": 9, "kind": None, "title": ["x"], "status": "BLOCKED"}], [{"id": "9", "status": "BLOCKED"}]),
+    ([{"id": 9, "kind": None, "title": ["x"], "status": "BLOCKED"}], [{"work_item_id": "9", "status": "BLOCKED"}]),
     ([{**OPEN, "status": "COMPLETED"}, {**OPEN, "status": "CANCELLED"}], []),
     ([5, None, "item"], None),
     ("none", None),
@@ -172,7 +173,7 @@ async def test_work_items_of_any_shape_never_hide_the_booking(items: Any, shown:
 @pytest.mark.parametrize("odd", [5, None, "item", []])
 async def test_an_odd_work_item_does_not_hide_the_others(odd: Any) -> None:
     answer = await finalized({**ANSWER, "workItems": [OPEN, odd]})
-    assert answer["open_work_items"] == [OPEN]
+    assert answer["open_work_items"] == [SHOWN]
     assert answer["unread_work_items"] == 1
 
 
@@ -216,7 +217,24 @@ async def test_what_is_not_stated_of_the_source_is_not_in_the_way(source: dict[s
     assert "in_the_way" not in answer
 
 
-@pytest.mark.parametrize("xml", [None, "", "<CampaignRequest/>"])
-async def test_the_presence_of_request_xml_is_told_as_it_is(xml: str | None) -> None:
-    answer = await finalized({**ANSWER, "cadentRequestXml": xml}, include_cadent_xml=True)
-    assert answer["cadent_xml"] == {"present": bool(xml), **({} if xml is None else {"xml": xml})}
+CAMPAIGN: dict[str, Any] = {"externalId": "m/p", "lines": [{"cpm": None}]}
+DEEP: dict[str, Any] = json.loads('{"in":' * 300 + "{}" + "}" * 300)
+
+
+@pytest.mark.parametrize(
+    ("campaign", "xml", "told", "whole"),
+    [
+        (None, None, (False, False), {}),
+        ({}, "", (False, False), {}),
+        (CAMPAIGN, "<CampaignRequest/>", (True, True), {"campaign": CAMPAIGN, "request_xml": "<CampaignRequest/>"}),
+        ([CAMPAIGN], ["<CampaignRequest/>"], (True, True), {}),
+        (DEEP, None, (True, False), {}),
+    ],
+)
+async def test_what_there_is_for_cadent_is_told_as_it_is_and_shown_when_asked_for(
+    campaign: Any, xml: Any, told: tuple[bool, bool], whole: dict[str, Any]
+) -> None:
+    payload = {**ANSWER, "cadentCampaign": campaign, "cadentRequestXml": xml}
+    has = dict(zip(("has_campaign", "has_request_xml"), told, strict=True))
+    assert (await finalized(payload))["cadent"] == has
+    assert (await finalized(payload, include_cadent=True))["cadent"] == {**has, **whole}

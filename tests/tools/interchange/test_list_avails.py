@@ -10,6 +10,7 @@ import pytest
 
 from tests.snapshots import answer_of
 from tests.support import answered_by, error_of, sandboxed, text_of
+from tests.tokens import tokens
 
 TOOL = "list_avails"
 SOURCES = "/api/v2/storefront/inventory-sources"
@@ -45,7 +46,6 @@ async def test_the_avails_of_a_source_are_listed_with_counts_flight_and_price(
             }
         ],
         "total": 12,
-        "page": {"number": 2, "per_page": 1, "more": True},
         "next": {"source_id": CADENT, "per_page": 1, "page": 3},
     }
     assert network.interchange.sent() == [products_of(CADENT)]
@@ -63,8 +63,8 @@ async def test_without_a_source_every_active_modular_source_is_read(tmp_path: Pa
     async with sandboxed(tmp_path) as (client, network):
         answer = answer_of(TOOL, await client.call_tool(TOOL, {"per_page": 50}))
     assert [item["source_id"] for item in answer["items"]] == [CADENT] * 12 + [CTV] * 16 + [LIVE] * 12
-    assert (answer["total"], answer["page"]["more"]) == (40, False)
-    assert not {"next", "not_read", "note"} & answer.keys()
+    assert (answer["total"], answer["next"]) == (40, None)
+    assert not {"not_read", "note"} & answer.keys()
     assert network.interchange.sent() == [("GET", SOURCES, None), *map(products_of, (CADENT, CTV, LIVE))]
 
 
@@ -84,9 +84,16 @@ async def test_following_next_gives_every_avail_once(tmp_path: Path, arguments: 
         while following is not None:
             answer = answer_of(TOOL, await client.call_tool(TOOL, following))
             seen += [item["avail_id"] for item in answer["items"]]
-            following = answer.get("next")
-            assert answer["page"]["more"] is (following is not None)
+            following = answer["next"]
     assert len(seen) == len(set(seen)) == total
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 4])
+async def test_a_page_of_the_default_length_costs_little(tmp_path: Path, page: int) -> None:
+    async with sandboxed(tmp_path) as (client, _):
+        result = await client.call_tool(TOOL, {"page": page})
+    assert len(answer_of(TOOL, result)["items"]) == 10
+    assert tokens(text_of(result)) < 1_300
 
 
 ALL_LIVE_IN_THE_FIRST_DAYS_OF_DECEMBER = [
@@ -146,7 +153,7 @@ async def test_filters_narrow_the_list(tmp_path: Path, arguments: dict[str, Any]
             0,
             "None of 16 avails matches: lower min_available (the most that one avail has is 41,000,000).",
         ),
-        ({"page": 3}, 40, "There is nothing on page 3: start again from page 1."),
+        ({"page": 5}, 40, "There is nothing on page 5: start again from page 1."),
     ],
 )
 async def test_an_empty_list_says_why_and_what_to_try(
@@ -154,8 +161,7 @@ async def test_an_empty_list_says_why_and_what_to_try(
 ) -> None:
     async with sandboxed(tmp_path) as (client, _):
         answer = answer_of(TOOL, await client.call_tool(TOOL, arguments))
-    assert (answer["items"], answer["total"], answer["note"]) == ([], total, note)
-    assert "next" not in answer
+    assert answer == {"environment": "sandbox", "items": [], "total": total, "next": None, "note": note}
 
 
 @pytest.mark.parametrize(
@@ -277,7 +283,7 @@ async def test_products_are_read_in_every_envelope(answer: Any) -> None:
     assert answer_of(TOOL, result)["items"] == [{"source_id": "one", **AVAIL}]
 
 
-async def test_a_source_that_cannot_be_read_is_named_beside_those_that_can() -> None:
+async def test_a_source_that_cannot_be_read_is_named_beside_those_that_can_and_leaves_no_total() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path == SOURCES:
             return httpx.Response(200, json=SOURCE_LIST)
@@ -290,11 +296,31 @@ async def test_a_source_that_cannot_be_read_is_named_beside_those_that_can() -> 
     assert answer_of(TOOL, result) == {
         "environment": "live",
         "items": [{"source_id": "two", **AVAIL}],
-        "total": 1,
-        "page": {"number": 1, "per_page": 20, "more": False},
+        "next": None,
         "not_read": [{"source_id": "one", "reason": 'Interchange answered 403 FORBIDDEN: "not entitled".'}],
     }
     assert recorders["interchange"].sent() == [("GET", SOURCES, None), products_of("one"), products_of("two")]
+
+
+@pytest.mark.parametrize(
+    ("products", "note"),
+    [
+        ([], "The sources that were read list no avails; what the others have is not known (see not_read)."),
+        ([PRODUCT], "None of 1 avails that were read (see not_read) matches: drop words of `text`."),
+    ],
+)
+async def test_an_empty_list_does_not_speak_for_sources_that_could_not_be_read(
+    products: list[dict[str, Any]], note: str
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == SOURCES:
+            return httpx.Response(200, json=SOURCE_LIST)
+        return httpx.Response(403) if "/one/" in request.url.path else httpx.Response(200, json=products)
+
+    async with answered_by({"interchange": answer}) as (client, _):
+        told = answer_of(TOOL, await client.call_tool(TOOL, {"text": "zeppelin"}))
+    assert (told["items"], told["note"]) == ([], note)
+    assert "total" not in told
 
 
 async def test_when_no_source_can_be_read_the_call_fails() -> None:
@@ -307,11 +333,15 @@ async def test_when_no_source_can_be_read_the_call_fails() -> None:
     assert error_of(result)["next_step"].startswith("A person asks Interchange for the entitlement")
 
 
-async def test_sources_without_avails_are_told_apart_from_filters_that_match_nothing() -> None:
-    async with answered_by({"interchange": lambda _: httpx.Response(200, json={"products": []})}) as (client, _):
-        answer = answer_of(TOOL, await client.call_tool(TOOL, {"source_id": "one", "text": "news"}))
+@pytest.mark.parametrize(("arguments", "payload"), [({"source_id": "one"}, {"products": []}), ({}, SOURCE_LIST[1:3])])
+async def test_sources_without_avails_are_told_apart_from_filters_that_match_nothing(
+    arguments: dict[str, Any], payload: Any
+) -> None:
+    async with answered_by({"interchange": lambda _: httpx.Response(200, json=payload)}) as (client, _):
+        answer = answer_of(TOOL, await client.call_tool(TOOL, {**arguments, "text": "news"}))
     assert answer["note"] == (
-        "The sources that were read list no avails. Check with the person that their avails feed is connected."
+        "No source lists avails: list_inventory_sources shows which modular sources are ACTIVE, get_inventory_source "
+        "what is in the way of one."
     )
 
 

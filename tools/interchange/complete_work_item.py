@@ -1,0 +1,128 @@
+"""Complete a work item that a person has done (Interchange: CompleteInventorySourceWorkItemBody)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from tools.backends import Backends
+from tools.fields import SourceId
+from tools.interchange import models
+from tools.interchange.bookings import without_none
+from tools.interchange.work_items import (
+    Note,
+    Results,
+    WorkItem,
+    WorkItemId,
+    departures,
+    encoded,
+    fields,
+)
+from tools.replies import STOP_AT_A_DIFFERENCE, printable
+from tools.schema import Arguments, Result
+from tools.tool import Tool, Write
+
+
+class CompleteWorkItem(Arguments):
+    source_id: SourceId = Field(description="From list_work_items.")
+    work_item_id: WorkItemId = Field(description="From list_work_items.")
+    result: Results | None = Field(
+        default=None,
+        description="What the person reports, under the keys of its required_result_fields (get_work_item); never "
+        "made up.",
+    )
+    notes: Note | None = Field(default=None, description="Who did it, and what else the history should say.")
+
+
+class CompletedItem(WorkItem):
+    result: dict[str, Any] | None = None
+    completed_at: str | None = None
+    completed_by: str | None = None
+
+
+class CompletedWorkItem(Result):
+    item: CompletedItem
+    completed_by_this_call: bool | None = Field(
+        default=None, description="False: it was COMPLETED before. Absent: Interchange did not say."
+    )
+    what_happened: str
+    next_step: str
+
+
+async def complete_work_item(arguments: CompleteWorkItem, backends: Backends) -> CompletedWorkItem:
+    """Record in Interchange that a person has done the work of a work item.
+
+    Use it only once a person says that the work is done, with the results they report: it does no work itself. It
+    cannot be undone, and Interchange may act on it, such as turning a hold into a booking. For progress or a blocker
+    use update_work_item. Completing again changes nothing.
+    """
+    source_id, item_id = arguments.source_id, arguments.work_item_id
+    answer = await backends.interchange.complete_work_item(
+        source_id,
+        item_id,
+        without_none({"result": arguments.result, "notes": arguments.notes}),
+        look=f"First call get_work_item for work item {item_id} of source {source_id}: if its status is COMPLETED, it "
+        "is done.",
+    )
+    # a completion that was there before keeps the result of then
+    given = None if answer.changed is False else arguments.result
+    different = departures({"id": item_id, "status": "COMPLETED"}, given, answer.item)
+    return CompletedWorkItem(
+        item=_item(source_id, answer.item),
+        completed_by_this_call=answer.changed,
+        what_happened=_what_happened(arguments, answer, different),
+        next_step=_next_step(source_id, answer.item, different),
+    )
+
+
+def _item(source_id: str, item: models.WorkItem) -> CompletedItem:
+    return CompletedItem(
+        **fields(source_id, item),
+        result=item.result if encoded(item.result) is not None else None,
+        completed_at=item.completed_at,
+        completed_by=item.completed_by,
+    )
+
+
+def _what_happened(arguments: CompleteWorkItem, answer: models.ChangedWorkItem, different: str) -> str:
+    item_id, item = arguments.work_item_id, answer.item
+    by = f" by {printable(item.completed_by, limit=80)}" if item.completed_by else ""
+    at = f" at {printable(item.completed_at, limit=40)}" if item.completed_at else ""
+    if answer.changed:
+        told = [f"Interchange says that this call completed work item {item_id}."]
+    elif answer.changed is False:
+        told = [f"Work item {item_id} was completed before{by}{at}; this call changed nothing."]
+        if arguments.result or arguments.notes:
+            told.append("What was given now is not recorded.")
+    elif item.status == "COMPLETED":
+        told = [f"Work item {item_id} is COMPLETED{by}{at}; Interchange did not say whether this call did it."]
+    else:
+        told = [f"Interchange accepted the call and did not say whether it completed work item {item_id}."]
+    if arguments.result and answer.changed is not False and item.result is None:
+        told.append("The answer does not state the result, so it is unconfirmed.")
+    if different:
+        told.append(different)
+    return " ".join(told)
+
+
+def _next_step(source_id: str, item: models.WorkItem, different: str) -> str:
+    if different:
+        return STOP_AT_A_DIFFERENCE
+    if item.status is None:
+        return "Call get_work_item to see its status before anything is reported as done."
+    return (
+        "Do not report anything as booked on this: what the completion set off is not in this answer. list_avails for "
+        f"source {source_id} shows whether held impressions became booked, list_work_items what is left to do."
+    )
+
+
+TOOL = Tool(
+    name="complete_work_item",
+    title="Complete a work item",
+    arguments=CompleteWorkItem,
+    result=CompletedWorkItem,
+    effect=Write(destructive=True, repeatable=True),
+    vendors=frozenset({"interchange"}),
+    handler=complete_work_item,
+)

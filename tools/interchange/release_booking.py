@@ -1,0 +1,99 @@
+"""Give up a hold or a booking (Interchange: `POST .../bookings/release`, ReleaseModularInventoryBookingBody)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tools.backends import Backends
+from tools.fields import BodyId, BuyerCustomerId, SourceId
+from tools.interchange import models
+from tools.interchange.bookings import Booking, booking, state, without_none
+from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
+from tools.schema import Arguments, Result
+from tools.tool import Tool, Write
+
+
+class ReleaseBooking(Arguments):
+    source_id: SourceId = Field(description="Inventory source, as in reserve_avail.")
+    media_buy_id: BodyId = Field(description="Media buy, as in reserve_avail.")
+    buyer_customer_id: BuyerCustomerId = Field(description="The buyer, as in reserve_avail.")
+    avail_id: BodyId = Field(description="Avail, as in reserve_avail.")
+    package_id: BodyId | None = Field(default=None, description="Give it exactly when reserve_avail had it.")
+
+
+class Release(Result):
+    booking: Booking
+    what_happened: str
+    next_step: str
+
+
+async def release_booking(arguments: ReleaseBooking, backends: Backends) -> Release:
+    """Give up one hold (HELD becomes RELEASED) or cancel one booking (BOOKED becomes CANCELLED) in Interchange.
+
+    Destructive: first confirm with the person which impressions are given up, as others can take them at once. Of
+    several holds with the same ids it ends one, picked by Interchange: look at list_avails before the next. Never
+    repeat a call whose answer was lost.
+    """
+    source_id, avail_id, media_buy_id = arguments.source_id, arguments.avail_id, arguments.media_buy_id
+    answer = await backends.interchange.release(
+        source_id,
+        without_none(
+            {
+                "mediaBuyId": media_buy_id,
+                "packageId": arguments.package_id,
+                "buyerCustomerId": arguments.buyer_customer_id,
+                "availId": avail_id,
+            }
+        ),
+        look=f"First call list_avails for source {source_id} and compare the held and booked impressions of avail "
+        f"{avail_id} with what they were, and list_work_items with media_buy_id {media_buy_id} to see what became of "
+        "its work; what they leave open a person looks up in Interchange.",
+    )
+    different = differences(arguments.model_dump(include={"avail_id", "package_id"}), answer)
+    return Release(
+        booking=booking(source_id, answer),
+        what_happened=_what_happened(answer, different),
+        next_step=STOP_AT_A_DIFFERENCE if different else _next_step(source_id, answer),
+    )
+
+
+def _what_happened(answer: models.Booking, different: str) -> str:
+    named = f"booking {printable(answer.booking_id, limit=80)}"
+    count = answer.requested_impressions
+    if count is not None:
+        named += f" ({count:,} impression{'' if count == 1 else 's'})"
+    if answer.status == "RELEASED":
+        told = f"Interchange reports {named} as RELEASED: it is no longer held."
+    elif answer.status == "CANCELLED":
+        told = f"Interchange reports {named} as CANCELLED: it is no longer booked there."
+    else:
+        told = f"Interchange answered for {named}: {state(answer)}. Nothing here says that it was given up."
+    return f"{told} {different}" if different else told
+
+
+def _next_step(source_id: str, answer: models.Booking) -> str:
+    if answer.status not in ("RELEASED", "CANCELLED"):
+        return (
+            f"Tell the person this, and call list_avails for source {source_id} to see whether the held or booked "
+            "impressions fell, before anything is sent again."
+        )
+    todo = [
+        f"list_avails for source {source_id} shows what is available again.",
+        "Whether Interchange cancels the booking's work items is not documented: list_work_items shows those left.",
+    ]
+    if answer.status == "CANCELLED":
+        todo.append("People also cancel what was booked upstream: nothing here says that it was.")
+    else:
+        todo.append("If the handoff was prepared, people also stop what was begun upstream.")
+    return " ".join(todo)
+
+
+TOOL = Tool(
+    name="release_booking",
+    title="Release a hold or booking",
+    arguments=ReleaseBooking,
+    result=Release,
+    effect=Write(destructive=True),
+    vendors=frozenset({"interchange"}),
+    handler=release_booking,
+)

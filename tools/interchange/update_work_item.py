@@ -1,0 +1,147 @@
+"""Take up, hand over, block or annotate a work item (Interchange: UpdateInventorySourceWorkItemBody)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from tools.backends import Backends
+from tools.fields import BodyId, SourceId
+from tools.interchange import models
+from tools.interchange.bookings import without_none
+from tools.interchange.work_items import (
+    Note,
+    Results,
+    WorkItem,
+    WorkItemId,
+    departures,
+    fields,
+    next_move,
+    state,
+    unconfirmed,
+)
+from tools.replies import STOP_AT_A_DIFFERENCE, printable
+from tools.schema import Arguments, Result
+from tools.tool import Tool, Write
+from tools.updates import Change, changes
+
+
+class UpdateWorkItem(Arguments):
+    source_id: SourceId = Field(description="From list_work_items.")
+    work_item_id: WorkItemId = Field(description="From list_work_items.")
+    status: Literal["OPEN", "IN_PROGRESS", "BLOCKED"] | None = Field(
+        default=None, description="BLOCKED needs blocked_reason; the others clear it."
+    )
+    blocked_reason: Note | None = Field(default=None, description="What blocks it, for the person who looks next.")
+    assigned_to: BodyId | None = Field(default=None, description="Who does it now, as the person names them.")
+    unassign: bool = Field(default=False, description="Leave it to nobody.")
+    result: Results | None = Field(
+        default=None,
+        description="Intermediate results, keys in Interchange's spelling. Whether they are merged into those there or "
+        "replace them is not documented.",
+    )
+    notes: Note | None = Field(default=None, description="A note for the item's history.")
+
+    @model_validator(mode="after")
+    def _names_a_change(self) -> UpdateWorkItem:
+        if (self.status == "BLOCKED") != (self.blocked_reason is not None):
+            raise ValueError("status BLOCKED and blocked_reason go together: give both, or neither")
+        if self.unassign and self.assigned_to is not None:
+            raise ValueError("give assigned_to or unassign, and not both")
+        if not (self.status or self.assigned_to or self.unassign or self.result or self.notes):
+            raise ValueError("name something to change: status, assigned_to, unassign, result or notes")
+        return self
+
+
+class UpdatedWorkItem(Result):
+    item: WorkItem
+    changes: list[Change] = Field(description="What differs from just before the update; empty is nothing.")
+    unconfirmed: list[str] | None = Field(default=None, description="What was asked for and the answer does not state.")
+    what_happened: str
+    next_step: str
+
+
+async def update_work_item(arguments: UpdateWorkItem, backends: Backends) -> UpdatedWorkItem:
+    """Change who does a work item, its status, or what is recorded on it so far.
+
+    Use it when the person says so: to take work up, hand it over, block or unblock it. To close work that is done use
+    complete_work_item, never this. Each call adds to the item's history. Answers with what changed.
+    """
+    source_id, item_id = arguments.source_id, arguments.work_item_id
+    before = await backends.interchange.work_item(source_id, item_id)
+    answer = await backends.interchange.update_work_item(
+        source_id,
+        item_id,
+        _body(arguments),
+        look=f"First call get_work_item for work item {item_id} of source {source_id}: its state and history show "
+        "whether the update was made.",
+    )
+    asked = {"id": item_id, **_asked(arguments)}
+    different = departures(asked, arguments.result, answer.item)
+    silent = unconfirmed(asked, arguments.result, answer.item) + (["notes"] if arguments.notes else [])
+    changed = _changes(before.item, answer.item)
+    return UpdatedWorkItem(
+        item=WorkItem(**fields(source_id, answer.item)),
+        changes=changed,
+        unconfirmed=silent or None,
+        what_happened=_what_happened(item_id, answer.item, changed, silent, different),
+        next_step=_next_step(answer.item, silent, different),
+    )
+
+
+def _asked(arguments: UpdateWorkItem) -> dict[str, str | None]:
+    """What the item is to hold afterwards, by its field names; None is nothing."""
+    asked: dict[str, str | None] = {}
+    if arguments.status:
+        asked |= {"status": arguments.status, "blocked_reason": arguments.blocked_reason}
+    if arguments.assigned_to or arguments.unassign:
+        asked["assigned_to"] = arguments.assigned_to
+    return asked
+
+
+def _body(arguments: UpdateWorkItem) -> dict[str, Any]:
+    asked = {to_camel(name): value for name, value in _asked(arguments).items()}
+    return {**asked, **without_none({"result": arguments.result, "notes": arguments.notes})}
+
+
+def _changes(before: models.WorkItem, after: models.WorkItem) -> list[Change]:
+    """A result that is gone shows as one: whether an update merges or replaces them is not documented."""
+    now = state(after)
+    if after.result is not None:
+        now = {**{name: None for name in state(before) if name.startswith("result.")}, **now}
+    return changes(state(before), now)
+
+
+def _what_happened(
+    item_id: str, item: models.WorkItem, changed: list[Change], silent: list[str], different: str
+) -> str:
+    status = f": it is {printable(item.status, limit=40)}" if item.status else ", and did not state its status"
+    told = [f"Interchange accepted the update of work item {item_id}{status}."]
+    if not changed:
+        told.append("Nothing that the answer states differs from before.")
+    if silent:
+        told.append(f"Unconfirmed, because the answer does not state it: {', '.join(silent)}.")
+    if different:
+        told.append(different)
+    return " ".join(told)
+
+
+def _next_step(item: models.WorkItem, silent: list[str], different: str) -> str:
+    if different:
+        return STOP_AT_A_DIFFERENCE
+    if silent:
+        return "Call get_work_item to see what is unconfirmed: the item itself, and its history for notes."
+    return next_move(item)
+
+
+TOOL = Tool(
+    name="update_work_item",
+    title="Update a work item",
+    arguments=UpdateWorkItem,
+    result=UpdatedWorkItem,
+    effect=Write(destructive=True),
+    vendors=frozenset({"interchange"}),
+    handler=update_work_item,
+)
