@@ -2,116 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field
 
 from tools.backends import Backends
 from tools.fields import BodyId, FreeWheelId, Name, Prose
 from tools.freewheel.models import ProposedInsertionOrder
+from tools.freewheel.proposals import MOST_CAPS, Budget, FrequencyCap, ProposedIo, body, proposed_io, same_text
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 
 
-class FrequencyCap(Arguments):
-    value: int = Field(ge=1, description="How often at most.")
-    type: Literal["IMPRESSION", "PACKAGE"] = Field(description="What is counted.")
-    scope: Literal["TIME", "STREAM", "CAMPAIGN", "ASSET", "SITE_SECTION"] = Field(description="Within what.")
-    period: int | None = Field(
-        default=None,
-        ge=1,
-        description="Length of the period; with scope TIME required, with others refused. FreeWheel states no unit; "
-        "its v3 API counts minutes (1440 is a day).",
-    )
-
-    @model_validator(mode="after")
-    def _period_goes_with_time(self) -> FrequencyCap:
-        if self.scope == "TIME" and self.period is None:
-            raise ValueError("scope TIME needs period")
-        if self.scope != "TIME" and self.period is not None:
-            raise ValueError(f"period goes with scope TIME only, not with {self.scope}")
-        return self
-
-
-class Budget(Arguments):
-    budget_model: Literal["CURRENCY_TARGET", "IMPRESSION_TARGET"] = Field(description="What the order aims at.")
-    currency: float | None = Field(
-        default=None,
-        gt=0,
-        description="Amount of money in the network's currency; with CURRENCY_TARGET only, and required there.",
-    )
-    impression: int | None = Field(
-        default=None, ge=1, description="Impressions; with IMPRESSION_TARGET only, and required there."
-    )
-    over_delivery: float | None = Field(
-        default=None, ge=0, description="Over-delivery in percent. Left out, the network's default applies."
-    )
-    over_delivery_type: Literal["CUSTOM", "DEFAULT"] | None = Field(
-        default=None, description="CUSTOM goes with over_delivery; DEFAULT excludes it."
-    )
-
-    @field_validator("budget_model", mode="before")
-    @classmethod
-    def _evergreen_is_read_only(cls, value: Any) -> Any:
-        if value == "EVERGREEN":
-            raise ValueError(
-                "FreeWheel only reports EVERGREEN and does not take it in a create: use CURRENCY_TARGET or "
-                "IMPRESSION_TARGET, or leave budget out"
-            )
-        return value
-
-    @model_validator(mode="after")
-    def _goal_fits_the_model(self) -> Budget:
-        goals = {"CURRENCY_TARGET": "currency", "IMPRESSION_TARGET": "impression"}
-        for model, goal in goals.items():
-            given = getattr(self, goal) is not None
-            if self.budget_model == model and not given:
-                raise ValueError(f"{model} needs {goal}")
-            if self.budget_model != model and given:
-                raise ValueError(f"{goal} goes with {model} only, not with {self.budget_model}")
-        if self.over_delivery_type == "DEFAULT" and self.over_delivery is not None:
-            raise ValueError(
-                "over_delivery_type DEFAULT makes FreeWheel silently ignore over_delivery: use CUSTOM, or leave "
-                "over_delivery out"
-            )
-        if self.over_delivery_type == "CUSTOM" and self.over_delivery is None:
-            raise ValueError("over_delivery_type CUSTOM needs over_delivery")
-        return self
-
-
 class CreateProposedIo(Arguments):
-    external_id: BodyId = Field(
-        description="Your own key of this order (CRM opportunity, order number). Take one that is new: "
-        "whether FreeWheel refuses a second one is not documented.",
-    )
-    name: Name = Field(description="Name of the order.")
+    external_id: BodyId = Field(description="Your own key, as in the CRM; a new one.")
+    name: Name = Field(description="Order name.")
     description: Prose | None = Field(default=None, description="Free text.")
     campaign_id: FreeWheelId | None = Field(
-        default=None, description="FreeWheel campaign to create it under, when the network wants one."
+        default=None, description="Campaign to put it under, where required; the person knows."
     )
-    brand_id: FreeWheelId | None = Field(default=None, description="FreeWheel brand id of the advertiser.")
-    probability_of_close: int | None = Field(
-        default=None, ge=0, le=100, description="Chance in percent that the contract closes."
-    )
-    budget: Budget | None = Field(default=None, description="Goal of the order.")
+    brand_id: FreeWheelId | None = Field(default=None, description="The advertiser's brand.")
+    probability_of_close: int | None = Field(default=None, ge=0, le=100, description="Percent.")
+    budget: Budget | None = Field(default=None, description="Its goal.")
     frequency_caps: list[FrequencyCap] | None = Field(
-        default=None, min_length=1, max_length=3, description="At most three caps."
+        default=None, min_length=1, max_length=MOST_CAPS, description="Delivery caps."
     )
-    assigned_user_ids: list[FreeWheelId] | None = Field(
-        default=None, min_length=1, max_length=100, description="FreeWheel ids of the users to assign."
-    )
-
-
-class ProposedIo(Result):
-    id: int = Field(description="Proposed IO id.")
-    external_id: str | None = None
-    name: str | None = None
-    proposed_io_status: str | None = Field(default=None, description="PROPOSED, COMPLETED or LOST.")
-    description: str | None = None
-    brand_id: int | None = None
-    probability_of_close: int | None = None
-    created_at: str | None = None
+    assigned_user_ids: list[FreeWheelId] | None = Field(default=None, min_length=1, description="FreeWheel user ids.")
 
 
 class CreatedProposedIo(Result):
@@ -123,20 +38,20 @@ class CreatedProposedIo(Result):
 async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) -> CreatedProposedIo:
     """Create a proposed insertion order in FreeWheel: the proposal that a seller works on until it closes.
 
-    It books and holds no inventory: for that, use list_avails and reserve_avail. A repeated call may create a
-    second order, even with the same external_id, so never repeat one whose answer was lost. Ask the person for the
-    ids of brands, campaigns and users. The rules of budget and caps are checked before anything is sent.
+    It holds and books no inventory: for that, use reserve_avail. A repeated call may create a second order, even with
+    the same external_id, so never repeat one whose answer was lost. Brand ids come from list_proposed_ios, user ids
+    from get_proposed_io (the advertiser's other orders), or from the person.
     """
     order = await backends.freewheel.create_proposed_insertion_order(
-        _body(arguments),
+        body(arguments.model_dump(mode="json", exclude_none=True, exclude={"campaign_id"})),
         campaign_id=arguments.campaign_id,
-        look=f"First have a person look in FreeWheel, under Proposed IOs, for external_id "
-        f"{printable(arguments.external_id, limit=100)}: "
-        "if it is there, the write was done.",
+        look=f"First call list_proposed_ios with external_id {printable(arguments.external_id, limit=100)} as `text`, "
+        "to the end: if it is there, the write was done; if it is not there a minute later either, the same call may "
+        "be made again.",
     )
     different = _different(arguments, order)
     return CreatedProposedIo(
-        proposed_io=_proposed_io(order),
+        proposed_io=proposed_io(order),
         what_happened=f"FreeWheel created proposed IO {order.id}"
         + (f" under campaign {arguments.campaign_id}" if arguments.campaign_id else "")
         + ". It is a proposal: no inventory is held or booked by it."
@@ -148,25 +63,10 @@ async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) ->
 
 
 def _different(arguments: CreateProposedIo, order: ProposedInsertionOrder) -> str:
-    asked = {"external_id": arguments.external_id, "brand_id": arguments.brand_id, "proposed_io_status": "PROPOSED"}
+    asked: dict[str, object] = {"brand_id": arguments.brand_id, "proposed_io_status": "PROPOSED"}
+    if not same_text(order.external_id, arguments.external_id):
+        asked = {"external_id": arguments.external_id, **asked}
     return differences(asked, order)
-
-
-def _body(arguments: CreateProposedIo) -> dict[str, Any]:
-    """The body in FreeWheel's own spelling; what was left out is not sent."""
-    body = arguments.model_dump(
-        mode="json", exclude_none=True, exclude={"campaign_id", "frequency_caps", "assigned_user_ids"}
-    )
-    if arguments.frequency_caps:
-        caps = [cap.model_dump(mode="json", exclude_none=True) for cap in arguments.frequency_caps]
-        body["delivery"] = {"frequency_caps": caps}
-    if arguments.assigned_user_ids:
-        body["assignments"] = {"users": [{"id": user} for user in arguments.assigned_user_ids]}
-    return body
-
-
-def _proposed_io(order: ProposedInsertionOrder) -> ProposedIo:
-    return ProposedIo(**order.model_dump(include=set(ProposedIo.model_fields)))
 
 
 TOOL = Tool(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from tools.backends import Backends
-from tools.fields import Moment, Page, next_page, wire_time
-from tools.freewheel.models import InventoryPackage, InventoryPackagePage
+from tools.fields import Listing, Moment, next_page, nothing_on, wire_time
+from tools.freewheel.models import InventoryPackage, PageOf
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
 
@@ -20,22 +20,17 @@ class ListInventoryPackages(Arguments):
         default=None,
         min_length=1,
         max_length=255,
-        description="Part of the package name, case-sensitive: STB finds `Linear STB package`.",
+        description="Part of the name, case-sensitive: STB finds `Linear STB package`.",
     )
-    status: Literal["ACTIVE", "INACTIVE"] | None = Field(default=None, description="Only packages of this status.")
-    updated_since: Moment | None = Field(
-        default=None, description="Only packages updated at or after this moment, ISO 8601 with offset."
-    )
-    updated_until: Moment | None = Field(
-        default=None, description="Only packages updated at or before this moment, ISO 8601 with offset."
-    )
+    status: Literal["ACTIVE", "INACTIVE"] | None = Field(default=None, description="Only this status.")
+    updated_since: Moment | None = Field(default=None, description="Updated at or after this, ISO 8601 with offset.")
+    updated_until: Moment | None = Field(default=None, description="Updated at or before this, likewise.")
     sort_by_updated: Literal["ascending", "descending"] | None = Field(
         default=None,
-        description="Order by last update; descending is newest first. Left out: ascending when a range is given, "
-        "else FreeWheel's own order.",
+        description="By last update; descending: newest first. Default: ascending with a range, else FreeWheel's.",
     )
     page: int = Field(default=1, ge=1, le=LAST_PAGE, description="Page number, from 1.")
-    per_page: int = Field(default=20, ge=5, le=50, description="Packages per page.")
+    per_page: int = Field(default=20, ge=5, le=50, description="Packages a page.")
 
     @model_validator(mode="after")
     def _range_runs_forward(self) -> ListInventoryPackages:
@@ -52,30 +47,18 @@ class Package(Result):
     updated_at: str | None = Field(default=None, description="Last update, UTC.")
 
 
-class InventoryPackages(Result):
-    items: list[Package]
-    total: int | None = Field(default=None, description="Packages that match, on all pages, when FreeWheel says.")
-    page: Page
-    next: dict[str, Any] | None = Field(
-        default=None, description="The arguments of the next page; absent on the last one."
-    )
-    note: str | None = Field(default=None, description="Why the list may be empty or cut, and what to try.")
-
-
-async def list_inventory_packages(arguments: ListInventoryPackages, backends: Backends) -> InventoryPackages:
+async def list_inventory_packages(arguments: ListInventoryPackages, backends: Backends) -> Listing[Package]:
     """List the FreeWheel network's inventory packages (named bundles of targetable inventory), a page at a time.
 
-    Use it to find a package and its id by name, status or last update. It changes nothing. For impressions that
-    are for sale, with prices, use list_avails. Answers `items`, `total`, whether there is `more`, and in `next`
-    the arguments of the next page.
+    Use it to find a package and its id by name, status or last update. It changes nothing. For impressions for sale,
+    with prices, use list_avails; for a package's targeting, get_inventory_package.
     """
     answer = await backends.freewheel.list_inventory_packages(_query(arguments))
-    more = _more(arguments, answer)
+    more = answer.has_more(arguments.page, arguments.per_page)
     at_the_end = more and arguments.page == LAST_PAGE
-    return InventoryPackages(
+    return Listing[Package](
         items=[_package(item) for item in answer.items],
         total=answer.total,
-        page=Page(number=arguments.page, per_page=arguments.per_page, more=more),
         next=next_page(arguments, arguments.page) if more and not at_the_end else None,
         note=_note(arguments, answer, at_the_end=at_the_end),
     )
@@ -98,21 +81,13 @@ def _query(arguments: ListInventoryPackages) -> dict[str, str | int]:
     return query
 
 
-def _more(arguments: ListInventoryPackages, answer: InventoryPackagePage) -> bool:
-    if answer.total_pages is not None:
-        return arguments.page < answer.total_pages
-    if answer.total is not None:
-        return arguments.page * arguments.per_page < answer.total
-    return len(answer.items) >= arguments.per_page
-
-
-def _note(arguments: ListInventoryPackages, answer: InventoryPackagePage, *, at_the_end: bool) -> str | None:
+def _note(arguments: ListInventoryPackages, answer: PageOf[InventoryPackage], *, at_the_end: bool) -> str | None:
     if at_the_end:
         return "FreeWheel gives no page after 1000: narrow the list by name, status or updated range."
     if answer.items:
         return None
     if arguments.page > 1:
-        return f"There is nothing on page {arguments.page}: start again from page 1."
+        return nothing_on(arguments.page)
     if arguments.name or arguments.status or arguments.updated_since or arguments.updated_until:
         return "No package matches all filters: drop one, or shorten `name` (it is matched case-sensitively)."
     return "This network has no inventory packages, or Marketplace is not enabled for it: ask the account team."
@@ -128,7 +103,7 @@ TOOL = Tool(
     name="list_inventory_packages",
     title="List inventory packages",
     arguments=ListInventoryPackages,
-    result=InventoryPackages,
+    result=Listing[Package],
     effect=READ,
     vendors=frozenset({"freewheel"}),
     handler=list_inventory_packages,

@@ -17,8 +17,8 @@ COLLECTION = "/services/v4/proposed_insertion_orders"
 NESTED = f"/services/v4/campaigns/{CAMPAIGNS[0].id}/proposed_insertion_orders"
 LEAST: dict[str, Any] = {"external_id": "CRM-2044", "name": "Halden Trucks - Winter"}
 LOOK = (
-    "First have a person look in FreeWheel, under Proposed IOs, for external_id CRM-2044: if it is there, the write "
-    "was done."
+    "First call list_proposed_ios with external_id CRM-2044 as `text`, to the end: if it is there, the write was done; "
+    "if it is not there a minute later either, the same call may be made again."
 )
 
 

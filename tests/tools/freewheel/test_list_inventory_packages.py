@@ -10,6 +10,7 @@ import pytest
 
 from tests.snapshots import answer_of
 from tests.support import answered_by, error_of, sandboxed, text_of
+from tests.tokens import tokens
 
 TOOL = "list_inventory_packages"
 PATH = "/services/v4/inventory_packages"
@@ -45,7 +46,7 @@ async def test_packages_are_found_by_part_of_their_name_and_status(
             },
         ],
         "total": 2,
-        "page": {"number": 1, "per_page": 5, "more": False},
+        "next": None,
     }
     assert network.freewheel.sent() == [("GET", f"{PATH}?page=1&per_page=5&name=STB+VOD&status=INACTIVE", None)]
 
@@ -118,9 +119,20 @@ async def test_following_next_gives_every_package_once(tmp_path: Path, arguments
             answer = answer_of(TOOL, await client.call_tool(TOOL, following))
             seen += [item["id"] for item in answer["items"]]
             total = answer["total"]
-            following = answer.get("next")
-            assert answer["page"]["more"] is (following is not None)
+            following = answer["next"]
     assert len(seen) == len(set(seen)) == total >= 20
+
+
+async def test_every_page_of_the_default_size_is_short_enough_to_read(tmp_path: Path) -> None:
+    costs: list[int] = []
+    following: dict[str, Any] | None = {}
+    async with sandboxed(tmp_path) as (client, _):
+        while following is not None:
+            result = await client.call_tool(TOOL, following)
+            costs.append(tokens(text_of(result)))
+            following = answer_of(TOOL, result)["next"]
+    assert len(costs) == 6
+    assert max(costs) < 1_300
 
 
 async def test_next_repeats_the_arguments_that_were_given_and_no_others(tmp_path: Path) -> None:
@@ -142,7 +154,6 @@ async def test_a_page_is_shown_without_empty_fields_and_with_the_enum_in_upper_c
         "environment": "live",
         "items": [{"id": 270118, "name": "A", "status": "ACTIVE"}, {"id": 270155, "name": "B"}],
         "total": 17,
-        "page": {"number": 3, "per_page": 5, "more": True},
         "next": {"page": 4, "per_page": 5},
     }
     assert recorders["freewheel"].sent() == [("GET", f"{PATH}?page=3&per_page=5", None)]
@@ -166,16 +177,15 @@ async def test_totals_may_be_missing_or_named_otherwise(
 ) -> None:
     async with answered_by({"freewheel": lambda _: httpx.Response(200, json=envelope)}) as (client, _):
         answer = answer_of(TOOL, await client.call_tool(TOOL, {"per_page": 5}))
-    assert (len(answer["items"]), answer.get("total"), answer["page"]["more"]) == (shown, total, more)
-    assert answer.get("next") == ({"per_page": 5, "page": 2} if more else None)
+    assert (len(answer["items"]), answer.get("total")) == (shown, total)
+    assert answer["next"] == ({"per_page": 5, "page": 2} if more else None)
 
 
 async def test_after_page_1000_there_is_advice_instead_of_a_next_page() -> None:
     envelope = {"inventory_packages": packages(5), "total": 5005, "total_pages": 1001}
     async with answered_by({"freewheel": lambda _: httpx.Response(200, json=envelope)}) as (client, _):
         answer = answer_of(TOOL, await client.call_tool(TOOL, {"per_page": 5, "page": 1000}))
-    assert answer["page"] == {"number": 1000, "per_page": 5, "more": True}
-    assert "next" not in answer
+    assert (len(answer["items"]), answer["total"], answer["next"]) == (5, 5005, None)
     assert answer["note"] == "FreeWheel gives no page after 1000: narrow the list by name, status or updated range."
 
 
@@ -201,8 +211,8 @@ async def test_an_empty_list_says_why_and_what_to_try(
         "environment": "sandbox",
         "items": [],
         "total": total,
-        "page": {"number": arguments.get("page", 1), "per_page": 20, "more": False},
         "note": note,
+        "next": None,
     }
 
 

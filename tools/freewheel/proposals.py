@@ -1,0 +1,185 @@
+"""What the tools of proposed insertion orders share: budget and frequency caps as arguments, an order as it is told.
+
+Source: Proposed Insertion Order API v4, "Attributes" and its child tables. Agents meet `delivery.frequency_caps` as
+`frequency_caps` and `assignments.users` as ids or users; FreeWheel's own nesting is made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from tools.freewheel.models import ProposedInsertionOrder
+from tools.replies import printable
+from tools.schema import Arguments, Result
+
+CapType = Literal["IMPRESSION", "PACKAGE"]
+CapScope = Literal["TIME", "STREAM", "CAMPAIGN", "ASSET", "SITE_SECTION"]
+
+MOST_CAPS = 3
+"""Frequency caps of one order, at most."""
+
+GOALS = {"CURRENCY_TARGET": "currency", "IMPRESSION_TARGET": "impression"}
+"""The budget models that FreeWheel takes, each with the attribute that holds its goal."""
+
+
+class FrequencyCap(Arguments):
+    value: int = Field(ge=1, description="How often at most.")
+    type: CapType = Field(description="What is counted.")
+    scope: CapScope = Field(description="Within what.")
+    period: int | None = Field(
+        default=None, ge=1, description="With scope TIME only, required there; FreeWheel's v3 counts minutes."
+    )
+
+    @model_validator(mode="after")
+    def _period_goes_with_time(self) -> FrequencyCap:
+        if self.scope == "TIME" and self.period is None:
+            raise ValueError("scope TIME needs period")
+        if self.scope != "TIME" and self.period is not None:
+            raise ValueError(f"period goes with scope TIME only, not with {self.scope}")
+        return self
+
+
+class Budget(Arguments):
+    budget_model: Literal["CURRENCY_TARGET", "IMPRESSION_TARGET"] = Field(description="What it aims at.")
+    currency: float | None = Field(default=None, gt=0, description="Money; with CURRENCY_TARGET only.")
+    impression: int | None = Field(default=None, ge=1, description="Impressions; with IMPRESSION_TARGET only.")
+    over_delivery: float | None = Field(
+        default=None, ge=0, description="Percent; left out, the present or the network's."
+    )
+    over_delivery_type: Literal["CUSTOM", "DEFAULT"] | None = Field(
+        default=None, description="CUSTOM with over_delivery, else DEFAULT."
+    )
+
+    @field_validator("budget_model", mode="before")
+    @classmethod
+    def _evergreen_is_read_only(cls, value: Any) -> Any:
+        if value == "EVERGREEN":
+            raise ValueError(
+                "FreeWheel only reports EVERGREEN and does not take it: use CURRENCY_TARGET or IMPRESSION_TARGET, or "
+                "leave budget out"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _goal_fits_the_model(self) -> Budget:
+        for model, goal in GOALS.items():
+            given = getattr(self, goal) is not None
+            if self.budget_model == model and not given:
+                raise ValueError(f"{model} needs {goal}")
+            if self.budget_model != model and given:
+                raise ValueError(f"{goal} goes with {model} only, not with {self.budget_model}")
+        if self.over_delivery_type == "DEFAULT" and self.over_delivery is not None:
+            raise ValueError(
+                "over_delivery_type DEFAULT makes FreeWheel silently ignore over_delivery: use CUSTOM, or leave "
+                "over_delivery out"
+            )
+        if self.over_delivery_type == "CUSTOM" and self.over_delivery is None:
+            raise ValueError("over_delivery_type CUSTOM needs over_delivery")
+        return self
+
+
+def body(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A request's body in FreeWheel's own spelling, from attributes in the arguments' spelling."""
+    spelled = dict(given)
+    if "frequency_caps" in spelled:
+        spelled["delivery"] = {"frequency_caps": spelled.pop("frequency_caps")}
+    if "assigned_user_ids" in spelled:
+        spelled["assignments"] = {"users": [{"id": user} for user in spelled.pop("assigned_user_ids")]}
+    return spelled
+
+
+def same_text(one: str | None, other: str | None) -> bool:
+    """Whether two texts differ in space alone, of which FreeWheel may make what it likes."""
+    return (one or "").split() == (other or "").split()
+
+
+class ProposedIo(Result):
+    id: int = Field(description="Proposed IO id.")
+    external_id: str | None = None
+    name: str | None = None
+    proposed_io_status: str | None = Field(default=None, description="PROPOSED, COMPLETED or LOST.")
+    description: str | None = None
+    brand_id: int | None = None
+    probability_of_close: int | None = None
+    created_at: str | None = None
+
+
+class OrderBudget(Result):
+    budget_model: str | None = Field(default=None, description="EVERGREEN: no goal; FreeWheel reports it only.")
+    currency: float | None = None
+    impression: int | None = None
+    over_delivery: float | None = Field(default=None, description="Percent; with DEFAULT, the network's.")
+    over_delivery_type: str | None = None
+
+
+class OrderCap(Result):
+    value: int | None = None
+    type: str | None = None
+    scope: str | None = None
+    period: int | None = None
+
+
+class OrderUser(Result):
+    id: int
+    full_name: str | None = None
+    login: str | None = None
+
+
+class WholeProposedIo(ProposedIo):
+    updated_at: str | None = None
+    flight_start: str | None = Field(default=None, description="UTC; follows from the placements.")
+    flight_end: str | None = Field(default=None, description="UTC.")
+    time_zone: str | None = None
+    budget: OrderBudget | None = None
+    frequency_caps: list[OrderCap] | None = Field(default=None, description="Empty: none.")
+    assigned_users: list[OrderUser] | None = Field(default=None, description="Empty: nobody.")
+    not_told: list[str] | None = Field(
+        default=None, description="What FreeWheel did not tell of this order: it may be set all the same."
+    )
+
+
+def proposed_io(order: ProposedInsertionOrder) -> ProposedIo:
+    """The attributes that come with every answer."""
+    return ProposedIo(**_basic(order))
+
+
+def whole_proposed_io(order: ProposedInsertionOrder) -> WholeProposedIo:
+    """Everything that FreeWheel told of an order, and what it did not."""
+    budget = order.budget and OrderBudget(**order.budget.model_dump())
+    caps = order.delivery and [OrderCap(**cap.model_dump()) for cap in order.delivery.frequency_caps]
+    users = order.assignments and [OrderUser(**user.model_dump()) for user in order.assignments.users]
+    apart = {"budget": budget, "frequency_caps": caps, "assigned_users": users}
+    return WholeProposedIo(
+        **_basic(order),
+        updated_at=order.updated_at,
+        flight_start=order.schedule and order.schedule.start_time,
+        flight_end=order.schedule and order.schedule.end_time,
+        time_zone=order.schedule and order.schedule.time_zone,
+        budget=budget,
+        frequency_caps=caps,
+        assigned_users=users,
+        not_told=[name for name, value in apart.items() if value is None] or None,
+    )
+
+
+_LONGEST = {"external_id": 255, "name": 500, "description": 5000}
+"""Characters of a text that are shown: as many as the arguments may hold."""
+
+
+def _basic(order: ProposedInsertionOrder) -> dict[str, Any]:
+    told = order.model_dump(include=set(ProposedIo.model_fields))
+    return told | {name: printable(told[name], limit=limit) for name, limit in _LONGEST.items() if told[name]}
+
+
+def vocabulary() -> dict[str, Any]:
+    """What a frequency cap is made of; FreeWheel documents these names, and no meaning beyond them."""
+    return {
+        "at_most": MOST_CAPS,
+        "type": list(get_args(CapType)),
+        "scope": list(get_args(CapScope)),
+        "period": "Required with scope TIME, refused with any other. FreeWheel documents no unit; its v3 API counts "
+        "minutes (1440 is a day).",
+    }

@@ -1,0 +1,225 @@
+"""Targeting trees as FreeWheel sends them: read tolerantly, shown, counted, compared and told in a line.
+
+Source: Inventory Package API v4, the tables below "Targeting Attributes". Its `sets` beside `item_sets` is read as a
+second name of the same thing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Annotated, Any, cast
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from tools.freewheel.models import Enum
+from tools.replies import IfReadable, shown
+from tools.schema import Result
+
+LONGEST_LINE = 240
+"""Characters up to which a tree is told whole in a line; a longer one is told by what was added and removed."""
+
+MOST_NAMED = 10
+"""Items that are named one by one when a long tree changed."""
+
+
+UNKNOWN = "in a shape that is not known"
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Id = Annotated[Annotated[str, AfterValidator(shown)] | None, BeforeValidator(_as_text), IfReadable]
+Word = Annotated[Enum, AfterValidator(lambda word: word and shown(word))]
+
+
+class _Shown(Result):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ShownItem(_Shown):
+    id: Id = None
+    type: Word = None
+
+
+class ShownItemList(_Shown):
+    relationship: Word = None
+    items: list[ShownItem] = Field(default_factory=list["ShownItem"])
+
+
+class ShownItemSet(_Shown):
+    targeting_type: Word = None
+    relationship: Word = None
+    item_lists: list[ShownItemList] = Field(default_factory=list["ShownItemList"])
+
+
+class _ShownPart(_Shown):
+    @model_validator(mode="before")
+    @classmethod
+    def _sets_are_item_sets(cls, part: Any) -> Any:
+        if not isinstance(part, dict):
+            return part
+        told = cast("dict[str, Any]", part)
+        return {**told, "item_sets": told.get("item_sets") or told.get("sets") or []}
+
+
+class ShownInclude(_ShownPart):
+    relationship: Word = None
+    item_sets: list[ShownItemSet] = Field(default_factory=list["ShownItemSet"])
+
+
+class ShownExclude(_ShownPart):
+    item_sets: list[ShownItemSet] = Field(default_factory=list["ShownItemSet"])
+
+
+class ShownTree(_Shown):
+    """A tree in the shape that create_inventory_package and update_inventory_package take."""
+
+    include: ShownInclude | None = None
+    exclude: ShownExclude | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_excluded(cls, tree: Any) -> Any:
+        """An exclusion of nothing is none: the tools that write refuse an empty one."""
+        if not isinstance(tree, dict):
+            return tree
+        told = cast("dict[str, Any]", tree)
+        exclude = cast("dict[str, Any]", told["exclude"]) if isinstance(told.get("exclude"), dict) else None
+        empty = exclude is not None and not (exclude.get("item_sets") or exclude.get("sets"))
+        return {**told, "exclude": None} if empty else told
+
+    def parts(self) -> Iterator[tuple[str, list[ShownItemSet]]]:
+        yield "include", self.include.item_sets if self.include else []
+        yield "exclude", self.exclude.item_sets if self.exclude else []
+
+
+class Counts(Result):
+    """How many items of each type a tree holds."""
+
+    include: dict[str, int]
+    exclude: dict[str, int] | None = None
+
+
+def is_told(raw: Any) -> bool:
+    """Whether a raw tree says anything: null, empty text, and a frame of empty lists are no targeting."""
+    if isinstance(raw, dict):
+        node = cast("dict[str, Any]", raw)
+        return any(key != "relationship" and is_told(value) for key, value in node.items())
+    if isinstance(raw, list):
+        return any(is_told(value) for value in cast("list[Any]", raw))
+    return raw not in (None, "")
+
+
+def read_tree(raw: Any) -> ShownTree | None:
+    """A tree as FreeWheel sent it; None when no item can be found in it."""
+    try:
+        tree = ShownTree.model_validate(raw)
+    except ValidationError:
+        return None
+    return tree if size(tree) else None
+
+
+def counts(tree: ShownTree) -> Counts:
+    by_part = {part: dict(Counter(item.type or "?" for item in _items(sets))) for part, sets in tree.parts()}
+    return Counts(include=by_part["include"], exclude=by_part["exclude"] or None)
+
+
+def size(tree: ShownTree) -> int:
+    return sum(1 for _, sets in tree.parts() for _ in _items(sets))
+
+
+def same_tree(one: Any, other: Any) -> bool:
+    """Whether two raw trees target the same, in whatever order."""
+    if not is_told(one) or not is_told(other):
+        return is_told(one) == is_told(other)
+    read, against = read_tree(one), read_tree(other)
+    if read is None or against is None:
+        return bool(one == other)
+    return _ordered(read) == _ordered(against)
+
+
+def told_change(before: Any, after: Any) -> tuple[str | None, str | None]:
+    """Two raw trees that are not the same, each in a line: whole when both are short, else by their difference.
+
+    None stands for no tree.
+    """
+    had, has = _line(before), _line(after)
+    if all(line is None or len(line) <= LONGEST_LINE for line in (had, has)):
+        return had, has
+    held, holds = _counted(before), _counted(after)
+    sizes = [
+        line if line in (None, UNKNOWN) else f"{items.total()} items" for line, items in ((had, held), (has, holds))
+    ]
+    if None in sizes or UNKNOWN in sizes:
+        return sizes[0], sizes[1]
+    difference = "; ".join(
+        f"{what}: {_named(items)}" for what, items in (("added", holds - held), ("removed", held - holds)) if items
+    )
+    return sizes[0], f"{sizes[1]}; {difference or 'the same items, joined otherwise'}"
+
+
+def _items(item_sets: list[ShownItemSet]) -> Iterator[ShownItem]:
+    for item_set in item_sets:
+        for item_list in item_set.item_lists:
+            yield from item_list.items
+
+
+def _counted(raw: Any) -> Counter[tuple[str, str, str]]:
+    tree = read_tree(raw) or ShownTree()
+    return Counter((part, item.type or "?", item.id or "?") for part, sets in tree.parts() for item in _items(sets))
+
+
+def _named(items: Counter[tuple[str, str, str]]) -> str:
+    names = [f"{part} {item_type} {item_id}" for part, item_type, item_id in items]
+    more = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _ordered(tree: ShownTree) -> Any:
+    include = (tree.include.relationship if tree.include else None) or ""
+    return include, [
+        sorted(
+            (
+                item_set.targeting_type or "",
+                item_set.relationship or "",
+                sorted(
+                    (item_list.relationship or "", sorted((item.type or "", item.id or "") for item in item_list.items))
+                    for item_list in item_set.item_lists
+                ),
+            )
+            for item_set in sets
+        )
+        for _, sets in tree.parts()
+    ]
+
+
+def _line(raw: Any) -> str | None:
+    """`include CONTENT [(STANDARD_GENRE 1004 OR 1008)] AND GEO [(DMA 501)]; exclude ...`"""
+    if not is_told(raw):
+        return None
+    tree = read_tree(raw)
+    if tree is None:
+        return UNKNOWN
+    joint = (tree.include.relationship if tree.include else None) or "?"
+    told = [
+        f"{part} " + f" {joint if part == 'include' else 'and'} ".join(_set(item_set) for item_set in sets)
+        for part, sets in tree.parts()
+        if sets
+    ]
+    return "; ".join(told)
+
+
+def _set(item_set: ShownItemSet) -> str:
+    lists = f" {item_set.relationship or '?'} ".join(f"({_list(item_list)})" for item_list in item_set.item_lists)
+    return f"{item_set.targeting_type or '?'} [{lists}]"
+
+
+def _list(item_list: ShownItemList) -> str:
+    words: list[str] = []
+    before = None
+    for item in item_list.items:
+        words.append(f"{item.id or '?'}" if item.type == before else f"{item.type or '?'} {item.id or '?'}")
+        before = item.type
+    return f" {item_list.relationship or '?'} ".join(words)

@@ -1,0 +1,168 @@
+"""Change an inventory package (Inventory Package API v4, column "Updatable?").
+
+Whether a PUT may be partial is not documented, so the package is read first and sent back whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from tools.backends import Backends
+from tools.errors import UnexpectedAnswer
+from tools.fields import FreeWheelId, Name, Prose
+from tools.freewheel.models import InventoryPackage
+from tools.freewheel.packages import FIELDS, PackageState, differing, is_set, same, told_both, told_fields
+from tools.freewheel.targeting import TREES, SspTargeting, Targeting
+from tools.replies import STOP_AT_A_DIFFERENCE
+from tools.schema import Arguments, Result
+from tools.tool import Tool, Write
+from tools.updates import Change, changes, seen
+
+
+class UpdateInventoryPackage(Arguments):
+    package_id: FreeWheelId = Field(description="From list_inventory_packages.")
+    name: Name | None = Field(default=None, description="New name.")
+    description: Prose | None = Field(default=None, description='"" removes it.')
+    status: Literal["ACTIVE", "INACTIVE"] | None = Field(default=None, description="INACTIVE: off.")
+    targeting: Targeting | None = Field(default=None, description="Replaces the present one.")
+    ssp_targeting: SspTargeting | None = Field(default=None, description="Likewise, of SSPs.")
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> UpdateInventoryPackage:
+        if not self.asked():
+            raise ValueError(f"nothing to change: give {', '.join(FIELDS[:-1])} or {FIELDS[-1]}")
+        return self
+
+    def asked(self) -> dict[str, Any]:
+        """What is to be changed, in FreeWheel's spelling."""
+        return self.model_dump(mode="json", exclude_none=True, exclude={"package_id"})
+
+
+class UpdatedInventoryPackage(Result):
+    inventory_package: PackageState = Field(description="As FreeWheel shows it now.")
+    changes: list[Change] = Field(description="What FreeWheel shows otherwise than before.")
+    what_happened: str
+    next_step: str
+
+
+async def update_inventory_package(arguments: UpdateInventoryPackage, backends: Backends) -> UpdatedInventoryPackage:
+    """Change a FreeWheel inventory package: name, description, status or targeting; what is not given stays.
+
+    Campaigns may target it, so confirm with the person. To change a targeting, take it whole from
+    get_inventory_package, edit it and give it here.
+    """
+    client, asked = backends.freewheel, arguments.asked()
+    present = await client.inventory_package(arguments.package_id)
+    before = told_fields(present)
+    changed = {field: value for field, value in asked.items() if not _is_already(field, value, before)}
+    if not changed:
+        return UpdatedInventoryPackage(
+            inventory_package=PackageState.of(present),
+            changes=[],
+            what_happened=f"Nothing was sent: inventory package {present.id} is already as asked.",
+            next_step="Tell the person that nothing had to be changed.",
+        )
+    body = _whole(before, changed)
+    answer = await client.update_inventory_package(present.id, body, look=_look(present.id))
+    shown, after = answer, told_fields(answer)
+    unshown = [field for field, value in body.items() if field not in after or _went(field, value, after)]
+    if unshown and (again := await seen(client.inventory_package(present.id))):
+        fresh = told_fields(again)
+        shown, after = again, {**after, **{field: fresh[field] for field in unshown if field in fresh}}
+    return _result(shown, before, asked, body, after)
+
+
+_Fields = Mapping[str, Any]
+
+
+def _is_already(field: str, value: Any, before: _Fields) -> bool:
+    if field not in before:
+        return False
+    if field in TREES:
+        return same(field, before[field], value)
+    return before[field] == value or not (is_set(field, before[field]) or is_set(field, value))
+
+
+def _went(field: str, value: Any, after: _Fields) -> bool:
+    """Whether the answer holds nothing in the place of what was sent: it may only be left out of this answer."""
+    return is_set(field, value) and not is_set(field, after[field])
+
+
+def _whole(before: _Fields, changed: _Fields) -> dict[str, Any]:
+    """The whole body. Raises UnexpectedAnswer when what has to stay was not told, because it would be lost."""
+    merged = {field: value for field, value in before.items() if is_set(field, value)} | dict(changed)
+    untold = [field for field in ("name", "status") if field not in merged]
+    if not any(tree in merged for tree in TREES):
+        untold.append("targeting")
+    if untold:
+        raise UnexpectedAnswer(
+            f"The update was not sent: FreeWheel's answer does not tell the package's present {' and '.join(untold)}, "
+            "and an update may replace the whole package, so that this would be lost.",
+            next_step=f"Ask the person for the package's {' and '.join(untold)} and call again with it, or have a "
+            "person make this change in FreeWheel.",
+        )
+    return {field: merged[field] for field in FIELDS if field in merged}
+
+
+def _look(package_id: int) -> str:
+    return (
+        f"First call get_inventory_package for {package_id}: if it shows the new values, the write was done; if it "
+        "shows the old ones a minute later, the same call may be made again."
+    )
+
+
+def _result(
+    shown: InventoryPackage, before: _Fields, asked: _Fields, body: _Fields, after: _Fields
+) -> UpdatedInventoryPackage:
+    moved = [
+        field
+        for field in FIELDS
+        if field in after and (field in before or field in asked) and not same(field, before.get(field), after[field])
+    ]
+    no_targeting = not any(is_set(tree, before.get(tree)) for tree in TREES)
+    hidden = [field for field in moved if field not in before or (field in TREES and no_targeting)]
+    pairs = {field: told_both(field, before.get(field), after[field]) for field in moved}
+    different = differing(asked, after)
+    unasked = [field for field in moved if field not in asked]
+    unconfirmed = [field for field in body if field not in after]
+    is_done = not (unconfirmed or unasked or different)
+    told = [f"FreeWheel {'updated' if is_done else 'took the update of'} inventory package {shown.id}."]
+    if unconfirmed:
+        told.append(f"It does not show {', '.join(unconfirmed)}, so nothing is confirmed of that.")
+    if no_targeting:
+        told.append("It had shown no targeting before: whether there was one that is replaced now is not known.")
+    if unasked:
+        told.append(f"Changed without being asked for: {', '.join(unasked)}.")
+    if different:
+        told.append(different)
+    return UpdatedInventoryPackage(
+        inventory_package=PackageState.of(shown),
+        changes=changes(
+            {field: "not told" if field in hidden else had for field, (had, _) in pairs.items()},
+            {field: has for field, (_, has) in pairs.items()},
+        ),
+        what_happened=" ".join(told),
+        next_step=_next_step(shown.id, wrong=bool(different or unasked), unconfirmed=unconfirmed),
+    )
+
+
+def _next_step(package_id: int, *, wrong: bool, unconfirmed: list[str]) -> str:
+    if wrong:
+        return STOP_AT_A_DIFFERENCE
+    if unconfirmed:
+        return f"Call get_inventory_package for {package_id}. What it does not show either, a person looks up."
+    return "Tell the person what changed."
+
+
+TOOL = Tool(
+    name="update_inventory_package",
+    title="Update inventory package",
+    arguments=UpdateInventoryPackage,
+    result=UpdatedInventoryPackage,
+    effect=Write(destructive=True, repeatable=True),
+    vendors=frozenset({"freewheel"}),
+    handler=update_inventory_package,
+)

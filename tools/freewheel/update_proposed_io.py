@@ -1,0 +1,284 @@
+"""Update a proposed insertion order (Proposed Insertion Order API v4, "Attributes", column "Updatable?").
+
+Whether FreeWheel's update replaces the order or only what is sent is not documented, nor whether assigned users are
+replaced or added to. So the order is read first, all that is updatable is sent, and the order is read again to see
+what came of it. Somebody else's change between the two is overwritten: FreeWheel documents nothing against that.
+
+`delivery`, `budget` and `assignments` may not be told (see get_proposed_io). What is not told cannot be sent back, and
+a full replacement would take it away: a lost budget of a proposal costs more than a question. So such an update is
+refused until the caller gives the values or, for networks where FreeWheel never tells them, `accept_unknown`. EVERGREEN
+is GET only: an order without a goal stays so by sending none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from tools.backends import Backends
+from tools.errors import Conflict
+from tools.fields import BodyId, FreeWheelId, Name, Prose
+from tools.freewheel import models
+from tools.freewheel.models import ProposedInsertionOrder
+from tools.freewheel.proposals import (
+    GOALS,
+    MOST_CAPS,
+    Budget,
+    FrequencyCap,
+    WholeProposedIo,
+    body,
+    same_text,
+    whole_proposed_io,
+)
+from tools.replies import STOP_AT_A_DIFFERENCE, printable, shown
+from tools.schema import Arguments, Result
+from tools.tool import Tool, Write
+from tools.updates import Change, seen
+
+
+class UpdateProposedIo(Arguments):
+    proposed_io_id: FreeWheelId = Field(description="From list_proposed_ios.")
+    external_id: BodyId | None = Field(default=None, description="Your key.")
+    name: Name | None = Field(default=None, description="Name.")
+    description: Prose | None = Field(default=None, description='"" removes it.')
+    brand_id: FreeWheelId | None = Field(default=None, description="See list_proposed_ios.")
+    probability_of_close: int | None = Field(default=None, ge=0, le=100, description="Percent.")
+    proposed_io_status: Literal["PROPOSED", "COMPLETED", "LOST"] | None = Field(
+        default=None, description="COMPLETED and LOST close it."
+    )
+    budget: Budget | None = Field(default=None, description="Its goal.")
+    frequency_caps: list[FrequencyCap] | None = Field(
+        default=None, max_length=MOST_CAPS, description="All caps, in place of the present; [] for none."
+    )
+    assigned_user_ids: list[FreeWheelId] | None = Field(
+        default=None, description="All users, in place of the present; [] for none."
+    )
+    accept_unknown: bool | None = Field(
+        default=None, description="True when the person accepts that what FreeWheel does not tell may be lost."
+    )
+
+    @model_validator(mode="after")
+    def _names_a_change(self) -> UpdateProposedIo:
+        if not self.model_fields_set - _NO_CHANGES:
+            *names, last = (name for name in type(self).model_fields if name not in _NO_CHANGES)
+            raise ValueError(f"nothing to change: give {', '.join(names)} or {last}")
+        return self
+
+
+_NO_CHANGES = {"proposed_io_id", "accept_unknown"}
+
+
+class UpdatedProposedIo(Result):
+    proposed_io: WholeProposedIo = Field(description="As FreeWheel tells it now.")
+    changes: list[Change] = Field(description="Of what was asked for.")
+    changed_unasked: list[Change] | None = Field(default=None, description="What changed without being asked for.")
+    unconfirmed: list[str] | None = Field(
+        default=None, description="What is not known to be as asked for, or as it was: FreeWheel does not tell."
+    )
+    what_happened: str
+    next_step: str
+
+
+async def update_proposed_io(arguments: UpdateProposedIo, backends: Backends) -> UpdatedProposedIo:
+    """Change attributes of a proposed insertion order in FreeWheel; what is left out stays.
+
+    Use get_proposed_io first. It touches no inventory.
+    """
+    order_id = arguments.proposed_io_id
+    before = await backends.freewheel.proposed_insertion_order(order_id)
+    was = _attributes(before)
+    given = _given(arguments, was)
+    asked = _attributes(ProposedInsertionOrder.model_validate({"id": order_id, **body(given)}))
+    if all(name in was and was[name] == value for name, value in asked.items()):
+        return _nothing_sent(before)
+    untold = [name for name in _NOT_BASIC if name not in was and name not in asked]
+    if untold and not arguments.accept_unknown:
+        raise _could_be_lost(order_id, untold)
+    answer = await backends.freewheel.update_proposed_insertion_order(
+        order_id,
+        body({**_sent_back(was), **given}),
+        look=f"First call get_proposed_io for {order_id}: if it shows what was asked for, the write was done; if it "
+        "shows the old values a minute later, the same call may be made again.",
+    )
+    read_back = await seen(backends.freewheel.proposed_insertion_order(order_id))
+    return _updated(was, asked, _latest(answer, read_back), read_back=read_back is not None)
+
+
+_CLOSED = ("COMPLETED", "LOST")
+_EVERGREEN = {"budget_model": "EVERGREEN"}
+_BASIC = ("external_id", "name", "description", "brand_id", "probability_of_close", "proposed_io_status")
+_NOT_BASIC = ("budget", "frequency_caps", "assigned_user_ids")
+
+
+def _attributes(order: ProposedInsertionOrder) -> dict[str, Any]:
+    """What is updatable, as far as the order tells it, in the arguments' spelling and in one form: sets sorted, and
+    without what FreeWheel ignores. None is told as not set; an absent name is not told, or not wholly."""
+    basic = {name: getattr(order, name) for name in _BASIC if name in order.model_fields_set}
+    users = order.assignments and sorted({user.id for user in order.assignments.users})
+    apart = zip(_NOT_BASIC, (_budget(order.budget), _caps(order.delivery), users), strict=True)
+    return basic | {name: value for name, value in apart if value is not None}
+
+
+def _budget(budget: models.Budget | None) -> dict[str, Any] | None:
+    """None unless it can be sent back, or is EVERGREEN."""
+    if budget is None or budget.budget_model is None:
+        return None
+    if budget.budget_model == "EVERGREEN":
+        return _EVERGREEN
+    goal = GOALS.get(budget.budget_model)
+    amount = getattr(budget, goal) if goal else None
+    custom = budget.over_delivery_type != "DEFAULT" and budget.over_delivery is not None
+    if goal is None or amount is None or (budget.over_delivery_type == "CUSTOM" and not custom):
+        return None
+    over = {"over_delivery": budget.over_delivery} if custom else {}
+    kind = "CUSTOM" if custom else "DEFAULT"
+    return {"budget_model": budget.budget_model, goal: amount, **over, "over_delivery_type": kind}
+
+
+def _caps(delivery: models.Delivery | None) -> list[dict[str, Any]] | None:
+    """None unless every cap can be sent back."""
+    if delivery is None:
+        return None
+    caps = [
+        cap.model_dump(exclude_none=True, exclude=set() if cap.scope == "TIME" else {"period"})
+        for cap in delivery.frequency_caps
+    ]
+    whole = all(len(cap) == (4 if cap.get("scope") == "TIME" else 3) for cap in caps)
+    return sorted(caps, key=json.dumps) if whole else None
+
+
+def _given(arguments: UpdateProposedIo, was: Mapping[str, Any]) -> dict[str, Any]:
+    """What the caller gave; a budget without a word on over delivery keeps the present one."""
+    given = arguments.model_dump(mode="json", exclude_none=True, exclude=_NO_CHANGES)
+    if "budget" in given:
+        over = {name: value for name, value in was.get("budget", {}).items() if name.startswith("over_delivery")}
+        silent = not any(name.startswith("over_delivery") for name in given["budget"])
+        given["budget"] |= over if silent else {}
+    return given
+
+
+def _sent_back(was: Mapping[str, Any]) -> dict[str, Any]:
+    """All that is known and may be sent."""
+    return {name: value for name, value in was.items() if value not in (None, _EVERGREEN)}
+
+
+def _could_be_lost(order_id: int, untold: Collection[str]) -> Conflict:
+    names = ", ".join(untold)
+    return Conflict(
+        f"FreeWheel does not tell {names} of proposed IO {order_id}, so an update cannot send them back. It is not "
+        "documented whether an update without them leaves them or removes them. Nothing was changed.",
+        next_step=f"Ask the person for {names} as they are in FreeWheel and give them in the same call. Or, if the "
+        "person accepts that they may be lost, call again with accept_unknown true and have them looked at afterwards.",
+    )
+
+
+def _latest(answer: ProposedInsertionOrder, read_back: ProposedInsertionOrder | None) -> ProposedInsertionOrder:
+    """The order as read back, with what only the update's own answer told."""
+    if read_back is None:
+        return answer
+    names = ("delivery", "budget", "assignments")
+    return read_back.model_copy(
+        update={name: getattr(answer, name) for name in names if getattr(read_back, name) is None}
+    )
+
+
+def _nothing_sent(order: ProposedInsertionOrder) -> UpdatedProposedIo:
+    return UpdatedProposedIo(
+        proposed_io=whole_proposed_io(order),
+        changes=[],
+        what_happened=f"Nothing was sent: proposed IO {order.id} is already as asked for.",
+        next_step="Tell the person that nothing had to be changed.",
+    )
+
+
+def _updated(
+    was: Mapping[str, Any], asked: Mapping[str, Any], order: ProposedInsertionOrder, *, read_back: bool
+) -> UpdatedProposedIo:
+    now = _attributes(order)
+    wrong = [name for name in asked if name in now and not _same(now[name], asked[name])]
+    changed = [name for name in now if name not in was or was[name] != now[name]]
+    unasked = [name for name in changed if name in was and name not in asked and not _same(was[name], now[name])]
+    wanted = _sent_back(was).keys() | asked.keys()
+    unconfirmed = [name for name in _BASIC if name in wanted and name not in now]
+    unconfirmed += [name for name in _NOT_BASIC if name not in now or name not in {*was, *asked}]
+    return UpdatedProposedIo(
+        proposed_io=whole_proposed_io(order),
+        changes=[_change(name, was, now) for name in changed if name in asked],
+        changed_unasked=[_change(name, was, now) for name in unasked] or None,
+        unconfirmed=unconfirmed or None,
+        what_happened=" ".join(
+            [
+                f"FreeWheel took the update of proposed IO {order.id}.",
+                *_findings(asked, now, wrong, unasked, unconfirmed, read_back=read_back),
+            ]
+        ),
+        next_step=_next_step(unconfirmed, different=bool(wrong or unasked), read_back=read_back),
+    )
+
+
+def _same(one: Any, other: Any) -> bool:
+    return one == other or (isinstance(one, str) and isinstance(other, str) and same_text(one, other))
+
+
+def _change(name: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Change:
+    return Change(field=name, before=_told(was.get(name, "not told by FreeWheel")), after=_told(now[name]))
+
+
+def _told(value: Any) -> Any:
+    return shown(value) if isinstance(value, str) else value
+
+
+def _findings(
+    asked: Mapping[str, Any],
+    now: Mapping[str, Any],
+    wrong: Collection[str],
+    unasked: Collection[str],
+    unconfirmed: Collection[str],
+    *,
+    read_back: bool,
+) -> list[str]:
+    told: list[str] = []
+    if wrong:
+        against = [f"{name} {_words(now[name])} instead of {_words(asked[name])}" for name in wrong]
+        told.append(f"The answer is not what was asked for: {', '.join(against)}.")
+    if unasked:
+        told.append(f"Changed without being asked for: {', '.join(unasked)}.")
+    if not read_back:
+        told.append("The order could not be read back.")
+    if unconfirmed:
+        told.append(f"Not confirmed: {', '.join(unconfirmed)}.")
+    if not told:
+        told.append("Read back, it is as asked for, and everything else that can be updated is as before.")
+    status = asked.get("proposed_io_status")
+    if status in _CLOSED and now.get("proposed_io_status") == status:
+        told.append("It is closed; no inventory is booked, held or released by that.")
+    return told
+
+
+def _words(value: Any) -> str:
+    text = value if isinstance(value, str) else "nothing" if value is None else json.dumps(value)
+    return printable(text, limit=200)
+
+
+def _next_step(unconfirmed: Collection[str], *, different: bool, read_back: bool) -> str:
+    if different:
+        return STOP_AT_A_DIFFERENCE
+    if not read_back:
+        return "Call get_proposed_io and compare with what was asked for."
+    if unconfirmed:
+        return f"Have a person look at {', '.join(unconfirmed)} of this order in FreeWheel."
+    return "Show the person the changes."
+
+
+TOOL = Tool(
+    name="update_proposed_io",
+    title="Update proposed insertion order",
+    arguments=UpdateProposedIo,
+    result=UpdatedProposedIo,
+    effect=Write(destructive=True, repeatable=True),
+    vendors=frozenset({"freewheel"}),
+    handler=update_proposed_io,
+)
