@@ -22,12 +22,12 @@ class TestGamConnection(Arguments):
     __test__ = False
 
     source_id: SourceId | None = Field(
-        default=None, description="Interchange source whose ad-server connection to test. Give this or network_code."
+        default=None, description="From list_inventory_sources. Give this or network_code."
     )
     network_code: str | None = Field(
         default=None,
         pattern=r"^[0-9]{1,32}$",
-        description="Ad Manager network to test directly, with this server's own service account. Digits only.",
+        description="Ad Manager network to test directly, digits only.",
     )
 
     @model_validator(mode="after")
@@ -78,9 +78,9 @@ class GamConnection(Result):
 async def test_gam_connection(arguments: TestGamConnection, backends: Backends) -> GamConnection:
     """Test whether a Google Ad Manager network can be reached, and say what a person must do where if it cannot.
 
-    Give source_id to test an Interchange ad-server source with the account that Interchange keeps, or network_code
-    to test a network with this server's own service account. A connection that fails is an answer (ok false), not
-    an error. It changes nothing in Ad Manager. Test again only after something was done, or when waiting_helps.
+    Give source_id to test a source with the account that Interchange keeps, or network_code to test a network with
+    this server's own. A connection that fails is an answer (ok false), not an error. It changes nothing in Ad Manager.
+    Test again only after something was done, or when waiting_helps. get_gam_connection tells without testing.
     """
     if arguments.source_id is not None:
         connection = await backends.interchange.esa_connection(arguments.source_id)
@@ -94,7 +94,8 @@ test_gam_connection.__test__ = False  # pyright: ignore[reportFunctionMemberAcce
 
 
 def _of_source(source_id: str, connection: EsaConnection, tested: ConnectionTest) -> GamConnection:
-    verdict = _passed(tested) if tested.success else of_interchange(tested.error_code)
+    configured = connection.ad_server is not None
+    verdict = _passed(tested) if tested.success else of_interchange(tested.error_code, configured=configured)
     words = [] if tested.success else [word for word in (tested.error, tested.remediation) if word]
     return GamConnection(
         ok=tested.success,

@@ -5,7 +5,7 @@ Sources: Interchange `test-connection` and `lastErrorCode`; Google Ad Manager he
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tools.google_ad_manager.client import Finding
@@ -122,7 +122,7 @@ VERDICTS: dict[Finding, Verdict] = {
     ),
     Finding.UNKNOWN: Verdict(
         "UNKNOWN",
-        "The test failed for a reason that is not in the known list.",
+        "It failed for a reason that is not in the known list.",
         "Show the person the code, and what the vendor says if it said anything.",
         None,
         waiting_helps=False,
@@ -137,8 +137,20 @@ PLATFORM_CREDENTIALS = Verdict(
     waiting_helps=False,
 )
 
+NOT_CONFIGURED = Verdict(
+    "ADAPTER_INVALID_CONFIG",
+    "No ad server is configured for this source.",
+    "Call configure_gam_source with the network code that the person gives; then the service account is granted.",
+    None,
+    waiting_helps=False,
+)
+
 _INTERCHANGE: dict[str, Verdict] = {
-    "ADAPTER_NETWORK_NOT_FOUND": VERDICTS[Finding.NETWORK_NOT_FOUND],
+    "ADAPTER_NETWORK_NOT_FOUND": replace(
+        VERDICTS[Finding.NETWORK_NOT_FOUND],
+        do_now="Compare the network code with the one in Ad Manager, correct it with configure_gam_source, then test "
+        "again.",
+    ),
     "ADAPTER_PERMISSION_DENIED": VERDICTS[Finding.PERMISSION_DENIED],
     "ADAPTER_INVALID_CREDENTIALS": PLATFORM_CREDENTIALS,
     "ADAPTER_INVALID_CONFIG": VERDICTS[Finding.CONFIG],
@@ -149,12 +161,17 @@ _INTERCHANGE: dict[str, Verdict] = {
 
 def told(verdict: Verdict, account: str | None) -> dict[str, Any]:
     """The verdict as result fields, with the account named in what a person must do."""
-    named = verdict.do_now.replace("{account}", account or "the service account's e-mail")
+    named = verdict.do_now.replace("{account}", printable(account) if account else "the service account's e-mail")
     return {**asdict(verdict), "do_now": named}
 
 
-def of_interchange(code: str | None) -> Verdict:
-    """The verdict on an Interchange error code; the set is open, and an unknown one keeps its own code."""
+def of_interchange(code: str | None, *, configured: bool = True) -> Verdict:
+    """The verdict on an Interchange error code; the set is open, and an unknown one keeps its own code.
+
+    configured: whether the source has an ad server; without one, the code for a wrong field has another remedy.
+    """
+    if code == NOT_CONFIGURED.code and not configured:
+        return NOT_CONFIGURED
     if code in _INTERCHANGE:
         return _INTERCHANGE[code]
     unknown = VERDICTS[Finding.UNKNOWN]
@@ -165,3 +182,12 @@ def of_interchange(code: str | None) -> Verdict:
         unknown.where,
         unknown.waiting_helps,
     )
+
+
+def vocabulary() -> list[dict[str, Any]]:
+    """Every error code with what it means and what a person does; a code of several causes stands once for each."""
+    failures = [verdict for finding, verdict in VERDICTS.items() if finding is not Finding.OK]
+    return [
+        {name: value for name, value in told(verdict, None).items() if value is not None}
+        for verdict in (*failures, PLATFORM_CREDENTIALS)
+    ]

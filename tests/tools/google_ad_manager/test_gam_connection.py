@@ -94,7 +94,12 @@ async def test_a_missing_grant_names_the_account_and_the_place(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("source_id", "code", "do_now", "waiting_helps"),
     [
-        ("gam-wrong-network", "ADAPTER_NETWORK_NOT_FOUND", "Compare the network code", False),
+        (
+            "gam-wrong-network",
+            "ADAPTER_NETWORK_NOT_FOUND",
+            "Compare the network code with the one in Ad Manager, correct it with configure_gam_source, then",
+            False,
+        ),
         ("gam-broken-credentials", "ADAPTER_INVALID_CREDENTIALS", "Contact Interchange's support", False),
         ("gam-api-disabled", "ADAPTER_INVALID_CONFIG", "Check the network code and the connection's fields", False),
         ("gam-flaky", "ADAPTER_CONNECTION_FAILED", "Wait a minute, then test again.", True),
@@ -110,6 +115,17 @@ async def test_each_failure_of_a_source_is_an_answer_with_its_own_remedy(
     assert answer["vendor_says"]
     assert [check["status"] for check in answer["capabilities"]].count("failed") == 1
     assert len(sandbox.interchange.requests) == 2
+
+
+async def test_a_source_without_a_configuration_is_sent_to_be_configured(tmp_path: Path) -> None:
+    async with sandboxed(tmp_path) as (client, _):
+        answer = answer_of(TOOL, await client.call_tool(TOOL, {"source_id": "gam-new"}))
+    assert (answer["ok"], answer["code"]) == (False, "ADAPTER_INVALID_CONFIG")
+    assert answer["meaning"] == "No ad server is configured for this source."
+    assert answer["do_now"] == (
+        "Call configure_gam_source with the network code that the person gives; then the service account is granted."
+    )
+    assert not {"network_code", "service_account_email", "where"} & answer.keys()
 
 
 async def test_waiting_helps_a_flaky_source(tmp_path: Path) -> None:
@@ -171,7 +187,7 @@ async def test_a_key_that_interchange_repeats_is_not_shown() -> None:
 async def test_an_unknown_error_code_is_kept_and_left_to_the_vendors_words(sent: str | None, code: str) -> None:
     answer = await of_source({"success": False, "errorCode": sent, "error": "No more quota.", "remediation": "Wait."})
     assert (answer["ok"], answer["code"], answer["vendor_says"]) == (False, code, "No more quota. Wait.")
-    assert answer["meaning"] == "The test failed for a reason that is not in the known list."
+    assert answer["meaning"] == "It failed for a reason that is not in the known list."
 
 
 async def test_the_vendors_words_come_without_links_and_cut_short() -> None:
@@ -281,7 +297,12 @@ async def test_a_network_that_can_be_read_is_ok(
 @pytest.mark.parametrize(
     ("code", "finding", "do_now", "denied"),
     [
-        ("21700002", "ADAPTER_NETWORK_NOT_FOUND", "Compare the network code", True),
+        (
+            "21700002",
+            "ADAPTER_NETWORK_NOT_FOUND",
+            "Compare the network code with the one in Ad Manager, correct it,",
+            True,
+        ),
         ("9" * 32, "ADAPTER_NETWORK_NOT_FOUND", "Compare the network code", True),
         ("21700003", "ADAPTER_PERMISSION_DENIED", f"Add {SERVICE_ACCOUNT_EMAIL} as a service account user", True),
         ("21700004", "ADAPTER_INVALID_CREDENTIALS", "Check whether the key was deleted", False),

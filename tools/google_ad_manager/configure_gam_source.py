@@ -1,0 +1,139 @@
+"""Configure the Google Ad Manager network of a source (Interchange: "Replace ad-server source config")."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tools.backends import Backends
+from tools.errors import InvalidArguments
+from tools.fields import SourceId
+from tools.google_ad_manager.client import Finding
+from tools.google_ad_manager.get_gam_connection import GOOGLE_AD_MANAGER
+from tools.google_ad_manager.verdicts import VERDICTS, told
+from tools.interchange import models
+from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
+from tools.schema import Arguments, Result
+from tools.tool import Tool, Write
+from tools.updates import Change, changes
+
+
+class ConfigureGamSource(Arguments):
+    source_id: SourceId = Field(description="Ad-server source, from list_inventory_sources.")
+    network_code: str = Field(
+        pattern=r"^[0-9]{1,32}$",
+        description="Ad Manager network code, digits only, exactly as the person gave it.",
+    )
+
+
+class ConfiguredSource(Result):
+    source_id: str
+    connection_id: str
+    network_code: str | None = Field(default=None, description="As answered; absent when Interchange did not state it.")
+    changes: list[Change] = Field(description="What differs from just before; empty is nothing.")
+    service_account_email: str | None = Field(
+        default=None, description="The account that a person grants in Ad Manager; absent when not known."
+    )
+    do_now: str = Field(description="What a person must do now, unless it was done before.")
+    where: str | None = Field(default=None, description="Where a person does it.")
+    what_happened: str
+    next_step: str
+
+
+async def configure_gam_source(arguments: ConfigureGamSource, backends: Backends) -> ConfiguredSource:
+    """Save which Google Ad Manager network an Interchange ad-server source sells from.
+
+    Use it when the person gives the network code; get_gam_connection shows what is configured now. It replaces the
+    whole ad-server configuration, and a source that sells may stop. Refused when another ad server is configured.
+    Saving is no test: a person grants the service account it names, then test_gam_connection tells.
+    """
+    source_id, network_code = arguments.source_id, arguments.network_code
+    before = await backends.interchange.esa_connection(source_id)
+    _refuse_another_ad_server(source_id, before.ad_server)
+    answer = await backends.interchange.configure_ad_server(
+        source_id,
+        {"type": GOOGLE_AD_MANAGER, "networkCode": network_code},
+        look=f"First call get_gam_connection for source {source_id}: if its network code is {network_code}, it was "
+        "saved.",
+    )
+    saved = answer.ad_server or models.AdServer()
+    different = differences({"type": GOOGLE_AD_MANAGER, "network_code": network_code}, saved)
+    grant = told(VERDICTS[Finding.PERMISSION_DENIED], answer.service_account_email)
+    return ConfiguredSource(
+        source_id=source_id,
+        connection_id=answer.id,
+        network_code=saved.network_code,
+        changes=_changes(before.ad_server, answer.ad_server),
+        service_account_email=answer.service_account_email,
+        do_now=grant["do_now"],
+        where=grant["where"],
+        what_happened=_what_happened(arguments, before.ad_server, saved, different),
+        next_step=_next_step(answer, saved, different),
+    )
+
+
+def _refuse_another_ad_server(source_id: str, configured: models.AdServer | None) -> None:
+    """A full replacement would destroy what cannot be put back: credentials are never told."""
+    if configured is None or configured.type == GOOGLE_AD_MANAGER:
+        return
+    named = f"the ad server {printable(configured.type, limit=80)}" if configured.type else "an ad server of a type "
+    named += "" if configured.type else "that Interchange does not state"
+    raise InvalidArguments(
+        f"Source {source_id} has {named} configured. Saving would replace it with its credentials, which cannot be "
+        "read back, so nothing was changed.",
+        next_step="Take another source from list_inventory_sources, or have a person change this one in Interchange.",
+    )
+
+
+def _changes(before: models.AdServer | None, after: models.AdServer | None) -> list[Change]:
+    """Only what the answer states: what it leaves out is not known to be gone."""
+    return changes(_named(before), {name: value for name, value in _named(after).items() if value is not None})
+
+
+def _named(ad_server: models.AdServer | None) -> dict[str, str | None]:
+    return {"ad_server_type": ad_server.type, "network_code": ad_server.network_code} if ad_server else {}
+
+
+def _what_happened(
+    arguments: ConfigureGamSource, before: models.AdServer | None, saved: models.AdServer, different: str
+) -> str:
+    source_id, code = arguments.source_id, printable(saved.network_code or "", limit=80)
+    if not code:
+        told = [f"Interchange accepted the configuration of source {source_id} and did not state its network code."]
+    elif before is None:
+        told = [f"Interchange saved network code {code} for source {source_id}, which had no ad server configured."]
+    elif before.network_code == code:
+        told = [f"Interchange saved network code {code} for source {source_id}, which had the same before."]
+    else:
+        earlier = printable(before.network_code or "", limit=80) or "not stated"
+        told = [f"Interchange saved network code {code} for source {source_id}; before it was {earlier}."]
+    told.append("Whether the network can be reached was not tested.")
+    if different:
+        told.append(different)
+    return " ".join(told)
+
+
+def _next_step(answer: models.EsaConnection, saved: models.AdServer, different: str) -> str:
+    if different:
+        return STOP_AT_A_DIFFERENCE
+    if saved.network_code is None:
+        return "Call get_gam_connection to see whether the network code was saved."
+    if answer.service_account_email is None:
+        return (
+            "Interchange did not tell the service account's e-mail: call get_gam_connection for it, or a person reads "
+            "it in Interchange. Once a person granted it, wait 1-2 minutes, then test_gam_connection with this source."
+        )
+    return (
+        "Give the person do_now and where. Once they say that it is granted, wait 1-2 minutes, then "
+        "test_gam_connection with this source."
+    )
+
+
+TOOL = Tool(
+    name="configure_gam_source",
+    title="Configure a Google Ad Manager source",
+    arguments=ConfigureGamSource,
+    result=ConfiguredSource,
+    effect=Write(destructive=True, repeatable=True),
+    vendors=frozenset({"interchange"}),
+    handler=configure_gam_source,
+)
