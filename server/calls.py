@@ -96,7 +96,7 @@ class Calls:
             return self._error(_fault(tool, reference))
 
     def _result(self, result: Result) -> CallToolResult:
-        answer = {"environment": self._environment, **result.model_dump(mode="json", exclude_none=True)}
+        answer = {"environment": self._environment, **result.told()}
         text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
         return CallToolResult(content=[TextContent(text=text)], structured_content=answer)
 
@@ -145,6 +145,8 @@ def _problem(tool: AnyTool, issue: ErrorDetails) -> str:
     where = ".".join(str(step) for step in location)
     if issue["type"] == "extra_forbidden":
         valid = _valid_names(arguments_schema(tool.arguments), location[:-1])
+        if not valid:
+            return f"unknown argument `{where[:100]}` (it takes none)"
         close = difflib.get_close_matches(str(location[-1]), valid, n=1)
         return f"unknown argument `{where[:100]}`" + (
             f" (did you mean `{close[0]}`?)" if close else f" (valid: {', '.join(valid)})"

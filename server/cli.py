@@ -20,7 +20,8 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=30, width=100)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser of the whole command line, or of one command."""
     top = argparse.ArgumentParser(
         prog="adops-mcp",
         description="MCP server through which AI agents do a publisher's ad operations.",
@@ -29,8 +30,12 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=_Help,
     )
     top.add_argument("--version", action="version", version=f"adops-mcp {__version__}")
+    _choosing(top)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    commands.add_parser("serve", help=_SERVE, description=f"{_SERVE[0].upper()}{_SERVE[1:]}.", formatter_class=_Help)
+    serve = commands.add_parser(
+        "serve", help=_SERVE, description=f"{_SERVE[0].upper()}{_SERVE[1:]}.", formatter_class=_Help
+    )
+    _choosing(serve)
     commands.add_parser(
         "demo",
         help="watch an MCP client do an ad-ops job on a fresh sandbox",
@@ -58,14 +63,33 @@ def parser() -> argparse.ArgumentParser:
         description="Forget everything done in the sandbox and seed it again.",
         formatter_class=_Help,
     )
-    serve = actions.add_parser(
+    on_loopback = actions.add_parser(
         "serve",
         help="serve the three vendors over HTTP on 127.0.0.1, for any client",
         description="Serve the three vendors over HTTP on 127.0.0.1, for any client, and print how to reach them.",
         formatter_class=_Help,
     )
-    serve.add_argument("--port", type=_port, default=8750, help="port on 127.0.0.1 (default: %(default)s; 0 picks one)")
-    return top
+    on_loopback.add_argument(
+        "--port", type=_port, default=8750, help="port on 127.0.0.1 (default: %(default)s; 0 picks one)"
+    )
+    return commands.choices[command] if command else top
+
+
+def _choosing(parser: argparse.ArgumentParser) -> None:
+    """The settings that choose tools, as flags: a flag wins over its variable, and read-only over everything."""
+    group = parser.add_argument_group("which tools to serve")
+    group.add_argument(
+        "--read-only", action="store_true", default=argparse.SUPPRESS, help="no tool that writes, whatever is chosen"
+    )
+    group.add_argument(
+        "--toolsets",
+        metavar="NAMES",
+        default=argparse.SUPPRESS,
+        help="only these, separated by commas: freewheel, interchange, gam, operations",
+    )
+    group.add_argument(
+        "--tools", metavar="NAMES", default=argparse.SUPPRESS, help="only these tools, beside those of --toolsets"
+    )
 
 
 def _port(text: str) -> int:
@@ -81,10 +105,10 @@ def _port(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 something is broken, 2 wrong usage or settings."""
     arguments = parser().parse_args(argv)
-    from server.settings import SettingsError, load  # noqa: PLC0415
+    from server.settings import FLAGS, SettingsError, load  # noqa: PLC0415
 
     try:
-        settings = load()
+        settings = load(**{name: value for name, value in vars(arguments).items() if name in FLAGS})
     except SettingsError as error:
         return _unusable(error)
     logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")

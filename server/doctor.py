@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import anyio
@@ -12,7 +11,7 @@ from server.settings import Settings, unknown_variables, variable
 from server.vendors import NoAccess, Wire, missing_vendors, open_backends, sandbox_path
 from tools.backends import TITLES, Backends
 from tools.catalogue import CATALOGUE
-from tools.errors import AdOpsError
+from tools.operations.reach import reach
 from tools.tool import VendorName
 
 _PREFIXES: dict[VendorName, str] = {
@@ -63,11 +62,10 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
 
 async def _reached(vendor: VendorName, settings: Settings, backends: Backends) -> Finding:
     lines = _given(vendor, settings)
-    try:
-        found = await _READS[vendor](backends)
-    except AdOpsError as error:
-        return Finding(vendor, "broken", [*lines, error.message, f"Next: {error.next_step}"])
-    return Finding(vendor, "ok", [*lines, found])
+    found = await reach(vendor, backends)
+    if found.ok:
+        return Finding(vendor, "ok", [*lines, found.said])
+    return Finding(vendor, "broken", [*lines, found.said, f"Next: {found.next_step}"])
 
 
 def _away(vendor: VendorName, away: NoAccess, settings: Settings) -> Finding:
@@ -92,29 +90,3 @@ def _origin(field: str, settings: Settings) -> str:
     if variable(field) in os.environ:
         return "from the environment"
     return "given" if field in settings.model_fields_set else "default"
-
-
-async def _interchange(backends: Backends) -> str:
-    account = await backends.interchange.current_account()
-    return f"Reads the account of {account.company or account.name or account.id}."
-
-
-async def _freewheel(backends: Backends) -> str:
-    page = await backends.freewheel.list_inventory_packages({"page": 1, "per_page": 5})
-    count = "its" if page.total is None else str(page.total)
-    return f"Reads {count} inventory packages."
-
-
-async def _google_ad_manager(backends: Backends) -> str:
-    networks = await backends.google_ad_manager.visible_networks()
-    names = ", ".join(f"{network.network_code} {network.display_name or ''}".strip() for network in networks[:5])
-    if not networks:
-        return "The service account works, but sees no network yet: nobody has granted it access."
-    return f"The service account sees {len(networks)} network{'s' if len(networks) > 1 else ''}: {names}."
-
-
-_READS: dict[VendorName, Callable[[Backends], Awaitable[str]]] = {
-    "interchange": _interchange,
-    "freewheel": _freewheel,
-    "google_ad_manager": _google_ad_manager,
-}

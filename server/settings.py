@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from tools.catalogue import CATALOGUE
 from tools.freewheel.auth import ClientCredentials, PasswordGrant
+from tools.tool import Toolset
 from tools.transport import is_safe
 
 Environment = Literal["sandbox", "staging", "live"]
 PREFIX = "ADOPS_"
+TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
+FLAGS = {"read_only": "--read-only", "toolsets": "--toolsets", "tools": "--tools"}
+"""The settings that `adops-mcp serve` also takes as flags."""
 
 
 class SettingsError(Exception):
@@ -50,6 +56,28 @@ FullPath = Annotated[Path, AfterValidator(_full_path)]
 BaseUrl = Annotated[str, AfterValidator(_safe_base_url)]
 
 
+def _names(value: Any) -> Any:
+    """`a, b` as ("a", "b"): the same spelling in a variable and in a flag."""
+    return tuple(name for name in re.split(r"[\s,]+", value) if name) if isinstance(value, str) else value
+
+
+def _known(names: tuple[str, ...], known: Sequence[str], what: str) -> tuple[str, ...]:
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            raise ValueError(f"there is no {what} {name[:64]!r}; {hint}")
+    return names
+
+
+def _toolsets(names: tuple[str, ...]) -> tuple[str, ...]:
+    return _known(names, TOOLSETS, "toolset")
+
+
+def _tools(names: tuple[str, ...]) -> tuple[str, ...]:
+    return _known(names, [tool.name for tool in CATALOGUE], "tool")
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, str_strip_whitespace=True
@@ -63,6 +91,15 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="WARNING", description="What is logged on stderr."
+    )
+    read_only: bool = Field(
+        default=False, description="Offer no tool that writes, whatever else is chosen. Default: `false`."
+    )
+    toolsets: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), AfterValidator(_toolsets)] = Field(
+        default=(), description=f"Offer only these toolsets: {', '.join(TOOLSETS)}. Default: all of them."
+    )
+    tools: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), AfterValidator(_tools)] = Field(
+        default=(), description="Offer only these tools, beside those of `ADOPS_TOOLSETS`. Default: all of them."
     )
     interchange_api_key: SecretStr | None = Field(default=None, description="Interchange: API key or access token.")
     interchange_base_url: BaseUrl | None = Field(
@@ -89,26 +126,31 @@ def variable(field: str) -> str:
     return PREFIX + field.upper()
 
 
-def load() -> Settings:
-    """The settings of this process's environment. Raises SettingsError."""
+def load(**given: Any) -> Settings:
+    """The settings of this process's environment, and over it what was given. Raises SettingsError."""
     try:
-        return Settings()
+        return Settings(**given)
     except ValidationError as error:
         problems = [
-            f"{variable(str(issue['loc'][0]))}: {issue['msg'].removeprefix('Value error, ')}"
+            f"{_named(str(issue['loc'][0]))}: {issue['msg'].removeprefix('Value error, ')}"
             for issue in error.errors(include_input=False, include_url=False)
         ]
         raise SettingsError("\n".join(problems)) from None
 
 
+def _named(field: str) -> str:
+    return f"{variable(field)} or {FLAGS[field]}" if field in FLAGS else variable(field)
+
+
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     """A line for each ADOPS_ variable that is no setting, with the setting that it may have been meant for."""
-    known = [variable(field) for field in Settings.model_fields]
+    known = [field.upper() for field in Settings.model_fields]
     lines: list[str] = []
     for name in sorted(environ):
-        if name.startswith(PREFIX) and name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            lines.append(f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else "."))
+        meant = name.removeprefix(PREFIX)
+        if name.startswith(PREFIX) and meant not in known:
+            close = difflib.get_close_matches(meant, known, n=1)
+            lines.append(f"{name} is not a setting" + (f"; did you mean {PREFIX}{close[0]}?" if close else "."))
     return lines
 
 

@@ -10,8 +10,9 @@ import sys
 import anyio
 from mcp.server.stdio import stdio_server
 
-from server.app import build_server, offered_tools
+from server.app import build_server
 from server.calls import Calls
+from server.offer import offer
 from server.settings import Settings, unknown_variables
 from server.vendors import missing_vendors, open_sandbox
 from tools.backends import TITLES
@@ -23,21 +24,28 @@ logger = logging.getLogger(__name__)
 
 
 def serve_stdio(settings: Settings) -> int:
-    """Serve until stdin ends. Refuses to start with no vendor at all: a client would only see an empty server.
+    """Serve until stdin ends. Refuses to start with no vendor or no tool: a client would only see an empty server.
 
     Raises SettingsError, before anything is served, when the sandbox's state cannot be used.
     """
-    if not offered_tools(settings):
+    missing = missing_vendors(settings)
+    if len(missing) == len(TITLES):
         print(f"adops-mcp: no vendor is configured for {settings.environment}, so there is no tool:", file=sys.stderr)  # noqa: T201
-        for vendor, way in missing_vendors(settings).items():
+        for vendor, way in missing.items():
             print(f"  {vendor}: {way.fix}", file=sys.stderr)  # noqa: T201
         print("Or leave ADOPS_ENVIRONMENT out to use the sandbox.", file=sys.stderr)  # noqa: T201
+        return 2
+    offered = offer(settings)
+    if not offered.tools:
+        print("adops-mcp: of the chosen tools none is left to offer:", file=sys.stderr)  # noqa: T201
+        for why in dict.fromkeys(offered.left_out.values()):
+            print(f"  {why}", file=sys.stderr)  # noqa: T201
         return 2
     if settings.environment == "sandbox":
         open_sandbox(settings).close()
     for line in unknown_variables():
         logger.warning(line)
-    for vendor, way in missing_vendors(settings).items():
+    for vendor, way in missing.items():
         if way.incomplete:
             logger.warning("%s is left out: %s", TITLES[vendor], way.fix)
     if sys.stdin.isatty():

@@ -22,7 +22,7 @@ from server.settings import (
     google_ad_manager_access,
     interchange_access,
 )
-from tools.backends import Backends
+from tools.backends import TITLES, Backends
 from tools.freewheel.auth import ClientCredentials, MintedToken, PasswordGrant
 from tools.freewheel.client import FreeWheelClient
 from tools.google_ad_manager.auth import ServiceAccountToken
@@ -128,8 +128,10 @@ def open_sandbox(settings: Settings, clock: Callable[[], datetime] | None = None
 
 
 @asynccontextmanager
-async def open_backends(settings: Settings, wire: Wire | None = None) -> AsyncGenerator[Backends]:
-    """The clients of every vendor that can be used in this environment."""
+async def open_backends(
+    settings: Settings, wire: Wire | None = None, *, left_out: dict[str, str] | None = None
+) -> AsyncGenerator[Backends]:
+    """The clients of every vendor that can be used in this environment; `left_out` as in Backends."""
     wire = wire or Wire()
     async with AsyncExitStack() as stack:
         if settings.environment == "sandbox":
@@ -143,6 +145,8 @@ async def open_backends(settings: Settings, wire: Wire | None = None) -> AsyncGe
             freewheel_client=opening.freewheel(access.freewheel),
             google_ad_manager_client=opening.google_ad_manager(access.google_ad_manager),
             missing={vendor: way.fix for vendor, way in access.missing.items()},
+            limits=opening.limits,
+            left_out=left_out or {},
         )
 
 
@@ -172,12 +176,13 @@ class _Opening:
         self._settings = settings
         self._wire = wire
         self._stack = stack
+        self.limits: dict[VendorName, str] = {}
 
     def interchange(self, key: SecretStr | NoAccess) -> InterchangeClient | None:
         if isinstance(key, NoAccess):
             return None
         auth = StaticToken(key.get_secret_value(), setting="ADOPS_INTERCHANGE_API_KEY")
-        transport = self._transport("Interchange", self._http("interchange"), auth, requests=100, seconds=60)
+        transport = self._vendor("interchange", self._http("interchange"), auth, requests=100, seconds=60)
         base_url = self._settings.interchange_base_url or _INTERCHANGE[self._settings.environment]
         return InterchangeClient(transport, base_url=base_url)
 
@@ -189,12 +194,12 @@ class _Opening:
         if isinstance(way, SecretStr):
             auth: Auth = StaticToken(way.get_secret_value(), setting="ADOPS_FREEWHEEL_TOKEN")
         else:
-            issuer = self._transport("FreeWheel's token endpoint", http, None, requests=3, seconds=1)
+            issuer = self._issuer("FreeWheel's token endpoint", http, requests=3)
             password = isinstance(way, PasswordGrant)
             endpoint = f"{base_url}/auth/token" if password else _FREEWHEEL_CLIENT_CREDENTIALS
             url = self._settings.freewheel_token_url or endpoint
             auth = MintedToken(way, issuer, url=url, timing=self._wire.timing)
-        return FreeWheelClient(self._transport("FreeWheel", http, auth, requests=20, seconds=1))
+        return FreeWheelClient(self._vendor("freewheel", http, auth, requests=20, seconds=1), timing=self._wire.timing)
 
     def google_ad_manager(self, key: Callable[[], SecretStr] | NoAccess) -> GoogleAdManagerClient | None:
         if isinstance(key, NoAccess):
@@ -202,11 +207,11 @@ class _Opening:
         sandbox = self._settings.environment == "sandbox"
         base_url = self._settings.gam_base_url or (_GOOGLE_AD_MANAGER_SANDBOX if sandbox else _GOOGLE_AD_MANAGER)
         http = self._http("google_ad_manager", base_url)
-        issuer = self._transport("Google's token endpoint", http, None, requests=2, seconds=1)
+        issuer = self._issuer("Google's token endpoint", http, requests=2)
         account = ServiceAccountToken(key, issuer, timing=self._wire.timing)
         retries = Retries(after_429=5.0)
         return GoogleAdManagerClient(
-            self._transport("Google Ad Manager", http, account, requests=2, seconds=1, retries=retries), account
+            self._vendor("google_ad_manager", http, account, requests=2, seconds=1, retries=retries), account
         )
 
     def _http(self, vendor: VendorName, base_url: str = "") -> httpx.AsyncClient:
@@ -220,16 +225,30 @@ class _Opening:
         self._stack.push_async_callback(http.aclose)
         return http
 
-    def _transport(
+    def _vendor(
         self,
-        vendor: str,
+        vendor: VendorName,
         http: httpx.AsyncClient,
-        auth: Auth | None,
+        auth: Auth,
         *,
         requests: int,
         seconds: float,
         retries: Retries | None = None,
     ) -> Transport:
+        """The transport of the vendor itself, whose limit is told in the status."""
+        limit = self._window(requests, seconds)
+        self.limits[vendor] = limit.told
+        return self._transport(TITLES[vendor], http, auth, limit, retries)
+
+    def _issuer(self, name: str, http: httpx.AsyncClient, *, requests: int) -> Transport:
+        """The transport of a token endpoint."""
+        return self._transport(name, http, None, self._window(requests, 1), None)
+
+    def _window(self, requests: int, seconds: float) -> SlidingWindow:
         timing = self._wire.timing
-        limit = SlidingWindow(requests, seconds, clock=timing.clock, sleep=timing.sleep)
-        return Transport(vendor, http, limit=limit, auth=auth, timing=timing, retries=retries)
+        return SlidingWindow(requests, seconds, clock=timing.clock, sleep=timing.sleep)
+
+    def _transport(
+        self, name: str, http: httpx.AsyncClient, auth: Auth | None, limit: SlidingWindow, retries: Retries | None
+    ) -> Transport:
+        return Transport(name, http, limit=limit, auth=auth, timing=self._wire.timing, retries=retries)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,10 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
         ("ADOPS_INTERCHANGE_BASE_URL", "api.interchange.example", "is not a URL"),
         ("ADOPS_FREEWHEEL_BASE_URL", "http://ads.example", "must be https"),
         ("ADOPS_FREEWHEEL_TOKEN_URL", "https://me:pw@ads.example/token", "must hold no user"),
+        ("ADOPS_READ_ONLY", "perhaps", "Input should be a valid boolean"),
+        ("ADOPS_TOOLSETS", "freewheel, gma", "there is no toolset 'gma'; did you mean gam?"),
+        ("ADOPS_TOOLSETS", "x", "there is no toolset 'x'; there are freewheel, interchange, gam, operations"),
+        ("ADOPS_TOOLS", "list_avails,list_avail", "there is no tool 'list_avail'; did you mean list_avails?"),
         ("ADOPS_GAM_BASE_URL", "https://ads.example/?key=1", "must hold no user, query or fragment"),
     ],
 )
@@ -55,7 +60,7 @@ def test_a_value_that_cannot_be_used_is_refused_by_the_name_of_its_variable(
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as caught:
         load()
-    assert str(caught.value).startswith(f"{name}: ")
+    assert re.match(rf"{name}(: | or --)", str(caught.value))
     assert words in str(caught.value)
     assert "pw" not in str(caught.value)
 

@@ -1,0 +1,1 @@
+"""Tools about this server itself: what it reaches, what it offers, what it has done."""

@@ -1,0 +1,103 @@
+"""What this server works on: its environment, its vendors, the tools it leaves out, and the limits it keeps."""
+
+from __future__ import annotations
+
+import anyio
+from pydantic import Field
+
+from tools.backends import TITLES, Backends
+from tools.operations.reach import Reached, reach
+from tools.schema import Arguments, Result
+from tools.tool import READ, Tool, VendorName
+
+
+class GetStatus(Arguments):
+    pass
+
+
+class Vendor(Result):
+    vendor: str
+    configured: bool
+    reachable: bool | None = Field(default=None, description="Whether it answered just now; absent: not configured.")
+    detail: str
+    next_step: str | None = None
+    limit: str | None = Field(default=None, description="How many requests this server sends to it at most.")
+
+
+class LeftOut(Result):
+    tools: list[str]
+    why: str
+
+
+class Status(Result):
+    vendors: list[Vendor]
+    left_out: list[LeftOut] | None = Field(default=None, description="Tools that are not offered here.")
+    next_step: str
+
+
+async def get_status(_: GetStatus, backends: Backends) -> Status:
+    """Tell this server's environment, which vendors it reaches, and which tools are missing and why.
+
+    Use it when a tool that you expect is not there, when calls to a vendor keep failing, or before real work, to see
+    whether writes are real. It reads once from each vendor and changes nothing. Whether an Ad Manager network can be
+    used is test_gam_connection's question.
+    """
+    reached: dict[VendorName, Reached] = {}
+
+    async def look(vendor: VendorName) -> None:
+        reached[vendor] = await reach(vendor, backends)
+
+    async with anyio.create_task_group() as tasks:
+        for vendor in TITLES:
+            if vendor not in backends.missing:
+                tasks.start_soon(look, vendor)
+    return Status(
+        vendors=[_vendor(vendor, backends, reached.get(vendor)) for vendor in TITLES],
+        left_out=_left_out(backends) or None,
+        next_step=_next_step(backends, reached),
+    )
+
+
+def _vendor(vendor: VendorName, backends: Backends, found: Reached | None) -> Vendor:
+    if found is None:
+        return Vendor(
+            vendor=TITLES[vendor],
+            configured=False,
+            detail="Not configured on this server.",
+            next_step=f"The operator does this: {backends.missing[vendor]}",
+        )
+    return Vendor(
+        vendor=TITLES[vendor],
+        configured=True,
+        reachable=found.ok,
+        detail=found.said,
+        next_step=found.next_step,
+        limit=backends.limits.get(vendor),
+    )
+
+
+def _left_out(backends: Backends) -> list[LeftOut]:
+    by_reason: dict[str, list[str]] = {}
+    for tool, why in backends.left_out.items():
+        by_reason.setdefault(why, []).append(tool)
+    return [LeftOut(tools=tools, why=why) for why, tools in by_reason.items()]
+
+
+def _next_step(backends: Backends, reached: dict[VendorName, Reached]) -> str:
+    failing = [TITLES[vendor] for vendor in TITLES if vendor in reached and not reached[vendor].ok]
+    if failing:
+        return f"Do what next_step says of {' and '.join(failing)} before using its tools."
+    if backends.left_out or backends.missing:
+        return "What is configured works. For a tool that is left out, tell the operator why it is."
+    return "Everything that is offered can be used."
+
+
+TOOL = Tool(
+    name="get_status",
+    title="Status of this server",
+    arguments=GetStatus,
+    result=Status,
+    effect=READ,
+    vendors=frozenset(),
+    handler=get_status,
+)

@@ -1,0 +1,65 @@
+"""Reaching each vendor once, by its cheapest authenticated read."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+
+from tools.backends import TITLES, Backends
+from tools.errors import AdOpsError
+from tools.tool import VendorName
+
+LONGEST = 15.0
+"""Seconds for one vendor; its own tries may take longer, and a status that has to be waited for is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """said: what was read, or what went wrong. next_step: only when it went wrong."""
+
+    ok: bool
+    said: str
+    next_step: str | None = None
+
+
+async def reach(vendor: VendorName, backends: Backends) -> Reached:
+    """Whether the vendor answers with the configured credentials. A failure is a finding here, not an error."""
+    try:
+        with anyio.fail_after(LONGEST):
+            return Reached(ok=True, said=await _READS[vendor](backends))
+    except AdOpsError as error:
+        return Reached(ok=False, said=error.message, next_step=error.next_step)
+    except TimeoutError:
+        return Reached(
+            ok=False,
+            said=f"{TITLES[vendor]} did not answer within {LONGEST:.0f} s.",
+            next_step="Try again in a minute.",
+        )
+
+
+async def _interchange(backends: Backends) -> str:
+    account = await backends.interchange.current_account()
+    return f"Reads the account of {account.company or account.name or account.id}."
+
+
+async def _freewheel(backends: Backends) -> str:
+    page = await backends.freewheel.list_inventory_packages({"page": 1, "per_page": 5})
+    count = "its" if page.total is None else str(page.total)
+    return f"Reads {count} inventory packages."
+
+
+async def _google_ad_manager(backends: Backends) -> str:
+    networks = await backends.google_ad_manager.visible_networks()
+    names = ", ".join(f"{network.network_code} {network.display_name or ''}".strip() for network in networks[:5])
+    if not networks:
+        return "The service account works, but sees no network yet: nobody has granted it access."
+    return f"The service account sees {len(networks)} network{'s' if len(networks) > 1 else ''}: {names}."
+
+
+_READS: dict[VendorName, Callable[[Backends], Awaitable[str]]] = {
+    "interchange": _interchange,
+    "freewheel": _freewheel,
+    "google_ad_manager": _google_ad_manager,
+}
