@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,25 +12,32 @@ from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
+from mcp_types.methods import CacheableMethod
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
-from server import __version__
+from prompts import ArgumentType
+from server import __version__, resources
 from server.calls import Calls
+from server.completions import Completions
+from server.offer import Offer, offer
+from server.prompts import filled, listed, offered_prompts
 from server.settings import Environment, Settings
-from server.vendors import Wire, missing_vendors, open_backends
+from server.vendors import Wire, open_backends
 from tools.backends import Backends
-from tools.catalogue import CATALOGUE
 from tools.schema import arguments_schema, result_schema
 from tools.tool import AnyTool, Write
 
 INSTRUCTIONS = """\
-Ad operations of a publisher: Interchange (what buyers' agents buy), FreeWheel (ad server), Google Ad Manager.
-Selling: list_avails, then reserve_avail (HELD), then finalize_booking (handed over, still HELD until people or the \
-ad server have carried it out). Only a status that says BOOKED is booked.
-Proposing: list_inventory_packages, create_proposed_io. Connecting: test_gam_connection.
-Never invent an id: take it from a tool's result or ask the person. Confirm avail, amount and media buy with the \
-person before a write. An error with code in_doubt means that the write may have happened: do not send it again, do \
-what its next_step says.\
+Ad operations of a publisher: Interchange (what buyers' agents buy), FreeWheel (ad server), Google Ad Manager (GAM).
+Selling: list_media_buys and list_avails, reserve_avail (HELD), finalize_booking (handed over, still HELD), then \
+people do the work items: list_work_items. HELD keeps the impressions from others; sold is only what says BOOKED. \
+release_booking gives them back.
+Packaging: find_targeting_items, create_inventory_package. Proposing: create_proposed_io, which holds nothing.
+Connecting GAM: list_inventory_sources, configure_gam_source, a person grants, test_gam_connection.
+Never invent an id: every id comes from a list or find tool, or from the person. Confirm a write with the person \
+first. An error with code in_doubt means that the write may have happened: do not send it again, do what its \
+next_step says. \
+A tool that is not there: get_status says why.\
 """
 
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -38,14 +45,9 @@ _DAY_MS = 24 * 60 * 60 * 1000
 Context = ServerRequestContext[Backends]
 
 
-def offered_tools(settings: Settings) -> list[AnyTool]:
-    """The tools that have at least one of their vendors configured."""
-    missing = missing_vendors(settings)
-    return [tool for tool in CATALOGUE if any(vendor not in missing for vendor in tool.vendors)]
-
-
+@functools.cache
 def definition(tool: AnyTool) -> types.Tool:
-    """A tool as a client sees it. Needs no settings and no network."""
+    """A tool as a client sees it. Needs no settings and no network; made once, as models do not change."""
     write = tool.effect if isinstance(tool.effect, Write) else None
     return types.Tool(
         name=tool.name,
@@ -97,26 +99,56 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
 
     wire: other networks and clocks, for tests. calls: the call path, for who wants to wait until it is idle.
     """
-    tools = {tool.name: tool for tool in offered_tools(settings)}
+    offered = offer(settings)
+    tools = {tool.name: tool for tool in offered.tools}
     listing = types.ListToolsResult(tools=[definition(tool) for tool in tools.values()])
     schemas = {tool.name: tool.input_schema for tool in listing.tools}
     path = calls or Calls(settings.environment)
 
     @asynccontextmanager
     async def lifespan(_: Server[Backends]) -> AsyncGenerator[Backends]:
-        async with open_backends(settings, wire) as backends:
+        async with open_backends(settings, wire, left_out=offered.left_out) as backends:
             yield backends
 
     async def list_tools(_: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-        if params is not None and params.cursor is not None:
-            raise MCPError(types.INVALID_PARAMS, "unknown cursor: all tools are on the first page")
+        _on_one_page(params, "tools")
         return listing
 
     async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         tool = tools.get(params.name)
         if tool is None:
-            raise MCPError(types.INVALID_PARAMS, _unknown_tool(params.name, tools))
+            raise MCPError(types.INVALID_PARAMS, _unknown_tool(params.name, offered))
         return await path.call(tool, params.arguments, context.lifespan_context)
+
+    async def list_prompts(_: Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
+        _on_one_page(params, "prompts")
+        return types.ListPromptsResult(prompts=[listed(prompt) for prompt in offered_prompts(tools).values()])
+
+    async def get_prompt(_: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        known = offered_prompts(tools)
+        if params.name not in known:
+            there = ", ".join(known) or "none, since the tools that they need are not"
+            raise MCPError(types.INVALID_PARAMS, f"no prompt {params.name[:64]!r} is offered here; offered: {there}")
+        return filled(known[params.name], params.arguments or {})
+
+    async def list_resources(_: Context, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
+        _on_one_page(params, "resources")
+        return resources.listed_vocabularies()
+
+    async def list_templates(
+        _: Context, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourceTemplatesResult:
+        _on_one_page(params, "resource templates")
+        return resources.listed_templates(resources.offered_templates(tools))
+
+    async def read_resource(context: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
+        return await resources.read(params.uri, tools, path, context.lifespan_context)
+
+    completions = Completions((wire or Wire()).timing.clock)
+
+    async def complete(context: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
+        kind = _completed_kind(params, tools)
+        return await completions.complete(kind, params.argument.value, context.lifespan_context)
 
     server = Server[Backends](
         "adops-mcp",
@@ -127,10 +159,41 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
         get_tool_input_schema=schemas.get,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
-        cache_hints={"tools/list": CacheHint(ttl_ms=_DAY_MS, scope="private")},
+        on_list_prompts=list_prompts,
+        on_get_prompt=get_prompt,
+        on_list_resources=list_resources,
+        on_list_resource_templates=list_templates,
+        on_read_resource=read_resource,
+        on_completion=complete,
+        cache_hints={method: CacheHint(ttl_ms=_DAY_MS, scope="private") for method in _LISTS},
     )
     server.add_request_handler("server/discover", types.RequestParams, functools.partial(_discover, server))
     return server
+
+
+_LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
+
+
+def _on_one_page(params: types.PaginatedRequestParams | None, what: str) -> None:
+    if params is not None and params.cursor is not None:
+        raise MCPError(types.INVALID_PARAMS, f"unknown cursor: all {what} are on the first page")
+
+
+def _completed_kind(params: types.CompleteRequestParams, tools: Collection[str]) -> ArgumentType | None:
+    """What is being typed. Raises MCPError for a prompt, template or argument that there is not."""
+    reference, name = params.ref, params.argument.name
+    kinds: dict[str, ArgumentType] = {}
+    if isinstance(reference, types.PromptReference):
+        prompt = offered_prompts(tools).get(reference.name)
+        kinds = {argument.name: argument.type for argument in prompt.arguments} if prompt else {}
+        of = f"prompt {reference.name[:64]!r}"
+    else:
+        templates = resources.offered_templates(tools)
+        kinds = {template.parameter: template.kind for template in templates if template.uri == reference.uri}
+        of = f"resource template {reference.uri[:200]!r}"
+    if name not in kinds:
+        raise MCPError(types.INVALID_PARAMS, f"there is no argument {name[:64]!r} of {of} to complete")
+    return kinds[name]
 
 
 def instructions(environment: Environment) -> str:
@@ -141,10 +204,9 @@ def instructions(environment: Environment) -> str:
     return f"{INSTRUCTIONS}\n{GUIDE}"
 
 
-def _unknown_tool(name: str, tools: Iterable[str]) -> str:
-    known = any(tool.name == name for tool in CATALOGUE)
-    why = "its vendor is not configured; `adops-mcp doctor` says what is missing" if known else "there is none"
-    return f"no tool {name[:64]!r} is offered here: {why}. Offered: {', '.join(tools)}"
+def _unknown_tool(name: str, offered: Offer) -> str:
+    why = offered.left_out.get(name, "There is none.")
+    return f"no tool {name[:64]!r} is offered here: {why} Offered: {', '.join(tool.name for tool in offered.tools)}"
 
 
 async def _discover(server: Server[Backends], context: Context, _: types.RequestParams) -> types.DiscoverResult:

@@ -17,13 +17,12 @@ from mcp.client.stdio import StdioServerParameters
 from server import __version__
 from server.sandbox.freewheel_seed import BRANDS
 from server.sandbox.google_ad_manager import GRANT_MISSING
-from server.sandbox.interchange_seed import MEDIA_BUYS
 from tools.errors import Conflict
 
 Json = dict[str, Any]
 
 IMPRESSIONS = 750_000
-BUY = MEDIA_BUYS[0]
+BUYER = "Halden & Pryce Media"
 BRAND = BRANDS[0]
 
 
@@ -68,16 +67,18 @@ class _Job:
     async def do(self) -> None:
         await self.find_packages()
         await self.propose()
+        buy = await self.find_buy()
         avail = await self.find_avail()
         ids = {
             "source_id": avail["source_id"],
             "avail_id": avail["avail_id"],
-            "media_buy_id": BUY.media_buy_id,
-            "buyer_customer_id": BUY.buyer_customer_id,
+            "media_buy_id": buy["media_buy_id"],
+            "buyer_customer_id": buy["buyer_customer_id"],
         }
         await self.hold(ids)
         await self.finalise(ids)
         await self.look_again(ids, avail)
+        await self.see_the_work(ids)
         await self.hold_too_much(ids)
         await self.test_connections()
 
@@ -86,10 +87,10 @@ class _Job:
         found = await self.call(
             "list_inventory_packages", name="Sports", status="ACTIVE", sort_by_updated="descending", per_page=5
         )
-        self.expect(found["items"] and found["page"]["more"] is (found["total"] > 5), "a first page of packages")
+        self.expect(found["items"] and (found["next"] is None) is (found["total"] <= 5), "a first page of packages")
         for package in found["items"]:
             self.say(f"{package['id']}  {package['name']}  (updated {package['updated_at'][:10]})")
-        self.say(f"{found['total']} in all; the next page: {_compact(found.get('next'))}")
+        self.say(f"{found['total']} in all; the next page: {_compact(found['next'])}")
 
     async def propose(self) -> None:
         self.ask(f"Propose a $125,000 order to {BRAND.name}, three impressions a day at most, 60 % likely to close.")
@@ -105,6 +106,15 @@ class _Job:
         self.expect(created["proposed_io"]["proposed_io_status"] == "PROPOSED", "a proposed insertion order")
         self.tell(created)
 
+    async def find_buy(self) -> Json:
+        self.ask(f"Which media buys of {BUYER} wait for inventory?")
+        found = await self.call("list_media_buys", status="awaiting_source", per_page=50)
+        buys = [buy for buy in found["items"] if buy.get("buyer") == BUYER]
+        self.expect(buys, "a media buy of that buyer")
+        for buy in buys:
+            self.say(f"{buy['media_buy_id']}: {buy['status']}, {buy.get('pending_reason', 'nothing pending')}")
+        return buys[0]
+
     async def find_avail(self) -> Json:
         self.ask(f"What can still take {IMPRESSIONS:,} impressions of live basketball?")
         found = await self.call("list_avails", text="basketball", min_available=IMPRESSIONS)
@@ -115,19 +125,19 @@ class _Job:
         return found["items"][0]
 
     async def hold(self, ids: Json) -> None:
-        self.ask(f"Hold {IMPRESSIONS:,} of the first for {BUY.buyer_name}'s media buy, for two hours.")
+        self.ask(f"Hold {IMPRESSIONS:,} of the first for {BUYER}'s first media buy, for two hours.")
         held = await self.call("reserve_avail", **ids, requested_impressions=IMPRESSIONS, hold_minutes=120)
         self.expect(held["booking"]["status"] == "HELD", "a hold")
         self.tell(held)
 
     async def finalise(self, ids: Json) -> None:
         self.ask("Hand it over for execution.")
-        handoff = await self.call("finalize_booking", **ids, campaign_name=BUY.campaign)
+        handoff = await self.call("finalize_booking", **ids)
         self.expect(handoff["booking"]["status"] == "HELD", "a booking that is still held")
         self.expect("not booked" in handoff["what_happened"], "plain words that nothing is booked yet")
         self.tell(handoff)
         for item in handoff["open_work_items"]:
-            self.say(f"for people: {item['kind']} {item['id']} ({item['status']}): {item['title']}")
+            self.say(f"for people: {item['kind']} {item['work_item_id']} ({item['status']}): {item['title']}")
         for stage in handoff.get("in_the_way", {}).get("stages", []):
             self.say(f"in the way: {stage['stage']} is {stage['status']}: {', '.join(stage['missing_setup_fields'])}")
 
@@ -142,6 +152,13 @@ class _Job:
             f"held {before['held_impressions']:,} -> {now['held_impressions']:,}, "
             f"booked {before['booked_impressions']:,} -> {now['booked_impressions']:,}"
         )
+
+    async def see_the_work(self, ids: Json) -> None:
+        self.ask("What do people have to do for this media buy, and by when?")
+        work = await self.call("list_work_items", media_buy_id=ids["media_buy_id"])
+        self.expect(work["items"], "work for people")
+        for item in work["items"]:
+            self.say(f"{item['work_item_id']} {item['kind']}: {item['status']}, due {item.get('due_at', 'any time')}")
 
     async def hold_too_much(self, ids: Json) -> None:
         self.ask("Now hold a billion more. (This is refused.)")

@@ -12,42 +12,36 @@ from server.app import build_server, instructions
 from server.settings import Settings
 from server.vendors import Wire
 from tests.support import FakeTime, answered_by, connected, error_of, live_settings, sandboxed
+from tools.catalogue import CATALOGUE
+from tools.tool import VendorName
 
 
 async def test_every_tool_is_offered_in_the_sandbox(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, _):
-        assert [tool.name for tool in (await client.list_tools()).tools] == [
-            "list_avails",
-            "reserve_avail",
-            "finalize_booking",
-            "list_inventory_packages",
-            "create_proposed_io",
-            "test_gam_connection",
-        ]
+        assert [tool.name for tool in (await client.list_tools()).tools] == [tool.name for tool in CATALOGUE]
 
 
 @pytest.mark.parametrize(
     ("configured", "offered"),
     [
-        (
-            {"interchange_api_key": SecretStr("k")},
-            {"list_avails", "reserve_avail", "finalize_booking", "test_gam_connection"},
-        ),
-        ({"freewheel_token": SecretStr("t")}, {"list_inventory_packages", "create_proposed_io"}),
-        ({}, set[str]()),
+        ({"interchange_api_key": SecretStr("k")}, {"interchange"}),
+        ({"freewheel_token": SecretStr("t")}, {"freewheel"}),
+        ({}, set[VendorName]()),
     ],
 )
 async def test_the_tools_of_a_vendor_without_credentials_are_left_out(
-    configured: dict[str, Any], offered: set[str]
+    configured: dict[str, Any], offered: set[VendorName]
 ) -> None:
     async with connected(Wire(timing=FakeTime().timing), Settings(environment="live", **configured)) as client:
-        assert {tool.name for tool in (await client.list_tools()).tools} == offered
+        assert {tool.name for tool in (await client.list_tools()).tools} == {
+            tool.name for tool in CATALOGUE if tool.vendors & offered or not tool.vendors
+        }
 
 
 async def test_calling_a_tool_that_was_left_out_says_why() -> None:
     settings = Settings(environment="live", freewheel_token=SecretStr("t"))
     async with connected(Wire(timing=FakeTime().timing), settings) as client:
-        with pytest.raises(MCPError, match="its vendor is not configured"):
+        with pytest.raises(MCPError, match="Interchange is not configured: set ADOPS_INTERCHANGE_API_KEY"):
             await client.call_tool("list_avails", {})
 
 
@@ -105,11 +99,11 @@ async def test_an_unknown_cursor_is_a_protocol_error(tmp_path: Path) -> None:
 
 
 def test_the_instructions_name_the_environment_and_only_the_sandbox_has_ids() -> None:
-    assert "sf_mb_" in instructions("sandbox")
+    assert "21700007" in instructions("sandbox")
     for environment in ("staging", "live"):
         told = instructions(environment)
         assert f"works on {environment}: writes are real" in told
-        assert "sf_mb_" not in told
+        assert "2170000" not in told
 
 
 def test_a_server_is_built_without_credentials_network_or_a_data_directory(tmp_path: Path) -> None:

@@ -32,14 +32,43 @@ IDS: dict[str, Any] = {
     "media_buy_id": "sf_mb_7f3a91c204",
     "buyer_customer_id": 88120,
 }
+ITEM: dict[str, Any] = {"source_id": "northlight-ctv", "work_item_id": "440317003"}
+GENRE: dict[str, Any] = {
+    "relationship": "OR",
+    "item_lists": [{"relationship": "OR", "items": [{"id": "1076", "type": "STANDARD_GENRE"}]}],
+}
 LEAST: dict[str, dict[str, Any]] = {
+    "list_media_buys": {},
     "list_avails": {"source_id": "northlight-cadent"},
     "reserve_avail": {**IDS, "requested_impressions": 1000},
     "finalize_booking": IDS,
+    "release_booking": IDS,
+    "list_work_items": {"source_id": "northlight-ctv"},
+    "get_work_item": ITEM,
+    "update_work_item": {**ITEM, "status": "IN_PROGRESS"},
+    "complete_work_item": ITEM,
+    "list_inventory_sources": {},
+    "get_inventory_source": {"source_id": "northlight-ctv"},
     "list_inventory_packages": {},
+    "get_inventory_package": {"package_id": 270118},
+    "create_inventory_package": {
+        "name": "N",
+        "targeting": {
+            "include": {"relationship": "AND", "item_sets": [{"targeting_type": "CONTENT", **GENRE}]},
+        },
+    },
+    "update_inventory_package": {"package_id": 270118, "status": "INACTIVE"},
+    "find_targeting_items": {"item_type": "STANDARD_GENRE"},
+    "list_proposed_ios": {},
+    "get_proposed_io": {"proposed_io_id": 418250},
     "create_proposed_io": {"external_id": "CRM-1", "name": "N"},
+    "update_proposed_io": {"proposed_io_id": 418250, "name": "N"},
+    "list_proposed_placements": {"proposed_io_id": 418250},
+    "get_gam_connection": {"source_id": "gam-northlight"},
+    "configure_gam_source": {"source_id": "gam-northlight", "network_code": "21700001"},
     "test_gam_connection": {"source_id": "gam-northlight"},
 }
+"""The least that each tool can be called with; get_status takes nothing and turns its vendors' faults into findings."""
 RESERVED: dict[str, Any] = {
     "bookingId": "5",
     "availId": "avl_news_evening",
@@ -74,7 +103,7 @@ async def called_directly(directory: Path) -> AsyncGenerator[tuple[Any, SandboxN
 
 
 @both_modes
-@pytest.mark.parametrize("name", ["release_booking", "", "x" * 1_000_000, "list_avails ", "LIST_AVAILS"])
+@pytest.mark.parametrize("name", ["cancel_booking", "", "x" * 1_000_000, "list_avails ", "LIST_AVAILS"])
 async def test_an_unknown_tool_is_a_protocol_error_that_names_the_offered_ones(
     tmp_path: Path, name: str, mode: Literal["auto", "legacy"]
 ) -> None:
@@ -83,8 +112,12 @@ async def test_an_unknown_tool_is_a_protocol_error_that_names_the_offered_ones(
             await client.call_tool(name, {})
     assert caught.value.error.code == INVALID_PARAMS == -32602
     assert caught.value.error.message == (
-        f"no tool {name[:64]!r} is offered here: there is none. Offered: {', '.join(LEAST)}"
+        f"no tool {name[:64]!r} is offered here: There is none. Offered: {', '.join(TOOLS)}"
     )
+
+
+def test_every_tool_that_takes_arguments_is_called_here() -> None:
+    assert list(LEAST) == [name for name, tool in TOOLS.items() if tool.arguments.model_fields]
 
 
 async def test_a_tool_whose_vendor_is_not_configured_says_so() -> None:
@@ -92,11 +125,12 @@ async def test_a_tool_whose_vendor_is_not_configured_says_so() -> None:
         offered = [tool.name for tool in (await client.list_tools()).tools]
         with pytest.raises(MCPError) as caught:
             await client.call_tool("create_proposed_io", LEAST["create_proposed_io"])
-    assert offered == ["list_avails", "reserve_avail", "finalize_booking", "test_gam_connection"]
+    assert offered == [name for name, tool in TOOLS.items() if tool.vendors != {"freewheel"}]
     assert caught.value.error.code == INVALID_PARAMS
     assert caught.value.error.message == (
-        "no tool 'create_proposed_io' is offered here: its vendor is not configured; `adops-mcp doctor` says what is "
-        f"missing. Offered: {', '.join(offered)}"
+        "no tool 'create_proposed_io' is offered here: FreeWheel is not configured: set one of ADOPS_FREEWHEEL_TOKEN; "
+        "ADOPS_FREEWHEEL_USERNAME and ADOPS_FREEWHEEL_PASSWORD; ADOPS_FREEWHEEL_CLIENT_ID and "
+        f"ADOPS_FREEWHEEL_CLIENT_SECRET. Offered: {', '.join(offered)}"
     )
 
 
@@ -262,7 +296,8 @@ async def test_arguments_nested_too_deeply_are_refused(tmp_path: Path, depth: in
 @each_tool
 @pytest.mark.parametrize("text", ["\ud800", "a\udfffb"])
 async def test_a_lone_surrogate_is_refused(tmp_path: Path, tool: str, text: str) -> None:
-    name = next(name for name, field in TOOLS[tool].arguments.model_fields.items() if field.annotation is not int)
+    fields = TOOLS[tool].arguments.model_fields
+    name = next((name for name, field in fields.items() if field.annotation is not int), next(iter(fields)))
     async with called_directly(tmp_path) as (call, network):
         results = [await call(tool, {**LEAST[tool], **odd}) for odd in ({name: text}, {text: 1})]
     assert [error_of(result)["code"] for result in results] == ["invalid_arguments"] * 2
@@ -382,6 +417,28 @@ async def test_a_write_that_has_left_is_not_cut_short() -> None:
     assert not result.is_error
     assert result.structured_content["booking"]["status"] == "HELD"
     assert len(network.requests) == 1
+
+
+async def test_what_is_read_back_after_a_write_is_not_cut_short_either() -> None:
+    order: dict[str, Any] = {"id": 7, "external_id": "X", "name": "Old", "proposed_io_status": "PROPOSED"}
+    untold = {"budget": {"budget_model": "EVERGREEN"}, "delivery": {}, "assignments": {}}
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        if request.method == "PUT":
+            ends = anyio.current_time() + 0.1
+            while anyio.current_time() < ends:
+                await anyio.lowlevel.checkpoint()
+            order["name"] = "New"
+            return httpx.Response(200, json=order)
+        return httpx.Response(200, json=order | untold)
+
+    network = Recorder(slow)
+    async with open_backends(live_settings(), Wire({"freewheel": network}, FakeTime().timing)) as backends:
+        calls = Calls("live", longest_call=0.05)
+        result = await calls.call(TOOLS["update_proposed_io"], {"proposed_io_id": 7, "name": "New"}, backends)
+    assert not result.is_error, text_of(result)
+    assert result.structured_content["changes"] == [{"field": "name", "before": "Old", "after": "New"}]
+    assert [request.method for request in network.requests] == ["GET", "PUT", "GET"]
 
 
 async def test_a_write_whose_caller_goes_away_is_seen_through_and_its_end_is_logged(

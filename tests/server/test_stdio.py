@@ -75,7 +75,7 @@ def test_a_whole_session_puts_only_json_rpc_on_stdout_and_ends_cleanly_with_stdi
         wire.send({"method": "notifications/initialized"})
 
         listed = wire.ask("tools/list")["result"]["tools"]
-        assert [tool["name"] for tool in listed][:3] == ["list_avails", "reserve_avail", "finalize_booking"]
+        assert [tool["name"] for tool in listed][:3] == ["list_media_buys", "list_avails", "reserve_avail"]
 
         called = wire.ask("tools/call", name="list_avails", arguments={"per_page": 1})["result"]
         assert called["isError"] is False

@@ -1,0 +1,122 @@
+"""Completions of prompt arguments and of resource templates, from live lists.
+
+What is typed is looked for in ids and names, so that "sports" finds `northlight-live-sports`. A vendor that does not
+answer completes nothing: a suggestion is never worth an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import anyio
+import mcp_types as types
+
+from prompts import ArgumentType
+from tools.backends import Backends
+from tools.errors import AdOpsError
+
+MOST = 100
+"""Values of one answer: the protocol's limit."""
+
+KEPT = 30.0
+"""Seconds for which a list serves the next keystrokes."""
+
+PATIENCE = 5.0
+"""Seconds for one list; nobody waits longer for a suggestion."""
+
+
+class Candidate(NamedTuple):
+    value: str
+    label: str
+
+
+Lister = Callable[[Backends, str], Awaitable[list[Candidate]]]
+
+
+class Completions:
+    """clock: seconds, monotonic."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._kept: dict[tuple[ArgumentType, str], tuple[float, list[Candidate]]] = {}
+
+    async def complete(self, kind: ArgumentType | None, typed: str, backends: Backends) -> types.CompleteResult:
+        typed = typed.strip()
+        found = await self._candidates(kind, typed, backends) if kind in _LISTERS else []
+        wanted = typed.casefold()
+        matching = [
+            candidate.value
+            for candidate in found
+            if wanted in candidate.value.casefold() or wanted in candidate.label.casefold()
+        ]
+        values = list(dict.fromkeys(matching))
+        return types.CompleteResult(completion=types.Completion(values=values[:MOST], has_more=len(values) > MOST))
+
+    async def _candidates(self, kind: ArgumentType, typed: str, backends: Backends) -> list[Candidate]:
+        lister, searches = _LISTERS[kind]
+        key = (kind, typed if searches else "")
+        ends, kept = self._kept.get(key, (0.0, []))
+        if self._clock() < ends:
+            return kept
+        try:
+            with anyio.fail_after(PATIENCE):
+                found = await lister(backends, typed)
+        except (AdOpsError, TimeoutError):
+            return []
+        self._kept = {key: entry for key, entry in self._kept.items() if self._clock() < entry[0]}
+        self._kept[key] = (self._clock() + KEPT, found)
+        return found
+
+
+def _sources(*execution_types: str) -> Lister:
+    async def listed(backends: Backends, _: str) -> list[Candidate]:
+        return [
+            Candidate(source.source_id, source.name)
+            for source in await backends.interchange.list_inventory_sources()
+            if not execution_types or source.execution_type in execution_types
+        ]
+
+    return listed
+
+
+async def _network_codes(backends: Backends, _: str) -> list[Candidate]:
+    """The networks that the storefront's ad-server sources are configured with."""
+    return [
+        Candidate(source.managed_sa.ad_server.network_code, source.name)
+        for source in await backends.interchange.list_inventory_sources()
+        if source.managed_sa and source.managed_sa.ad_server and source.managed_sa.ad_server.network_code
+    ]
+
+
+async def _media_buys(backends: Backends, _: str) -> list[Candidate]:
+    buys = await backends.interchange.media_buys({"take": 200, "skip": 0})
+    return [Candidate(buy.media_buy_id, (buy.buyer.name if buy.buyer else None) or "") for buy in buys.items]
+
+
+async def _packages(backends: Backends, typed: str) -> list[Candidate]:
+    """The packages whose name holds what was typed; the newest when it is the beginning of an id."""
+    query: dict[str, str | int] = {"page": 1, "per_page": 50}
+    if typed and not typed.isdigit():
+        query["name"] = typed[:255]
+    else:
+        query["-updated_at"] = "1970-01-01T00:00:00Z.."
+    page = await backends.freewheel.list_inventory_packages(query)
+    return [Candidate(str(package.id), package.name or "") for package in page.items]
+
+
+async def _proposed_ios(backends: Backends, _: str) -> list[Candidate]:
+    page = await backends.freewheel.list_proposed_insertion_orders({"page": 1, "per_page": 50})
+    return [Candidate(str(order.id), f"{order.name or ''} {order.external_id or ''}") for order in page.items]
+
+
+_LISTERS: dict[ArgumentType, tuple[Lister, bool]] = {
+    "source_id": (_sources(), False),
+    "modular_source_id": (_sources("MODULAR_SOURCE"), False),
+    "gam_source_id": (_sources("MANAGED_SALES_AGENT"), False),
+    "network_code": (_network_codes, False),
+    "media_buy_id": (_media_buys, False),
+    "package_id": (_packages, True),
+    "proposed_io_id": (_proposed_ios, False),
+}
+"""How each kind is listed, and whether the list depends on what was typed."""

@@ -1,0 +1,132 @@
+"""MCP resources: the vocabularies that arguments are written in, and single objects by their ids."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import mcp_types as types
+from mcp.shared.exceptions import MCPError
+
+from prompts import ArgumentType
+from server.calls import Calls
+from tools.backends import Backends
+from tools.tool import AnyTool
+from tools.vocabularies import VOCABULARIES
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """An object that one tool gets by one id: `parameter` is the tool's argument, and completed as `kind`."""
+
+    uri: str
+    title: str
+    tool: str
+    parameter: str
+    kind: ArgumentType
+    is_number: bool = False
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        before, after = re.escape(self.uri).split(re.escape(f"{{{self.parameter}}}"))
+        return re.compile(f"{before}([^/?#]+){after}")
+
+    def arguments(self, uri: str) -> dict[str, Any] | None:
+        """The tool's arguments for a URI of this template; None for any other URI."""
+        match = self.pattern.fullmatch(uri)
+        if match is None:
+            return None
+        value = unquote(match[1])
+        is_whole = self.is_number and re.fullmatch(r"[0-9]{1,16}", value, re.ASCII)
+        return {self.parameter: int(value) if is_whole else value}
+
+
+TEMPLATES = (
+    Template(
+        "adops://freewheel/inventory-packages/{package_id}",
+        "Inventory package",
+        "get_inventory_package",
+        "package_id",
+        "package_id",
+        is_number=True,
+    ),
+    Template(
+        "adops://freewheel/proposed-ios/{proposed_io_id}",
+        "Proposed insertion order",
+        "get_proposed_io",
+        "proposed_io_id",
+        "proposed_io_id",
+        is_number=True,
+    ),
+    Template(
+        "adops://interchange/inventory-sources/{source_id}",
+        "Inventory source",
+        "get_inventory_source",
+        "source_id",
+        "source_id",
+    ),
+)
+
+
+def offered_templates(tools: Collection[str]) -> list[Template]:
+    return [template for template in TEMPLATES if template.tool in tools]
+
+
+def listed_vocabularies() -> types.ListResourcesResult:
+    return types.ListResourcesResult(
+        resources=[
+            types.Resource(
+                uri=vocabulary.uri,
+                name=vocabulary.name,
+                title=vocabulary.title,
+                description=vocabulary.description,
+                mime_type=JSON,
+            )
+            for vocabulary in VOCABULARIES
+        ]
+    )
+
+
+def listed_templates(templates: Collection[Template]) -> types.ListResourceTemplatesResult:
+    return types.ListResourceTemplatesResult(
+        resource_templates=[
+            types.ResourceTemplate(
+                uri_template=template.uri,
+                name=template.tool.removeprefix("get_"),
+                title=template.title,
+                description=f"One object, as the tool {template.tool} gives it.",
+                mime_type=JSON,
+            )
+            for template in templates
+        ]
+    )
+
+
+async def read(uri: str, tools: dict[str, AnyTool], path: Calls, backends: Backends) -> types.ReadResourceResult:
+    """A vocabulary, or an object through its tool. Raises MCPError with the tool's own error as its data."""
+    for vocabulary in VOCABULARIES:
+        if vocabulary.uri == uri:
+            return _text(uri, vocabulary.content())
+    for template in offered_templates(tools):
+        if (arguments := template.arguments(uri)) is not None:
+            result = await path.call(tools[template.tool], arguments, backends)
+            if result.is_error:
+                error: dict[str, Any] = (result.structured_content or {})["error"]
+                raise MCPError(types.INVALID_PARAMS, f"{error['message']} Next: {error['next_step']}", error)
+            return _text(uri, result.structured_content)
+    known = [vocabulary.uri for vocabulary in VOCABULARIES]
+    templates = [template.uri for template in offered_templates(tools)]
+    raise MCPError(
+        types.INVALID_PARAMS, f"there is no resource {uri[:200]!r}; there are {', '.join([*known, *templates])}"
+    )
+
+
+def _text(uri: str, content: Any) -> types.ReadResourceResult:
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return types.ReadResourceResult(contents=[types.TextResourceContents(uri=uri, mime_type=JSON, text=text)])
