@@ -10,11 +10,14 @@ from typing import get_args
 
 from pydantic.fields import FieldInfo
 
+import prompts
 from server.cli import parser
+from server.resources import TEMPLATES
 from server.settings import Settings, variable
 from tools.backends import TITLES
 from tools.catalogue import CATALOGUE
 from tools.tool import VendorName, Write
+from tools.vocabularies import VOCABULARIES
 
 README = Path(__file__).parent.parent / "README.md"
 MEND = "python -m tests.docs --write"
@@ -26,7 +29,7 @@ def tools() -> str:
     rows = ["| tool | vendor | effect | what it does |", "|---|---|---|---|"]
     order: tuple[VendorName, ...] = get_args(VendorName)
     for tool in CATALOGUE:
-        vendors = ", ".join(TITLES[vendor] for vendor in order if vendor in tool.vendors)
+        vendors = ", ".join(TITLES[vendor] for vendor in order if vendor in tool.vendors) or "this server"
         effect = "writes" if isinstance(tool.effect, Write) else "reads"
         purpose = tool.description.partition("\n\n")[0]
         rows.append(f"| `{tool.name}` | {vendors} | {effect} | {purpose} |")
@@ -44,11 +47,43 @@ def _described(field: FieldInfo) -> str:
     return f"{field.description}{default}".replace("|", "\\|")
 
 
+def prompt_table() -> str:
+    rows = ["| prompt | what it does | arguments |", "|---|---|---|"]
+    for prompt in prompts.load():
+        arguments = ", ".join(
+            f"`{argument.name}`{'' if argument.required else ' (optional)'}" for argument in prompt.arguments
+        )
+        rows.append(f"| `{prompt.name}` | {prompt.description} | {arguments} |")
+    return "\n".join(rows)
+
+
+def resource_table() -> str:
+    rows = ["| resource | what it is |", "|---|---|"]
+    rows += [f"| `{vocabulary.uri}` | {vocabulary.title} |" for vocabulary in VOCABULARIES]
+    rows += [f"| `{template.uri}` | {template.title}, as `{template.tool}` gives it |" for template in TEMPLATES]
+    return "\n".join(rows)
+
+
 def command_help() -> str:
-    return f"```text\n{parser().format_help().rstrip()}\n```"
+    return _text(parser().format_help())
 
 
-PARTS = {"tools": tools, "settings": settings, "help": command_help}
+def serve_help() -> str:
+    return _text(parser(command="serve").format_help())
+
+
+def _text(text: str) -> str:
+    return f"```text\n{text.rstrip()}\n```"
+
+
+PARTS = {
+    "tools": tools,
+    "prompts": prompt_table,
+    "resources": resource_table,
+    "settings": settings,
+    "help": command_help,
+    "serve_help": serve_help,
+}
 
 
 def made(readme: str) -> str:

@@ -19,8 +19,21 @@ from tools.catalogue import CATALOGUE
 from tools.tool import AnyTool, Write
 
 ROOT = Path(snapshots.__file__).parent.parent
-WRITES = {"reserve_avail", "finalize_booking", "create_proposed_io"}
-APIS = ("interchange", "freewheel", "google_ad_manager")
+WRITES: dict[str, tuple[bool, bool]] = {
+    "reserve_avail": (False, False),
+    "finalize_booking": (False, False),
+    "release_booking": (True, False),
+    "update_work_item": (True, False),
+    "complete_work_item": (True, True),
+    "create_inventory_package": (False, False),
+    "update_inventory_package": (True, True),
+    "create_proposed_io": (False, False),
+    "update_proposed_io": (True, True),
+    "configure_gam_source": (True, True),
+}
+"""Every tool that writes: whether it takes away or replaces, and whether a second call leaves what one leaves."""
+
+FOLDERS = ("interchange", "freewheel", "google_ad_manager", "operations")
 
 each_tool = pytest.mark.parametrize("tool", CATALOGUE, ids=lambda tool: tool.name)
 
@@ -110,12 +123,13 @@ def test_the_handlers_docstring_is_the_description(tool: AnyTool) -> None:
 def test_the_annotations_are_all_explicit_and_tell_reads_from_writes(tool: AnyTool) -> None:
     annotations = seen(tool)["annotations"]
     writes = tool.name in WRITES
+    destructive, idempotent = WRITES.get(tool.name, (False, True))
     assert isinstance(tool.effect, Write) is writes
     assert annotations == {
         "title": tool.title,
         "readOnlyHint": not writes,
-        "destructiveHint": False,
-        "idempotentHint": not writes,
+        "destructiveHint": destructive,
+        "idempotentHint": idempotent,
         "openWorldHint": True,
     }
 
@@ -196,6 +210,8 @@ def within(module: str, package: str) -> bool:
         ("tools/interchange", ["tools.freewheel", "tools.google_ad_manager"]),
         ("tools/freewheel", ["tools.interchange", "tools.google_ad_manager"]),
         ("tools/google_ad_manager", ["tools.freewheel"]),
+        ("tools/operations", ["tools.interchange", "tools.freewheel", "tools.google_ad_manager"]),
+        ("prompts", ["server", "tools", "tests", "mcp", "mcp_types"]),
         ("server", ["tests"]),
         ("server/sandbox", ["tools", "server.app", "server.calls", "server.settings", "server.vendors"]),
     ],
@@ -221,9 +237,9 @@ def test_every_tool_has_its_own_file_and_a_test_of_the_same_stem() -> None:
 
 def test_every_tool_file_is_in_the_catalogue() -> None:
     offering = {
-        f"tools.{api}.{file.stem}"
-        for api in APIS
-        for file in (ROOT / "tools" / api).glob("*.py")
+        f"tools.{folder}.{file.stem}"
+        for folder in FOLDERS
+        for file in (ROOT / "tools" / folder).glob("*.py")
         if re.search(r"^TOOL = ", file.read_text(encoding="utf-8"), re.MULTILINE)
     }
     assert offering == {tool.handler.__module__ for tool in CATALOGUE}
