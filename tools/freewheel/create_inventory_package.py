@@ -25,8 +25,10 @@ LOOK = (
 class CreateInventoryPackage(Arguments):
     name: Name = Field(description="Its name.")
     description: Prose | None = Field(default=None, description="Free text.")
-    targeting: Targeting | None = Field(default=None, description="Or ssp_targeting, or both.")
-    ssp_targeting: SspTargeting | None = Field(default=None, description="Of SSPs.")
+    targeting: Targeting | None = Field(
+        default=None, description="What it holds and leaves out; give this, ssp_targeting or both."
+    )
+    ssp_targeting: SspTargeting | None = Field(default=None, description="The same of SSP inventory.")
 
     @model_validator(mode="after")
     def _targets_something(self) -> CreateInventoryPackage:

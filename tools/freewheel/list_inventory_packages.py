@@ -30,7 +30,7 @@ class ListInventoryPackages(Arguments):
         description="By last update; descending: newest first. Default: ascending with a range, else FreeWheel's.",
     )
     page: int = Field(default=1, ge=1, le=LAST_PAGE, description="Page number, from 1.")
-    per_page: int = Field(default=20, ge=5, le=50, description="Packages a page.")
+    per_page: int = Field(default=15, ge=5, le=50, description="Packages a page.")
 
     @model_validator(mode="after")
     def _range_runs_forward(self) -> ListInventoryPackages:
@@ -44,6 +44,7 @@ class Package(Result):
     name: str | None = None
     status: str | None = Field(default=None, description="ACTIVE or INACTIVE.")
     description: str | None = None
+    created_at: str | None = Field(default=None, description="UTC.")
     updated_at: str | None = Field(default=None, description="Last update, UTC.")
 
 
@@ -95,7 +96,12 @@ def _note(arguments: ListInventoryPackages, answer: PageOf[InventoryPackage], *,
 
 def _package(item: InventoryPackage) -> Package:
     return Package(
-        id=item.id, name=item.name, status=item.status, description=item.description, updated_at=item.updated_at
+        id=item.id,
+        name=item.name,
+        status=item.status,
+        description=item.description,
+        created_at=item.created_at,
+        updated_at=item.updated_at,
     )
 
 

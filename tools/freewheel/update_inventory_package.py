@@ -26,9 +26,9 @@ class UpdateInventoryPackage(Arguments):
     package_id: FreeWheelId = Field(description="From list_inventory_packages.")
     name: Name | None = Field(default=None, description="New name.")
     description: Prose | None = Field(default=None, description='"" removes it.')
-    status: Literal["ACTIVE", "INACTIVE"] | None = Field(default=None, description="INACTIVE: off.")
-    targeting: Targeting | None = Field(default=None, description="Replaces the present one.")
-    ssp_targeting: SspTargeting | None = Field(default=None, description="Likewise, of SSPs.")
+    status: Literal["ACTIVE", "INACTIVE"] | None = Field(default=None, description="INACTIVE turns it off.")
+    targeting: Targeting | None = Field(default=None, description="The whole new one, in place of the present.")
+    ssp_targeting: SspTargeting | None = Field(default=None, description="Likewise, of SSP inventory.")
 
     @model_validator(mode="after")
     def _changes_something(self) -> UpdateInventoryPackage:

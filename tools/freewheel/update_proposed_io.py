@@ -85,7 +85,8 @@ class UpdatedProposedIo(Result):
 async def update_proposed_io(arguments: UpdateProposedIo, backends: Backends) -> UpdatedProposedIo:
     """Change attributes of a proposed insertion order in FreeWheel; what is left out stays.
 
-    Use get_proposed_io first. It touches no inventory.
+    Use it when the person says what to change, after get_proposed_io. Answers what changed, before and after, and what
+    FreeWheel did not confirm. It touches no inventory. A new order is create_proposed_io's.
     """
     order_id = arguments.proposed_io_id
     before = await backends.freewheel.proposed_insertion_order(order_id)

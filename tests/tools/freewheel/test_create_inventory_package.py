@@ -23,6 +23,25 @@ LOOK = (
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.requirement(
+    "inventory_package.task.Create inventory package that include or exclude standard attributes and networks items",
+    "inventory_package.attribute.name",
+    "inventory_package.attribute.description",
+    "inventory_package.attribute.targeting",
+    "inventory_package.attribute.ssp_targeting",
+    "inventory_package.targeting.include",
+    "inventory_package.targeting.exclude",
+    "inventory_package.include.item_sets",
+    "inventory_package.include.relationship",
+    "inventory_package.exclude.item_sets",
+    "inventory_package.item_set.item_lists",
+    "inventory_package.item_set.targeting_type",
+    "inventory_package.item_set.relationship",
+    "inventory_package.item_list.relationship",
+    "inventory_package.item_list.items",
+    "inventory_package.item.id",
+    "inventory_package.item.type",
+)
 async def test_a_package_is_created_with_both_targetings_in_freewheels_spelling(
     tmp_path: Path, mode: Literal["auto", "legacy"]
 ) -> None:

@@ -31,6 +31,28 @@ def cap(**more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.requirement(
+    "proposed_io.task.Create a Proposed Insertion Order",
+    "proposed_io.attribute.external_id",
+    "proposed_io.attribute.name",
+    "proposed_io.attribute.description",
+    "proposed_io.attribute.delivery",
+    "proposed_io.attribute.budget",
+    "proposed_io.attribute.brand_id",
+    "proposed_io.attribute.assignments",
+    "proposed_io.attribute.probability_of_close",
+    "proposed_io.delivery.frequency_caps",
+    "proposed_io.frequency_cap.value",
+    "proposed_io.frequency_cap.type",
+    "proposed_io.frequency_cap.scope",
+    "proposed_io.frequency_cap.period",
+    "proposed_io.budget.budget_model",
+    "proposed_io.budget.currency",
+    "proposed_io.budget.over_delivery",
+    "proposed_io.budget.over_delivery_type",
+    "proposed_io.assignments.users",
+    "proposed_io.user.id",
+)
 async def test_an_order_is_created_under_a_campaign_with_every_attribute_in_freewheels_spelling(
     tmp_path: Path, mode: Literal["auto", "legacy"]
 ) -> None:
@@ -125,6 +147,9 @@ async def test_without_a_campaign_the_collection_takes_the_order_with_what_was_g
         ({"probability_of_close": 100}, {"probability_of_close": 100}),
         ({"name": "Ærø & Søn <30s> 📺"}, {"name": "Ærø & Søn <30s> 📺"}),
     ],
+)
+@pytest.mark.requirement(
+    "proposed_io.budget.impression",
 )
 async def test_freewheel_takes_each_attribute_as_it_is_sent(
     tmp_path: Path, arguments: dict[str, Any], body: dict[str, Any]

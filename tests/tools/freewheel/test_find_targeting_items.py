@@ -17,6 +17,10 @@ TOOL = "find_targeting_items"
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.requirement(
+    "inventory_package.item.id",
+    "inventory_package.item.type",
+)
 async def test_words_of_a_name_lead_to_ids_and_types_best_first(
     tmp_path: Path, mode: Literal["auto", "legacy"]
 ) -> None:
@@ -50,6 +54,9 @@ async def test_words_of_a_name_lead_to_ids_and_types_best_first(
         assert (request.headers["accept"], request.headers["content-type"]) == ("application/json",) * 2
 
 
+@pytest.mark.requirement(
+    "inventory_package.task.Create inventory package that include or exclude standard attributes and networks items",
+)
 async def test_what_is_found_can_be_targeted(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, _):
         sets: list[dict[str, Any]] = []

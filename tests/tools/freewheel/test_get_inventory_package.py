@@ -36,6 +36,25 @@ async def shown(body: Any, **arguments: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.requirement(
+    "inventory_package.attribute.id",
+    "inventory_package.attribute.name",
+    "inventory_package.attribute.description",
+    "inventory_package.attribute.status",
+    "inventory_package.attribute.targeting",
+    "inventory_package.attribute.ssp_targeting",
+    "inventory_package.task.Update inventory packages with new targeting goals",
+    "inventory_package.targeting.include",
+    "inventory_package.include.item_sets",
+    "inventory_package.include.relationship",
+    "inventory_package.item_set.item_lists",
+    "inventory_package.item_set.targeting_type",
+    "inventory_package.item_set.relationship",
+    "inventory_package.item_list.relationship",
+    "inventory_package.item_list.items",
+    "inventory_package.item.id",
+    "inventory_package.item.type",
+)
 async def test_a_package_is_shown_whole_with_both_of_its_targetings(
     tmp_path: Path, mode: Literal["auto", "legacy"]
 ) -> None:
@@ -85,6 +104,12 @@ async def test_a_package_is_shown_whole_with_both_of_its_targetings(
     assert network.freewheel.sent() == [("GET", f"{PACKAGES}/{WEATHER}", None)]
 
 
+@pytest.mark.requirement("inventory_package.targeting.exclude", "inventory_package.exclude.item_sets")
+async def test_what_a_package_leaves_out_is_shown_beside_what_it_targets() -> None:
+    targeting = {**genres("1004"), "exclude": {"item_sets": [item_set("CONTENT", "STANDARD_GENRE", "1060")]}}
+    assert (await shown({**PACKAGE, "targeting": targeting}))["targeting"] == targeting
+
+
 async def test_every_package_of_the_sandbox_is_short_enough_to_read(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, network):
         found: list[int] = []
@@ -106,6 +131,10 @@ async def test_every_package_of_the_sandbox_is_short_enough_to_read(tmp_path: Pa
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.requirement(
+    "inventory_package.attribute.created_at",
+    "inventory_package.attribute.updated_at",
+)
 async def test_a_package_is_read_bare_or_wrapped_and_without_what_is_not_known(wrapped: bool) -> None:
     package = {**PACKAGE, "id": "7", "status": "Active", "ssp_targeting": None, "added_later": {"a": 1}}
     assert await shown({"inventory_package": package} if wrapped else package) == {
@@ -120,6 +149,9 @@ async def test_a_package_is_read_bare_or_wrapped_and_without_what_is_not_known(w
     }
 
 
+@pytest.mark.requirement(
+    "inventory_package.include.sets",
+)
 async def test_a_tree_comes_in_the_shape_in_which_it_is_written() -> None:
     sets = [item_set("CONTENT", "STANDARD_GENRE", 1004, 1008)]
     targeting: Tree = {

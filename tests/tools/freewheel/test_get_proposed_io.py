@@ -17,6 +17,38 @@ PATH = "/services/v4/proposed_insertion_orders/418264?show=all"
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.requirement(
+    "proposed_io.task.Show information about a Proposed Insertion Order",
+    "proposed_io.attribute.id",
+    "proposed_io.attribute.external_id",
+    "proposed_io.attribute.name",
+    "proposed_io.attribute.description",
+    "proposed_io.attribute.schedule",
+    "proposed_io.attribute.delivery",
+    "proposed_io.attribute.budget",
+    "proposed_io.attribute.brand_id",
+    "proposed_io.attribute.assignments",
+    "proposed_io.attribute.created_at",
+    "proposed_io.attribute.updated_at",
+    "proposed_io.attribute.probability_of_close",
+    "proposed_io.attribute.proposed_io_status",
+    "proposed_io.schedule.start_time",
+    "proposed_io.schedule.end_time",
+    "proposed_io.schedule.time_zone",
+    "proposed_io.delivery.frequency_caps",
+    "proposed_io.frequency_cap.value",
+    "proposed_io.frequency_cap.type",
+    "proposed_io.frequency_cap.scope",
+    "proposed_io.frequency_cap.period",
+    "proposed_io.budget.budget_model",
+    "proposed_io.budget.currency",
+    "proposed_io.budget.over_delivery",
+    "proposed_io.budget.over_delivery_type",
+    "proposed_io.assignments.users",
+    "proposed_io.user.id",
+    "proposed_io.user.full_name",
+    "proposed_io.user.login",
+)
 async def test_an_order_is_shown_with_every_attribute(tmp_path: Path, mode: Literal["auto", "legacy"]) -> None:
     async with sandboxed(tmp_path, mode) as (client, network):
         result = await client.call_tool(TOOL, ORDER)
@@ -50,6 +82,18 @@ async def test_an_order_is_shown_with_every_attribute(tmp_path: Path, mode: Lite
         ],
     }
     assert network.freewheel.sent() == [("GET", PATH, None)]
+
+
+@pytest.mark.requirement("proposed_io.budget.impression")
+async def test_a_goal_in_impressions_is_shown_as_such(tmp_path: Path) -> None:
+    async with sandboxed(tmp_path) as (client, _):
+        answer = answer_of(TOOL, await client.call_tool(TOOL, {"proposed_io_id": 418250}))
+    assert answer["budget"] == {
+        "budget_model": "IMPRESSION_TARGET",
+        "impression": 18_400_000,
+        "over_delivery": 5.0,
+        "over_delivery_type": "DEFAULT",
+    }
 
 
 async def test_an_order_without_a_goal_is_evergreen_and_none_is_not_the_same_as_not_told(tmp_path: Path) -> None:

@@ -22,6 +22,23 @@ def packages(count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.requirement(
+    "inventory_package.task.Get a list of inventory packages belonging to the current network",
+    "package_list.task.Retrieve a list of inventory packages belonging to the current network",
+    "package_list.task.Retrieve IDs, names, descriptions, statuses, times of creation, and times of last updated for "
+    "listed inventory packages",
+    "package_list.task.Query the inventory package list by name, status and last updated time",
+    "inventory_package.query.name",
+    "inventory_package.query.status",
+    "package_list.query.name",
+    "package_list.query.status",
+    "package_list.attribute.id",
+    "package_list.attribute.name",
+    "package_list.attribute.description",
+    "package_list.attribute.status",
+    "package_list.attribute.created_at",
+    "package_list.attribute.updated_at",
+)
 async def test_packages_are_found_by_part_of_their_name_and_status(
     tmp_path: Path, mode: Literal["auto", "legacy"]
 ) -> None:
@@ -36,12 +53,14 @@ async def test_packages_are_found_by_part_of_their_name_and_status(
                 "status": "INACTIVE",
                 "description": "Set-top-box video on demand over MVPD partners. About 1.9M impressions a month, rate "
                 "card $37 CPM.",
+                "created_at": "2025-04-13T21:44:01Z",
                 "updated_at": "2025-08-13T21:44:01Z",
             },
             {
                 "id": 272634,
                 "name": "STB VOD Dynamic Ad Insertion D4+",
                 "status": "INACTIVE",
+                "created_at": "2025-09-19T06:20:08Z",
                 "updated_at": "2026-02-15T06:20:08Z",
             },
         ],
@@ -88,6 +107,11 @@ SINCE, UNTIL = "2026-03-01T00:00:00Z", "2026-05-31T23:59:59Z"
         ({"updated_since": SINCE, "updated_until": SINCE}, "updated_at", f"{SINCE}..{SINCE}"),
     ],
 )
+@pytest.mark.requirement(
+    "inventory_package.query.updated_at",
+    "package_list.query.updated_at",
+    "package_list.task.Sort the inventory package list by last updated time",
+)
 async def test_a_range_and_an_order_are_one_parameter_in_utc(
     tmp_path: Path, arguments: dict[str, Any], parameter: str, value: str
 ) -> None:
@@ -110,6 +134,12 @@ async def test_a_range_and_an_order_are_one_parameter_in_utc(
         {"name": "Northlight", "status": "ACTIVE", "updated_since": "2025-06-01T02:00:00+02:00", "per_page": 5},
     ],
 )
+@pytest.mark.requirement(
+    "inventory_package.query.page",
+    "inventory_package.query.per_page",
+    "package_list.query.page",
+    "package_list.query.per_page",
+)
 async def test_following_next_gives_every_package_once(tmp_path: Path, arguments: dict[str, Any]) -> None:
     seen: list[int] = []
     following: dict[str, Any] | None = arguments
@@ -131,7 +161,7 @@ async def test_every_page_of_the_default_size_is_short_enough_to_read(tmp_path: 
             result = await client.call_tool(TOOL, following)
             costs.append(tokens(text_of(result)))
             following = answer_of(TOOL, result)["next"]
-    assert len(costs) == 6
+    assert len(costs) == 8
     assert max(costs) < 1_300
 
 
@@ -198,7 +228,7 @@ FILTERED = "No package matches all filters: drop one, or shorten `name` (it is m
         ({"name": "stb"}, 0, FILTERED),
         ({"updated_since": "2030-01-01T00:00:00Z"}, 0, FILTERED),
         ({"name": "Airline", "status": "INACTIVE", "sort_by_updated": "ascending"}, 0, FILTERED),
-        ({"page": 7}, 120, "There is nothing on page 7: start again from page 1."),
+        ({"page": 9}, 120, "There is nothing on page 9: start again from page 1."),
         ({"page": 1000, "name": "Kids"}, 13, "There is nothing on page 1000: start again from page 1."),
     ],
 )
@@ -350,4 +380,4 @@ async def test_a_lost_answer_is_asked_for_again_because_a_list_changes_nothing()
         "Next: Make the same call again in a minute."
     )
     assert error_of(result)["retryable"] is True
-    assert recorders["freewheel"].sent() == [("GET", f"{PATH}?page=1&per_page=20", None)] * 3
+    assert recorders["freewheel"].sent() == [("GET", f"{PATH}?page=1&per_page=15", None)] * 3

@@ -36,6 +36,13 @@ def paged(count: int, **told: Any) -> Answer:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.requirement(
+    "proposed_io.task.List Proposed Insertion Orders",
+    "proposed_io.attribute.id",
+    "proposed_io.attribute.schedule",
+    "proposed_io.attribute.updated_at",
+    "proposed_io.attribute.proposed_io_status",
+)
 async def test_orders_are_listed_with_status_brand_chance_and_flight(
     tmp_path: Path, mode: Literal["auto", "legacy"]
 ) -> None:

@@ -21,6 +21,9 @@ ORDER: dict[str, Any] = {"proposed_io_id": BY_MARKET}
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.requirement(
+    "proposed_io.task.List Proposed Placements of a Proposed Insertion Order",
+)
 async def test_the_placements_of_an_order_are_listed_with_flight_price_and_budget(
     tmp_path: Path, mode: Literal["auto", "legacy"]
 ) -> None:

@@ -30,6 +30,10 @@ TOOL = "update_inventory_package"
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.requirement(
+    "inventory_package.attribute.id",
+    "inventory_package.attribute.name",
+)
 async def test_one_change_sends_the_whole_package_and_loses_nothing(
     tmp_path: Path, mode: Literal["auto", "legacy"]
 ) -> None:
@@ -63,6 +67,10 @@ async def test_one_change_sends_the_whole_package_and_loses_nothing(
     ]
 
 
+@pytest.mark.requirement(
+    "inventory_package.task.Activate or deactivate existing inventory packages",
+    "inventory_package.attribute.status",
+)
 async def test_a_package_is_turned_off_and_on_again(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, _):
         before = (await client.call_tool("get_inventory_package", {"package_id": WEATHER})).structured_content
@@ -75,6 +83,22 @@ async def test_a_package_is_turned_off_and_on_again(tmp_path: Path) -> None:
     assert after == {**before, "updated_at": "2026-11-22T12:00:00Z"}
 
 
+@pytest.mark.requirement(
+    "inventory_package.task.Update inventory packages with new targeting goals",
+    "inventory_package.attribute.targeting",
+    "inventory_package.targeting.include",
+    "inventory_package.targeting.exclude",
+    "inventory_package.include.item_sets",
+    "inventory_package.include.relationship",
+    "inventory_package.exclude.item_sets",
+    "inventory_package.item_set.item_lists",
+    "inventory_package.item_set.targeting_type",
+    "inventory_package.item_set.relationship",
+    "inventory_package.item_list.relationship",
+    "inventory_package.item_list.items",
+    "inventory_package.item.id",
+    "inventory_package.item.type",
+)
 async def test_a_targeting_that_was_read_is_edited_and_given_back(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, network):
         shown = (await client.call_tool("get_inventory_package", {"package_id": WEATHER})).structured_content
@@ -106,6 +130,9 @@ async def test_a_targeting_that_was_read_is_edited_and_given_back(tmp_path: Path
     )
 
 
+@pytest.mark.requirement(
+    "inventory_package.attribute.description",
+)
 async def test_a_description_is_removed_by_empty_text(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, network):
         answer = answer_of(TOOL, await client.call_tool(TOOL, {"package_id": WEATHER, "description": ""}))
@@ -152,6 +179,9 @@ async def test_what_is_not_set_is_not_sent(unset: Any) -> None:
     assert answer["what_happened"] == "FreeWheel updated inventory package 7."
 
 
+@pytest.mark.requirement(
+    "inventory_package.attribute.ssp_targeting",
+)
 async def test_a_second_tree_is_added_beside_the_first() -> None:
     package = {**PACKAGE, "ssp_targeting": None}
     answer, sent = await updated({"ssp_targeting": apps(70215)}, package, PACKAGE)

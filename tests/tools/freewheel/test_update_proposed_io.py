@@ -46,6 +46,21 @@ WHOLE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.requirement(
+    "proposed_io.task.Update a Proposed Insertion Order",
+    "proposed_io.attribute.id",
+    "proposed_io.attribute.budget",
+    "proposed_io.attribute.assignments",
+    "proposed_io.attribute.probability_of_close",
+    "proposed_io.attribute.proposed_io_status",
+    "proposed_io.budget.budget_model",
+    "proposed_io.budget.currency",
+    "proposed_io.budget.impression",
+    "proposed_io.budget.over_delivery",
+    "proposed_io.budget.over_delivery_type",
+    "proposed_io.assignments.users",
+    "proposed_io.user.id",
+)
 async def test_what_is_given_changes_and_everything_else_is_sent_back_and_kept(
     tmp_path: Path, mode: Literal["auto", "legacy"]
 ) -> None:
@@ -153,6 +168,18 @@ CAPS: list[dict[str, Any]] = [
             {"before": [6092314, 6092327], "after": []},
         ),
     ],
+)
+@pytest.mark.requirement(
+    "proposed_io.attribute.external_id",
+    "proposed_io.attribute.name",
+    "proposed_io.attribute.description",
+    "proposed_io.attribute.delivery",
+    "proposed_io.attribute.brand_id",
+    "proposed_io.delivery.frequency_caps",
+    "proposed_io.frequency_cap.value",
+    "proposed_io.frequency_cap.type",
+    "proposed_io.frequency_cap.scope",
+    "proposed_io.frequency_cap.period",
 )
 async def test_each_attribute_changes_alone(
     tmp_path: Path, given: dict[str, Any], sent: dict[str, Any], change: dict[str, Any]

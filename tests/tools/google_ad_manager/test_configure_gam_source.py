@@ -42,6 +42,14 @@ SENT = [("GET", f"{SOURCES}/s/esa", None), ("PUT", f"{SOURCES}/s/ad-server", BOD
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.requirement(
+    "ad_server.path.sourceId",
+    "ad_server.body.type",
+    "ad_server.body.networkCode",
+    "ad_server.response.id",
+    "ad_server.response.adServer",
+    "ad_server.response.serviceAccountEmail",
+)
 async def test_a_network_is_saved_and_the_grant_is_a_persons_to_give(
     tmp_path: Path, mode: Literal["auto", "legacy"]
 ) -> None:

@@ -119,6 +119,29 @@ async def got(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("payload", [PAGE, {"data": PAGE, "error": None}])
+@pytest.mark.requirement(
+    "ad_server.response.id",
+    "ad_server.response.customerId",
+    "ad_server.response.provisioningStatus",
+    "ad_server.response.tenantId",
+    "ad_server.response.mcpUrl",
+    "ad_server.response.a2aUrl",
+    "ad_server.response.adServer",
+    "ad_server.response.serviceAccountEmail",
+    "ad_server.response.lastError",
+    "ad_server.response.lastErrorCode",
+    "ad_server.response.lastTestedAt",
+    "ad_server.response.provisionedAt",
+    "ad_server.response.deactivatedAt",
+    "ad_server.response.createdAt",
+    "ad_server.response.updatedAt",
+    "ad_server.response.inventorySync",
+    "ad_server.sync.lastRunAt",
+    "ad_server.sync.completedAt",
+    "ad_server.sync.itemCount",
+    "ad_server.sync.error",
+    "ad_server.sync.updatedAt",
+)
 async def test_every_field_of_the_page_is_told(payload: dict[str, Any]) -> None:
     assert await got(payload) == {
         "environment": "live",

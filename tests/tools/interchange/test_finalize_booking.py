@@ -59,6 +59,16 @@ async def hold(client: Client, ids: dict[str, Any] = IDS, impressions: int = 500
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.requirement(
+    "finalize.response.booking",
+    "finalize.response.workItems",
+    "finalize.response.executionStatus",
+    "finalize.booking.bookingId",
+    "finalize.booking.availId",
+    "finalize.booking.mediaBuyId",
+    "finalize.booking.packageId",
+    "finalize.booking.requestedImpressions",
+)
 async def test_a_cadent_source_prepares_request_xml_and_the_impressions_stay_held(
     tmp_path: Path, mode: Literal["auto", "legacy"]
 ) -> None:
@@ -147,6 +157,9 @@ async def test_a_freewheel_source_makes_work_items_for_people(tmp_path: Path) ->
     assert network.interchange.sent()[1:] == [finalization("northlight-ctv", body)]
 
 
+@pytest.mark.requirement(
+    "finalize.response.projection",
+)
 async def test_what_keeps_the_source_from_booking_is_told_apart_from_the_normal_course(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, _):
         await hold(client, LIVE)
@@ -178,6 +191,17 @@ async def test_what_keeps_the_source_from_booking_is_told_apart_from_the_normal_
     )
 
 
+@pytest.mark.requirement(
+    "finalize.path.sourceId",
+    "finalize.body.mediaBuyId",
+    "finalize.body.buyerCustomerId",
+    "finalize.body.availId",
+    "finalize.body.packageId",
+    "finalize.body.campaignName",
+    "finalize.body.advertiserName",
+    "finalize.body.advertiserExternalRef",
+    "finalize.body.creative",
+)
 async def test_every_body_field_of_the_handoff_is_sent_in_interchanges_spelling(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, network):
         await hold(client, package_id="pkg-1")
@@ -218,6 +242,10 @@ async def test_every_body_field_of_the_handoff_is_sent_in_interchanges_spelling(
     ]
 
 
+@pytest.mark.requirement(
+    "finalize.response.cadentCampaign",
+    "finalize.response.cadentRequestXml",
+)
 async def test_the_cadent_campaign_and_xml_come_only_when_asked_for(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, network):
         await hold(client)

@@ -121,6 +121,9 @@ async def test_booked_is_said_only_when_a_status_says_so(
         assert answer["execution_status"] == execution
 
 
+@pytest.mark.requirement(
+    "finalize.response.projection",
+)
 async def test_the_projection_comes_as_it_is_only_when_asked_for() -> None:
     projection: dict[str, Any] = {
         "inventorySource": {"status": "ACTIVE", "healthStatus": "healthy", "lastError": None},
