@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import mcp_types as types
@@ -117,7 +117,7 @@ async def read(uri: str, tools: dict[str, AnyTool], path: Calls, backends: Backe
         if (arguments := template.arguments(uri)) is not None:
             result = await path.call(tools[template.tool], arguments, backends)
             if result.is_error:
-                error: dict[str, Any] = (result.structured_content or {})["error"]
+                error = cast("dict[str, Any]", result.structured_content)["error"]
                 raise MCPError(types.INVALID_PARAMS, f"{error['message']} Next: {error['next_step']}", error)
             return _text(uri, result.structured_content)
     known = [vocabulary.uri for vocabulary in VOCABULARIES]

@@ -1,5 +1,5 @@
 """The sandbox's FreeWheel: Inventory Package API v4, Standard Attributes API v4, Proposed Insertion Order API v4 with
-its placements (read), and the two ways to a token. Rooted like the vendor's host.
+its placements (read), three lists of the v3 API, and the two ways to a token. Rooted like the vendor's host.
 
 Query parameters and body fields that are not documented are ignored without a word. Names are case-sensitive:
 `Status=ACTIVE` is such a parameter, and answers the unfiltered list.
@@ -21,7 +21,8 @@ from server.sandbox.freewheel_inventory_packages import InventoryPackages
 from server.sandbox.freewheel_placements import ProposedPlacements
 from server.sandbox.freewheel_proposals import ProposedInsertionOrders, UpdateVerb
 from server.sandbox.freewheel_seed import BRANDS, CAMPAIGNS, USERS, create
-from server.sandbox.freewheel_wire import RefusedError, errors
+from server.sandbox.freewheel_v3 import Directory
+from server.sandbox.freewheel_wire import JSON, XML, RefusedError, errors
 from server.sandbox.store import Clock, Store
 
 __all__ = [
@@ -47,6 +48,7 @@ def app(
     proposals_enabled: bool = True,
     marketplace_enabled: bool = True,
     ssp_targeting_enabled: bool = True,
+    v3_enabled: bool = True,
     attributes_shape: attributes.Shape = "flat",
     update_verb: UpdateVerb = "PUT",
     token_requests_per_second: int = 3,
@@ -55,18 +57,22 @@ def app(
     """FreeWheel as an ASGI app over `store`, in which `create` has made the tables.
 
     A network function that is off (`proposals_enabled` for Proposed Insertion Orders, `marketplace_enabled`
-    for Inventory Packages and Standard Attributes, `ssp_targeting_enabled` for bodies with an ssp_targeting)
-    answers 403 to a valid token. `attributes_shape` is one of the two that were seen. `update_verb` is the one that
-    updates a proposed insertion order, where the sources disagree; the other one answers 405. A rate of 0 means no
-    limit; rates count per app, by the clock.
+    for Inventory Packages and Standard Attributes, `ssp_targeting_enabled` for bodies with an ssp_targeting,
+    `v3_enabled` for campaigns, advertisers and brands) answers 403 to a valid token. `attributes_shape` is one of the
+    two that were seen. `update_verb` is the one that updates a proposed insertion order, where the sources disagree;
+    the other one answers 405. A rate of 0 means no limit; rates count per app, by the clock.
     """
     access = Access(store, clock, token_requests_per_second, requests_per_second)
     packages = InventoryPackages(store, clock, ssp_targeting_enabled=ssp_targeting_enabled)
     orders = ProposedInsertionOrders(store, clock)
     placements = ProposedPlacements(store)
+    directory = Directory(store)
 
     def v4(path: str, endpoint: Endpoint, enabled: bool, *methods: str) -> Route:
         return Route(f"/services/v4/{path}", _admitted(access, endpoint, enabled), methods=methods)
+
+    def v3(path: str, endpoint: Endpoint) -> Route:
+        return Route(f"/services/v3/{path}", _admitted(access, endpoint, v3_enabled, XML))
 
     orders_path = "proposed_insertion_orders"
     vendor = Starlette(
@@ -82,6 +88,9 @@ def app(
             v4(f"campaigns/{{campaign_id}}/{orders_path}", orders.create_in_campaign, proposals_enabled, "POST"),
             v4(f"{orders_path}/{{id}}", orders.one, proposals_enabled, "GET", update_verb),
             v4(f"{orders_path}/{{id}}/proposed_placements", placements.of_order, proposals_enabled, "GET"),
+            v3("campaigns", directory.campaigns),
+            v3("advertisers", directory.advertisers),
+            v3("advertisers/{id}/brands", directory.brands),
         ],
         exception_handlers={HTTPException: _unrouted},
     )
@@ -89,9 +98,9 @@ def app(
     return vendor
 
 
-def _admitted(access: Access, endpoint: Endpoint, enabled: bool) -> Endpoint:
+def _admitted(access: Access, endpoint: Endpoint, enabled: bool, speaks: str = JSON) -> Endpoint:
     async def admit(request: Request) -> Response:
-        access.admit(request, enabled)
+        access.admit(request, enabled, speaks)
         return await endpoint(request)
 
     return _answering_refusals(admit)

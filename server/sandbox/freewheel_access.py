@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from server.sandbox.freewheel_seed import USERS
-from server.sandbox.freewheel_wire import forbid, form_text, refuse, require_accept
+from server.sandbox.freewheel_wire import JSON, forbid, form_text, refuse, require_accept
 from server.sandbox.store import Clock, Store
 
 USERNAME = "trafficking@northlight.example"
@@ -106,9 +106,9 @@ class Access:
             }
         )
 
-    def admit(self, request: Request, enabled: bool) -> None:
-        """Refuses a request over the rate (429), without a valid token (401), to a resource whose network
-        function is off (403 of the gateway, `{"Message": ...}`), or that does not accept JSON (406).
+    def admit(self, request: Request, enabled: bool, speaks: str = JSON) -> None:
+        """Refuses a request over the rate (429), without a valid token (401), to a resource whose network function
+        is off (403 of the gateway, `{"Message": ...}`), or that does not accept what the resource speaks (406).
         """
         self._request_rate.admit()
         token = _bearer(request)
@@ -121,7 +121,7 @@ class Access:
                 _refuse_token()
         if not enabled:
             forbid()
-        require_accept(request)
+        require_accept(request, speaks)
 
     def _issue(self, lifetime: int, user_id: int | None) -> Response:
         token, now = secrets.token_hex(32), self._now()

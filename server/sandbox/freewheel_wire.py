@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 JSON = "application/json"
+XML = "application/xml"
 FORM = "application/x-www-form-urlencoded"
 LARGEST_ID = 2**63 - 1
 
@@ -43,15 +44,15 @@ def forbid() -> NoReturn:
     raise RefusedError(JSONResponse({"Message": "User is not authorized to access this resource"}, 403))
 
 
-def require_accept(request: Request) -> None:
-    """406 unless `Accept` names JSON.
+def require_accept(request: Request, wanted: str = JSON) -> None:
+    """406 unless `Accept` names what the resource speaks: JSON, or XML in v3.
 
     The documents ask for the header on every request and say nothing of wildcards: they are refused, so that
     a client that leaves the header to its HTTP library finds out here.
     """
     accepted = {_media_type(part) for part in request.headers.get("accept", "").split(",")}
-    if JSON not in accepted:
-        refuse(406, f"Not acceptable: send Accept: {JSON}. XML is not supported.")
+    if wanted not in accepted:
+        refuse(406, f"Not acceptable: send Accept: {wanted}. Nothing else is supported.")
 
 
 async def json_object(request: Request) -> dict[str, object]:
@@ -90,15 +91,13 @@ class PageOf(NamedTuple):
 
     def under(self, key: str, entries: Sequence[object], total: int) -> JSONResponse:
         """The envelope of inventory packages: the entries under the resource's own name."""
-        return JSONResponse({key: entries, **self._asdict(), "total": total, "total_pages": self._pages(total)})
+        return JSONResponse({key: entries, **self._asdict(), "total": total, "total_pages": self.pages(total)})
 
     def items(self, entries: Sequence[object], total: int) -> JSONResponse:
         """The envelope seen in other v4 resources: the entries under `items`, the totals by other names."""
-        return JSONResponse(
-            {"items": entries, **self._asdict(), "total_count": total, "total_page": self._pages(total)}
-        )
+        return JSONResponse({"items": entries, **self._asdict(), "total_count": total, "total_page": self.pages(total)})
 
-    def _pages(self, total: int) -> int:
+    def pages(self, total: int) -> int:
         return -(-total // self.per_page)
 
 

@@ -59,6 +59,8 @@ LEAST: dict[str, dict[str, Any]] = {
     },
     "update_inventory_package": {"package_id": 270118, "status": "INACTIVE"},
     "find_targeting_items": {"item_type": "STANDARD_GENRE"},
+    "list_campaigns": {},
+    "list_advertisers": {},
     "list_proposed_ios": {},
     "get_proposed_io": {"proposed_io_id": 418250},
     "create_proposed_io": {"external_id": "CRM-1", "name": "N"},

@@ -1,4 +1,4 @@
-"""FreeWheel's publisher API v4, as far as the tools use it.
+"""FreeWheel's publisher API v4, as far as the tools use it, and three lists of v3 (see `tools.freewheel.v3`).
 
 Sources: Inventory Package API v4, Proposed Insertion Order API v4 (a preview: paths and envelopes may change). The
 paths of single objects and of standard attributes are in neither: they follow FreeWheel's other v4 resources.
@@ -11,9 +11,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from tools.freewheel import v3
 from tools.freewheel.attributes import StandardAttributes, read_attributes
 from tools.freewheel.models import (
+    Campaign,
     InventoryPackage,
+    Named,
     PageOf,
     ProposedInsertionOrder,
     ProposedPlacement,
@@ -25,6 +28,7 @@ from tools.transport import Hints, Timing, Transport
 
 M = TypeVar("M", bound=BaseModel)
 
+V3 = "/services/v3"
 V4 = "/services/v4"
 PACKAGES = f"{V4}/inventory_packages"
 PROPOSED_IOS = f"{V4}/proposed_insertion_orders"
@@ -44,6 +48,10 @@ _WRITING_PACKAGES = (
 _PROPOSALS = (
     "A person asks the FreeWheel account team to enable the Proposal network function for this network and user; "
     f"{_ACCOUNT_TEAM}"
+)
+_V3 = (
+    "A person asks the FreeWheel account team to let this user read campaigns and advertisers by API; until then the "
+    "person gives the ids."
 )
 _NO_PACKAGE = (
     "Take the id from list_inventory_packages. If it came from there, FreeWheel does not give single packages to this "
@@ -129,10 +137,10 @@ class FreeWheelClient:
         """
         path = PROPOSED_IOS if campaign_id is None else f"{V4}/campaigns/{campaign_id}/proposed_insertion_orders"
         not_there = (
-            "This network may only take proposed IOs under a campaign: ask the person for the FreeWheel campaign id "
-            "and call again with campaign_id."
+            "This network may only take proposed IOs under a campaign: take campaign_id from list_campaigns, once the "
+            "person has agreed to it, and call again with it."
             if campaign_id is None
-            else "Check campaign_id with the person; FreeWheel knows no such campaign in this network."
+            else "FreeWheel knows no such campaign in this network: take campaign_id from list_campaigns."
         )
         hints = {403: _PROPOSALS, 404: not_there, 405: not_there}
         return _order(await self._write("POST", path, body, hints, look))
@@ -148,9 +156,31 @@ class FreeWheelClient:
             answer = await self._write("PATCH", path, body, hints, look)
         return _the_one(answer, _order(answer), order_id)
 
-    async def _get(self, path: str, query: Mapping[str, str | int] | None, hints: Mapping[int, str]) -> Answer:
+    async def list_campaigns(self, query: Mapping[str, str | int]) -> PageOf[Campaign]:
+        """One page of the network's active campaigns (v3)."""
+        answer = await self._get(f"{V3}/campaigns", {"status": "ACTIVE", **query}, {403: _V3}, v3.HEADERS)
+        return v3.read_page(answer, Campaign, "campaigns", "campaign")
+
+    async def list_advertisers(self, query: Mapping[str, str | int]) -> PageOf[Named]:
+        """One page of the network's active advertisers (v3)."""
+        answer = await self._get(f"{V3}/advertisers", {"status": "ACTIVE", **query}, {403: _V3}, v3.HEADERS)
+        return v3.read_page(answer, Named, "advertisers", "advertiser")
+
+    async def list_brands(self, advertiser_id: int, query: Mapping[str, str | int]) -> PageOf[Named]:
+        """One page of an advertiser's brands (v3)."""
+        hints = {403: _V3, 404: "Take advertiser_id from list_advertisers, then call again."}
+        answer = await self._get(f"{V3}/advertisers/{advertiser_id}/brands", query, hints, v3.HEADERS)
+        return v3.read_page(answer, Named, "brands", "brand")
+
+    async def _get(
+        self,
+        path: str,
+        query: Mapping[str, str | int] | None,
+        hints: Mapping[int, str],
+        headers: Mapping[str, str] = HEADERS,
+    ) -> Answer:
         return await self._transport.request(
-            Kind.READ, "GET", path, params=query, headers=HEADERS, hints=Hints(by_status=hints)
+            Kind.READ, "GET", path, params=query, headers=headers, hints=Hints(by_status=hints)
         )
 
     async def _write(

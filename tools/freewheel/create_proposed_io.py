@@ -18,9 +18,9 @@ class CreateProposedIo(Arguments):
     name: Name = Field(description="Order name.")
     description: Prose | None = Field(default=None, description="Free text.")
     campaign_id: FreeWheelId | None = Field(
-        default=None, description="Campaign to put it under, where required; the person knows."
+        default=None, description="From list_campaigns, where the network wants one."
     )
-    brand_id: FreeWheelId | None = Field(default=None, description="The advertiser's brand.")
+    brand_id: FreeWheelId | None = Field(default=None, description="The advertiser's, from list_advertisers.")
     probability_of_close: int | None = Field(default=None, ge=0, le=100, description="Percent.")
     budget: Budget | None = Field(default=None, description="Its goal.")
     frequency_caps: list[FrequencyCap] | None = Field(
@@ -39,8 +39,8 @@ async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) ->
     """Create a proposed insertion order in FreeWheel: the proposal that a seller works on until it closes.
 
     It holds and books no inventory: for that, use reserve_avail. A repeated call may create a second order, even with
-    the same external_id, so never repeat one whose answer was lost. Brand ids come from list_proposed_ios, user ids
-    from get_proposed_io (the advertiser's other orders), or from the person.
+    the same external_id, so never repeat one whose answer was lost. User ids come from
+    get_proposed_io (of other orders), or from the person.
     """
     order = await backends.freewheel.create_proposed_insertion_order(
         body(arguments.model_dump(mode="json", exclude_none=True, exclude={"campaign_id"})),

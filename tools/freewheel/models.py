@@ -39,6 +39,12 @@ class _Object(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
+class Entry(_Object):
+    """What a list of FreeWheel's holds: an object with an id."""
+
+    id: FwId
+
+
 Count = Annotated[int | None, IfReadable]
 Amount = Annotated[float | None, IfReadable]
 
@@ -67,10 +73,9 @@ class InventoryPackage(_Object):
         return {**raw, "raw": raw}
 
 
-class StandardAttribute(_Object):
+class StandardAttribute(Entry):
     """One entry of a kind of standard attributes; its `name` comes as `<kind>_name` for some kinds."""
 
-    id: FwId
     name: Text = None
 
 
@@ -109,10 +114,9 @@ class Assignments(_Object):
     users: list[AssignedUser] = []
 
 
-class ProposedInsertionOrder(_Object):
+class ProposedInsertionOrder(Entry):
     """`delivery`, `budget` and `assignments` are not "included in basic GET": None is "not told", not "none"."""
 
-    id: FwId
     external_id: Words = None
     name: Words = None
     description: Words = None
@@ -132,8 +136,7 @@ class Price(_Object):
     price: Amount = None
 
 
-class ProposedPlacement(_Object):
-    id: FwId
+class ProposedPlacement(Entry):
     insertion_order_id: Annotated[FwId | None, IfReadable] = None
     name: Text = None
     description: Text = None
@@ -144,6 +147,19 @@ class ProposedPlacement(_Object):
     schedule: Annotated[Schedule | None, IfReadable] = None
     price: Annotated[Price | None, IfReadable] = None
     budget: Annotated[Budget | None, IfReadable] = None
+
+
+class Campaign(Entry):
+    """One of FreeWheel's v3 API; its other fields are not known for sure."""
+
+    name: Text = None
+    advertiser_id: Annotated[FwId | None, IfReadable] = None
+
+
+class Named(Entry):
+    """An advertiser or a brand of FreeWheel's v3 API."""
+
+    name: Text = None
 
 
 T = TypeVar("T", bound=_Object)

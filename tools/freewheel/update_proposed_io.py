@@ -44,7 +44,7 @@ class UpdateProposedIo(Arguments):
     external_id: BodyId | None = Field(default=None, description="Your key.")
     name: Name | None = Field(default=None, description="Name.")
     description: Prose | None = Field(default=None, description='"" removes it.')
-    brand_id: FreeWheelId | None = Field(default=None, description="See list_proposed_ios.")
+    brand_id: FreeWheelId | None = Field(default=None, description="From list_advertisers.")
     probability_of_close: int | None = Field(default=None, ge=0, le=100, description="Percent.")
     proposed_io_status: Literal["PROPOSED", "COMPLETED", "LOST"] | None = Field(
         default=None, description="COMPLETED and LOST close it."

@@ -191,11 +191,11 @@ NETWORK_FUNCTION = (
     "A person asks the FreeWheel account team to enable the Proposal network function for this network and user; "
 )
 NEEDS_CAMPAIGN = (
-    "This network may only take proposed IOs under a campaign: ask the person for the FreeWheel campaign id and call "
-    "again with campaign_id."
+    "This network may only take proposed IOs under a campaign: take campaign_id from list_campaigns, once the person "
+    "has agreed to it, and call again with it."
 )
 UNSAID = "FreeWheel answered {} (JSON of another shape). Nothing was changed."
-NO_CAMPAIGN = "Check campaign_id with the person; FreeWheel knows no such campaign in this network."
+NO_CAMPAIGN = "FreeWheel knows no such campaign in this network: take campaign_id from list_campaigns."
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
             {"campaign_id": 5},
             "not_found",
             'FreeWheel answered 404: "Campaign not found.". Nothing was changed.',
-            "Check campaign_id with the person; FreeWheel knows no such campaign in this network.",
+            "FreeWheel knows no such campaign in this network: take campaign_id from list_campaigns.",
         ),
         (
             {"brand_id": 5, "assigned_user_ids": [6, USERS[0].id]},
@@ -259,8 +259,8 @@ async def test_a_refusal_is_told_in_freewheels_words_and_may_be_corrected(
 @pytest.mark.parametrize(
     ("campaign", "next_step"),
     [
-        ({}, "This network may only take proposed IOs under a campaign: ask the person for the FreeWheel campaign id"),
-        ({"campaign_id": 7}, "Check campaign_id with the person"),
+        ({}, "This network may only take proposed IOs under a campaign: take campaign_id from list_campaigns, once"),
+        ({"campaign_id": 7}, "FreeWheel knows no such campaign in this network"),
     ],
 )
 async def test_a_path_that_is_not_served_leads_to_the_campaign(

@@ -13,7 +13,7 @@ import pytest
 from tests.snapshots import answer_of
 from tests.support import Answer, answered_by, error_of, sandboxed, text_of
 from tests.tokens import tokens
-from tools.freewheel import list_proposed_ios
+from tools.freewheel import search
 
 TOOL = "list_proposed_ios"
 PATH = "/services/v4/proposed_insertion_orders"
@@ -108,7 +108,7 @@ async def test_words_are_found_in_name_and_external_id_on_freewheels_largest_pag
         "environment": "sandbox",
         "total": len(ids),
         "next": None,
-        "note": "Proposed IOs searched: 25 (page 1), to the end of the list.",
+        "note": "Searched: 25 proposed IOs, to the end of the list.",
     }
     assert network.freewheel.sent() == [("GET", f"{PATH}?page=1&per_page=50", None)]
 
@@ -128,57 +128,64 @@ async def test_a_search_that_finds_nothing_to_the_end_says_so(tmp_path: Path) ->
         "items": [],
         "total": 0,
         "next": None,
-        "note": "Proposed IOs searched: 25 (pages 1 to 3), to the end of the list. None of them has all words of "
-        "`text`.",
+        "note": "Searched: 25 proposed IOs, to the end of the list. None of them has all words of `text`.",
     }
-    assert network.freewheel.sent() == [("GET", f"{PATH}?page={page}&per_page=10", None) for page in (1, 2, 3)]
+    assert network.freewheel.sent() == [("GET", f"{PATH}?page=1&per_page=50", None)]
 
 
-async def test_a_search_ends_after_20_pages_and_next_goes_on_from_there() -> None:
+async def test_a_search_goes_through_the_whole_list() -> None:
     async with answered_by({"freewheel": paged(1_120)}) as (client, recorders):
-        first = answer_of(TOOL, await client.call_tool(TOOL, {"text": "NL-1101"}))
-        second = answer_of(TOOL, await client.call_tool(TOOL, first["next"]))
-    assert first == {
-        "environment": "live",
-        "items": [],
-        "next": {"text": "NL-1101", "page": 21},
-        "note": "Proposed IOs searched: 1,000 (pages 1 to 20); there are more, and `next` goes on. None of them has "
-        "all words of `text`.",
-    }
-    assert second == {
+        answer = answer_of(TOOL, await client.call_tool(TOOL, {"text": "NL-1101"}))
+    assert answer == {
         "environment": "live",
         "items": [{"id": 1101, "external_id": "NL-1101", "name": "Order 1101"}],
+        "total": 1,
         "next": None,
-        "note": "Proposed IOs searched: 120 (pages 21 to 23), to the end of the list.",
+        "note": "Searched: 1,120 proposed IOs, to the end of the list.",
     }
     assert recorders["freewheel"].sent() == [("GET", f"{PATH}?page={page}&per_page=50", None) for page in range(1, 24)]
 
 
-async def test_a_search_with_enough_matches_reads_no_further() -> None:
+async def test_following_next_gives_every_match_once_and_reads_no_further_than_it_has_to() -> None:
+    seen: list[int] = []
+    following: dict[str, Any] | None = {"text": "order 1"}
+    note, pages = "", list[int]()
     async with answered_by({"freewheel": paged(300)}) as (client, recorders):
-        answer = answer_of(TOOL, await client.call_tool(TOOL, {"text": "order 1"}))
-    assert [item["id"] for item in answer["items"]] == [1, *range(10, 20), 21, 31, 41, 51, 61, 71, 81, 91, 100]
-    assert len(recorders["freewheel"].requests) == 2
-    assert answer["next"] == {"text": "order 1", "page": 3}
-    assert answer["note"] == "Proposed IOs searched: 100 (pages 1 to 2); there are more, and `next` goes on."
+        while following is not None:
+            answer = answer_of(TOOL, await client.call_tool(TOOL, following))
+            seen += [item["id"] for item in answer["items"]]
+            following, note = answer["next"], answer["note"]
+            pages.append(len(recorders["freewheel"].requests))
+    assert seen == [number for number in range(1, 301) if "1" in str(number)]
+    assert pages[0] == 1
+    assert note == "Searched: 300 proposed IOs, to the end of the list."
 
 
-async def test_a_search_gives_what_it_has_when_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(list_proposed_ios, "LONGEST_SEARCH", 0.05)
+async def test_a_search_whose_time_is_over_gives_what_it_has_and_next_goes_on_from_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(search, "LONGEST", 0.05)
+    slow = True
 
     async def slow_after_the_first(request: httpx.Request) -> httpx.Response:
-        if request.url.params["page"] != "1":
+        page = int(request.url.params["page"])
+        if page == 2 and slow:
             await anyio.sleep_forever()
-        return httpx.Response(200, json={"items": orders(1, 50), "total_count": 80})
+        return httpx.Response(200, json={"items": orders(page * 50 - 49, min(page * 50, 80)), "total_count": 80})
 
-    async with answered_by({"freewheel": slow_after_the_first}) as (client, _):
-        answer = answer_of(TOOL, await client.call_tool(TOOL, {"text": "NL-7"}))
-    assert answer == {
+    async with answered_by({"freewheel": slow_after_the_first}) as (client, recorders):
+        first = answer_of(TOOL, await client.call_tool(TOOL, {"text": "NL-7"}))
+        slow = False
+        second = answer_of(TOOL, await client.call_tool(TOOL, first["next"]))
+    assert first == {
         "environment": "live",
         "items": [{"id": 7, "external_id": "NL-7", "name": "Order 7"}],
-        "next": {"text": "NL-7", "page": 2},
-        "note": "Proposed IOs searched: 50 (page 1); there are more, and `next` goes on.",
+        "next": {"text": "NL-7", "page": 1, "search_from": 2},
+        "note": "Searched: 50 proposed IOs; there are more, and `next` goes on.",
     }
+    assert [item["id"] for item in second["items"]] == list(range(70, 80))
+    assert (second["next"], "total" in second) == (None, False)
+    assert recorders["freewheel"].requests[-1].url.params["page"] == "2"
 
 
 async def test_a_list_that_freewheel_does_not_page_is_searched_once_and_its_end_is_not_claimed() -> None:
@@ -189,8 +196,7 @@ async def test_a_list_that_freewheel_does_not_page_is_searched_once_and_its_end_
         "environment": "live",
         "items": [{"id": 60, "external_id": "NL-60", "name": "Order 60"}],
         "next": None,
-        "note": "Proposed IOs searched: 60 (pages 1 to 2); then FreeWheel repeated itself, so whether there are more "
-        "is not known.",
+        "note": "Searched: 60 proposed IOs; then FreeWheel repeated itself, so whether there are more is not known.",
     }
     assert len(recorders["freewheel"].requests) == 2
 
@@ -220,7 +226,7 @@ async def test_totals_may_be_missing_or_named_otherwise(
         ({"page": 7}, "There is nothing on page 7: start again from page 1."),
         (
             {"text": "x"},
-            "Proposed IOs searched: 0 (page 1), to the end of the list. None of them has all words of `text`.",
+            "Searched: 0 proposed IOs, to the end of the list. None of them has all words of `text`.",
         ),
     ],
 )
@@ -268,7 +274,7 @@ async def test_what_cannot_be_read_or_is_new_does_not_hide_the_order() -> None:
         ({"page": 0}, "`page`: Input should be greater than or equal to 1"),
         ({"per_page": 4}, "`per_page`: Input should be greater than or equal to 5"),
         ({"per_page": 51}, "`per_page`: Input should be less than or equal to 50"),
-        ({"status": "LOST"}, "unknown argument `status` (valid: text, page, per_page)"),
+        ({"status": "LOST"}, "unknown argument `status` (valid: text, page, per_page, search_from)"),
     ],
 )
 async def test_arguments_out_of_bounds_are_refused_and_nothing_is_sent(

@@ -1,0 +1,110 @@
+"""list_advertisers as an agent meets it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import pytest
+
+from tests.snapshots import answer_of
+from tests.support import answered_by, error_of, sandboxed
+
+TOOL = "list_advertisers"
+PATH = "/services/v3/advertisers"
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_the_way_from_an_advertisers_name_to_a_brand_that_an_order_takes(
+    tmp_path: Path, mode: Literal["auto", "legacy"]
+) -> None:
+    async with sandboxed(tmp_path, mode) as (client, network):
+        found = answer_of(TOOL, await client.call_tool(TOOL, {"text": "finch carrow"}))
+        advertiser = found["items"][0]["id"]
+        brands = answer_of(TOOL, await client.call_tool(TOOL, {"advertiser_id": advertiser}))
+        brand = brands["items"][0]["id"]
+        created = await client.call_tool("create_proposed_io", {"external_id": "X", "name": "N", "brand_id": brand})
+    assert found == {
+        "environment": "sandbox",
+        "items": [{"id": 55127, "name": "Carrow & Finch Insurance"}],
+        "total": 1,
+        "next": None,
+        "note": "Searched: 13 advertisers, to the end of the list.",
+    }
+    assert brands == {
+        "environment": "sandbox",
+        "items": [{"id": 810353, "name": "Carrow Auto"}, {"id": 810370, "name": "Carrow Home"}],
+        "next": None,
+    }
+    assert created.structured_content["proposed_io"]["brand_id"] == brand
+    assert network.freewheel.sent()[:2] == [
+        ("GET", f"{PATH}?status=ACTIVE&page=1&per_page=50", None),
+        ("GET", f"{PATH}/55127/brands?page=1&per_page=25", None),
+    ]
+    assert network.freewheel.requests[1].headers["accept"] == "application/xml"
+
+
+async def test_following_next_gives_every_advertiser_once(tmp_path: Path) -> None:
+    seen: list[int] = []
+    following: dict[str, Any] | None = {"per_page": 5}
+    async with sandboxed(tmp_path) as (client, _):
+        while following is not None:
+            answer = answer_of(TOOL, await client.call_tool(TOOL, following))
+            seen += [item["id"] for item in answer["items"]]
+            following = answer["next"]
+    assert len(seen) == len(set(seen)) == 13
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text", "note"),
+    [
+        ({}, "<advertisers/>", "FreeWheel lists no active advertisers for this network."),
+        ({"advertiser_id": 7}, "<brands/>", "This advertiser has no brands: people add them in FreeWheel."),
+        (
+            {"advertiser_id": 7, "text": "x"},
+            "<brands/>",
+            "Searched: 0 brands, to the end of the list. None of them has all words of `text`.",
+        ),
+    ],
+)
+async def test_an_empty_list_says_why(arguments: dict[str, Any], text: str, note: str) -> None:
+    async with answered_by({"freewheel": lambda _: httpx.Response(200, text=text)}) as (client, _):
+        answer = answer_of(TOOL, await client.call_tool(TOOL, arguments))
+    assert (answer["items"], answer["next"], answer["note"]) == ([], None, note)
+
+
+async def test_an_advertiser_that_there_is_not_leads_to_the_list(tmp_path: Path) -> None:
+    async with sandboxed(tmp_path) as (client, _):
+        error = error_of(await client.call_tool(TOOL, {"advertiser_id": 1}))
+    assert (error["code"], error["next_step"]) == (
+        "not_found",
+        "Take advertiser_id from list_advertisers, then call again.",
+    )
+
+
+@pytest.mark.parametrize("arguments", [{}, {"advertiser_id": 7}])
+async def test_a_list_of_something_else_is_no_answer(arguments: dict[str, Any]) -> None:
+    async with answered_by({"freewheel": lambda _: httpx.Response(200, text="<campaigns/>")}) as (client, _):
+        error = error_of(await client.call_tool(TOOL, arguments))
+    assert error["code"] == "unexpected_answer"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"advertiser_id": 0}, "`advertiser_id`: Input should be greater than or equal to 1"),
+        ({"advertiser_id": "55127"}, "`advertiser_id`: Input should be a valid integer"),
+        ({"text": ""}, "`text`: String should match pattern"),
+        ({"per_page": 51}, "`per_page`: Input should be less than or equal to 50"),
+        ({"name": "x"}, "unknown argument `name`"),
+    ],
+)
+async def test_arguments_out_of_bounds_are_refused_and_nothing_is_sent(
+    tmp_path: Path, arguments: dict[str, Any], words: str
+) -> None:
+    async with sandboxed(tmp_path) as (client, network):
+        error = error_of(await client.call_tool(TOOL, arguments))
+    assert error["code"] == "invalid_arguments"
+    assert words in error["message"]
+    assert network.freewheel.requests == []

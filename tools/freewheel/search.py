@@ -1,0 +1,124 @@
+"""Pages of FreeWheel lists that have no search of their own, whole or of what matches some words.
+
+Words are looked for here, page by page of the whole list, so that `page` and `per_page` mean the same with and without
+them. The note says how far was looked; where the time did not do, `next` goes on from there with `search_from`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import anyio
+
+from tools.fields import next_page, nothing_on
+from tools.freewheel.models import Entry, PageOf
+from tools.schema import Arguments
+
+LARGEST_PAGE = 50
+
+LONGEST = 20.0
+"""Seconds for the pages of one search after the first one."""
+
+T = TypeVar("T", bound=Entry)
+Read = Callable[[int, int], Awaitable[PageOf[T]]]
+"""Reads one page of a list: its number and how many entries it holds at most."""
+
+
+class Wanted(Protocol):
+    """The arguments of a list that can be searched."""
+
+    @property
+    def text(self) -> str | None: ...
+    @property
+    def page(self) -> int: ...
+    @property
+    def per_page(self) -> int: ...
+    @property
+    def search_from(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[T]):
+    """One page.
+
+    more: whether another page follows. unread: FreeWheel's page from which a search did not look any further. total:
+    of the list, or of what matches; None when not known.
+    """
+
+    entries: list[T]
+    more: bool
+    total: int | None
+    note: str | None
+    unread: int | None = None
+
+    def next(self, arguments: Arguments, page: int) -> dict[str, Any] | None:
+        """The arguments that go on from here."""
+        if self.more:
+            return next_page(arguments, page)
+        return {**next_page(arguments, 0), "search_from": self.unread} if self.unread else None
+
+
+async def found(wanted: Wanted, read: Read[T], described: Callable[[T], str], *, name: str, none: str) -> Found[T]:
+    """The page that is wanted.
+
+    described: what words are looked for in. name: of the entries, plural. none: the note of an empty list.
+    """
+    if wanted.text is not None:
+        return await _searched(wanted, wanted.text.casefold().split(), read, described, name)
+    answer = await read(wanted.page, wanted.per_page)
+    note = None if answer.items else nothing_on(wanted.page) if wanted.page > 1 else none
+    return Found(answer.items, answer.has_more(wanted.page, wanted.per_page), answer.total, note)
+
+
+async def _searched(
+    wanted: Wanted, words: list[str], read: Read[T], described: Callable[[T], str], name: str
+) -> Found[T]:
+    first, last = (wanted.page - 1) * wanted.per_page, wanted.page * wanted.per_page
+    reading = _Reading[T](lambda entry: all(word in described(entry).casefold() for word in words), wanted.search_from)
+    reading.take(await read(reading.following, LARGEST_PAGE))
+    with anyio.move_on_after(LONGEST):
+        while reading.goes_on and len(reading.matches) <= last:
+            reading.take(await read(reading.following, LARGEST_PAGE))
+    shown, enough = reading.matches[first:last], len(reading.matches) > last
+    whole = wanted.search_from == 1 and not reading.more
+    return Found(
+        shown,
+        more=enough,
+        total=len(reading.matches) if whole else None,
+        note=reading.how_far(name) + ("" if shown else " None of them has all words of `text`."),
+        unread=reading.following if reading.goes_on and not enough else None,
+    )
+
+
+@dataclass
+class _Reading(Generic[T]):
+    """What has been read so far. repeats: FreeWheel answered a page with what it had answered before."""
+
+    is_match: Callable[[T], bool]
+    following: int
+    more: bool = True
+    repeats: bool = False
+    ids: set[int] = field(default_factory=set[int])
+    matches: list[T] = field(default_factory=list[Any])
+
+    @property
+    def goes_on(self) -> bool:
+        return self.more and not self.repeats
+
+    def take(self, answer: PageOf[T]) -> None:
+        self.more = answer.has_more(self.following, LARGEST_PAGE)
+        fresh = [entry for entry in answer.items if entry.id not in self.ids]
+        self.repeats = self.more and not fresh
+        self.ids |= {entry.id for entry in fresh}
+        self.matches += [entry for entry in fresh if self.is_match(entry)]
+        self.following += 1
+
+    def how_far(self, name: str) -> str:
+        told = f"Searched: {len(self.ids):,} {name}"
+        if not self.more:
+            return f"{told}, to the end of the list."
+        if self.repeats:
+            return f"{told}; then FreeWheel repeated itself, so whether there are more is not known."
+        return f"{told}; there are more, and `next` goes on."

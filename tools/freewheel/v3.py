@@ -1,0 +1,42 @@
+"""FreeWheel's v3 API, as far as ids are found with it: campaigns, advertisers and their brands.
+
+Source: no document of ours describes it. Public clients read `GET /services/v3/campaigns`, `/services/v3/advertisers`
+and `/services/v3/advertisers/{id}/brands` with `page`, `per_page` and `status`, and get XML: a root named after the
+list, with the attribute `total_pages`, and in it one element an entry, whose children are `id`, `name` and more.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+from xml.etree.ElementTree import Element, ParseError, fromstring
+
+from tools.freewheel.models import Entry, PageOf
+from tools.replies import Answer
+
+HEADERS = {"Accept": "application/xml", "Content-Type": "application/xml"}
+
+T = TypeVar("T", bound=Entry)
+
+
+def read_page(answer: Answer, model: type[T], root: str, entry: str) -> PageOf[T]:
+    """The entries of a list. Raises UnexpectedAnswer for anything but XML of that root: no entries would be a lie."""
+    page = _tree(answer)
+    if page.tag != root:
+        answer.unreadable(f"XML that is no list of {root}")
+    fields: dict[str, Any] = {
+        "items": [{child.tag: child.text for child in found} for found in page if found.tag == entry],
+        "total": page.get("total_entries") or page.get("total_count") or page.get("total"),
+        "total_pages": page.get("total_pages"),
+    }
+    return answer.parse(PageOf[model], fields)
+
+
+def _tree(answer: Answer) -> Element:
+    try:
+        text = answer.reply.body.decode("utf-8")
+        if re.search("<!(DOCTYPE|ENTITY)", text, re.IGNORECASE):
+            answer.unreadable(f"{answer.reply.looks_like()} with a document type")
+        return fromstring(text)  # noqa: S314 - without a document type there are no entities to expand
+    except (UnicodeDecodeError, ParseError, ValueError):
+        answer.unreadable(f"{answer.reply.looks_like()} that cannot be read as XML")
