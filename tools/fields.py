@@ -74,7 +74,7 @@ class Listing(Result, Generic[T]):
     total: int | None = Field(default=None, description="How many match, on all pages; absent when not known.")
     next: Annotated[
         dict[str, Any] | None,
-        WithJsonSchema({"type": ["object", "null"]}),
+        WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "null"}]}),
         Field(description="The arguments of the next page; null on the last one."),
     ] = None
     note: str | None = Field(default=None, description="Why the list is empty or cut, and what to try.")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import anyio
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from tools.errors import AdOpsError
 from tools.schema import Result
@@ -17,10 +17,21 @@ LONGEST_LOOK = 5.0
 """Seconds for reading back what was written; the write itself has been answered by then."""
 
 
+_KINDS: list[dict[str, Any]] = [
+    {"type": "string"},
+    {"type": "number"},
+    {"type": "boolean"},
+    {"type": "array"},
+    {"type": "object"},
+]
+Value = Annotated[Any, WithJsonSchema({"anyOf": _KINDS})]
+"""What a field may hold, as JSON."""
+
+
 class Change(Result):
     field: str
-    before: Any = Field(default=None, description="Absent: it was not set.")
-    after: Any = Field(default=None, description="Absent: it is not set any more.")
+    before: Value = Field(default=None, description="Absent: it was not set.")
+    after: Value = Field(default=None, description="Absent: it is not set any more.")
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
