@@ -10,7 +10,7 @@ import difflib
 import json
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 import anyio
@@ -19,6 +19,7 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from server.cleaning import cleaned, encoded
 from tools.backends import Backends
 from tools.errors import AdOpsError, InDoubt, InternalError, InvalidArguments, Unavailable
 from tools.replies import printable
@@ -85,9 +86,9 @@ class Calls:
             )
             with anyio.fail_after(longest):
                 result = await tool.handler(checked, backends)
-            return self._result(result)
+            return self._result(result, backends.sent_tokens)
         except AdOpsError as error:
-            return self._error(error)
+            return self._error(error, backends.sent_tokens)
         except TimeoutError:
             return self._error(_too_long(tool))
         except Exception as error:
@@ -95,12 +96,11 @@ class Calls:
             logger.exception("%s failed inside (reference %s)", tool.name, reference, exc_info=error)
             return self._error(_fault(tool, reference))
 
-    def _result(self, result: Result) -> CallToolResult:
-        answer = {"environment": self._environment, **result.told()}
-        text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    def _result(self, result: Result, tokens: Collection[str]) -> CallToolResult:
+        answer, text = encoded({"environment": self._environment, **result.told()}, tokens)
         return CallToolResult(content=[TextContent(text=text)], structured_content=answer)
 
-    def _error(self, error: AdOpsError) -> CallToolResult:
+    def _error(self, error: AdOpsError, tokens: Collection[str] = ()) -> CallToolResult:
         described = {
             "code": error.code,
             "message": error.message,
@@ -110,11 +110,9 @@ class Calls:
             "upstream_code": error.upstream_code,
             "request_id": error.request_id,
         }
-        answer = {
-            "environment": self._environment,
-            "error": {name: value for name, value in described.items() if value is not None},
-        }
-        text = f"[{error.code}] {error.message}\nNext: {error.next_step}"
+        told = {name: value for name, value in described.items() if value is not None}
+        answer, _ = encoded({"environment": self._environment, "error": told}, tokens)
+        text = cleaned(f"[{error.code}] {error.message}\nNext: {error.next_step}", tokens)
         return CallToolResult(content=[TextContent(text=text)], structured_content=answer, is_error=True)
 
 

@@ -147,6 +147,7 @@ async def open_backends(
             missing={vendor: way.fix for vendor, way in access.missing.items()},
             limits=opening.limits,
             left_out=left_out or {},
+            sent_tokens=opening.sent_tokens,
         )
 
 
@@ -177,6 +178,7 @@ class _Opening:
         self._wire = wire
         self._stack = stack
         self.limits: dict[VendorName, str] = {}
+        self.sent_tokens: set[str] = set()
 
     def interchange(self, key: SecretStr | NoAccess) -> InterchangeClient | None:
         if isinstance(key, NoAccess):
@@ -251,4 +253,12 @@ class _Opening:
     def _transport(
         self, name: str, http: httpx.AsyncClient, auth: Auth | None, limit: SlidingWindow, retries: Retries | None
     ) -> Transport:
-        return Transport(name, http, limit=limit, auth=auth, timing=self._wire.timing, retries=retries)
+        return Transport(
+            name,
+            http,
+            limit=limit,
+            auth=auth,
+            timing=self._wire.timing,
+            retries=retries,
+            sent_tokens=self.sent_tokens,
+        )

@@ -124,7 +124,7 @@ def main() -> int:
     found = problems(requirements, linked)
     for line in found:
         print(line, file=sys.stderr)
-    print(f"{len(requirements)} rows, {len({link.test for link in linked})} tests, {len(found)} problems")
+    print(f"{len(requirements)} rows, {len({(link.file, link.test) for link in linked})} tests, {len(found)} problems")
     return 1 if found else 0
 
 

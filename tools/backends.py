@@ -27,6 +27,7 @@ class Backends:
     missing: for each vendor without a client, what the operator sets to get it.
     limits: for each vendor with one, how many requests are sent to it at most.
     left_out: for each tool that this server does not offer, why.
+    sent_tokens: the tokens that were sent to vendors, which no answer may repeat.
     Reading the client of a vendor that is not configured raises NotConfigured.
     """
 
@@ -36,6 +37,7 @@ class Backends:
     missing: dict[VendorName, str] = field(default_factory=dict["VendorName", str])
     limits: dict[VendorName, str] = field(default_factory=dict["VendorName", str])
     left_out: dict[str, str] = field(default_factory=dict[str, str])
+    sent_tokens: set[str] = field(default_factory=set[str])
 
     @property
     def interchange(self) -> InterchangeClient:

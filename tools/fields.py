@@ -42,7 +42,9 @@ FreeWheelId = Annotated[int, Field(ge=1, le=LARGEST_INTEGER)]
 
 
 def wire_time(moment: datetime) -> str:
-    """A moment as every vendor here writes it: UTC, to the second, with Z."""
+    """A moment as every vendor here writes it: UTC, to the second, with Z; at the ends of the calendar as it is."""
+    if not 1 < moment.year < 9999:
+        return moment.isoformat()
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

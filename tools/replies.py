@@ -21,7 +21,16 @@ M = TypeVar("M", bound=BaseModel)
 EXCERPT = 300
 """How much of a vendor's own words an agent is shown, in characters."""
 
-_TAG = re.compile(r"<[a-z!/?][^>]*>?", re.IGNORECASE)
+_TAG = re.compile(r"<[a-z!/?][^<>]*>", re.IGNORECASE)
+LONGEST_WAIT = 86_400.0
+"""Seconds of a `Retry-After` that are believed."""
+
+DEEPEST = 100
+"""Levels of nesting of a part that is passed on as it came: those who pass it on write few more than twice as many."""
+
+MOST_IN_A_LIST = 50_000
+"""Entries of one list in an answer that are read; no page and no projection comes near."""
+
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 """Unicode's categories of what controls a terminal, turns text around or cannot be seen."""
@@ -90,7 +99,7 @@ class Reply:
             seconds = float(self.headers.get("retry-after", ""))
         except ValueError:
             return None
-        return seconds if 0 <= seconds < float("inf") else None
+        return seconds if 0 <= seconds <= LONGEST_WAIT else None
 
     def vendor_error(self, secrets: Iterable[str] = ()) -> tuple[str | None, str | None]:
         """The vendor's own (code, message), each None when the body has none that can be shown.
@@ -110,10 +119,10 @@ class Reply:
         )
 
     def _plain_text(self, secrets: Iterable[str]) -> str | None:
-        text = self.body[:4096].decode("utf-8", errors="replace").strip()
+        text = " ".join(self.body.decode("utf-8", errors="replace").split())
         if not text or text.startswith(("<", "{", "[")):
             return None
-        return printable(text, limit=120, secrets=secrets)
+        return printable(text[:4096], limit=120, secrets=secrets)
 
     def looks_like(self) -> str:
         """What kind of body this is, for an error message: `an HTML page`, `an empty body`, ..."""
@@ -169,6 +178,9 @@ class Answer:
 
     def parse(self, model: type[M], payload: Any) -> M:
         """The payload as `model`, which ignores what it does not know. Raises as `json` does, naming the fields."""
+        lists = cast("dict[str, Any]", payload).values() if isinstance(payload, dict) else ()
+        if any(isinstance(found, list) and len(cast("list[Any]", found)) > MOST_IN_A_LIST for found in lists):
+            self.unreadable(f"a list of more than {MOST_IN_A_LIST:,} entries")
         try:
             return model.model_validate(payload)
         except ValidationError as error:
@@ -236,6 +248,23 @@ def _encodable(node: Any) -> Any:
     if isinstance(node, dict):
         return {_encodable(key): _encodable(value) for key, value in cast("dict[str, Any]", node).items()}
     return node
+
+
+def is_too_deep(node: Any) -> bool:
+    """Whether a part of an answer is nested deeper than it can be passed on."""
+    level = [node]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, list | dict)
+            for inner in (
+                cast("dict[str, Any]", outer).values() if isinstance(outer, dict) else cast("list[Any]", outer)
+            )
+        ]
+        if not level:
+            return False
+    return True
 
 
 def printable(text: str, *, limit: int = EXCERPT, secrets: Iterable[str] = ()) -> str:

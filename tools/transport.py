@@ -146,13 +146,16 @@ class Transport:
         auth: Auth | None,
         timing: Timing,
         retries: Retries | None = None,
+        sent_tokens: set[str] | None = None,
     ) -> None:
+        """sent_tokens: where every token that is sent is noted, so that no text of any vendor repeats it."""
         self.vendor = vendor
         self._http = http
         self._limit = limit
         self._auth = auth
         self._timing = timing
         self._retries = retries or Retries()
+        self._sent_tokens = set[str]() if sent_tokens is None else sent_tokens
 
     async def request(
         self,
@@ -209,6 +212,7 @@ class Transport:
         if self._auth is not None:
             token = fresh or await self._auth.token()
             call.request.headers["Authorization"] = f"Bearer {token}"
+            self._sent_tokens.add(token)
         await self._limit.acquire(self.vendor)
         await anyio.lowlevel.checkpoint_if_cancelled()
         try:
@@ -302,8 +306,10 @@ class Transport:
         if kind.retryable and (after := reply.retry_after) is not None:
             otherwise = f"Wait {after:.0f} s, then make the same call again."
         code, words = reply.vendor_error(secrets)
+        if otherwise is _CORRECT_IT and not (words and status in (400, 422)):
+            otherwise = _SHOW_IT
         named = f" {code}" if code else ""
-        said = f': "{words}"' if words else f" ({reply.looks_like()})"
+        said = f': "{words.replace(chr(34), chr(39))}"' if words else f" ({reply.looks_like()})"
         unchanged = " Nothing was changed." if call.kind is Kind.WRITE else ""
         ending = "" if words and words.endswith((".", "!", "…")) and not unchanged else "."
         return kind(
@@ -335,6 +341,7 @@ class _Call:
 
 
 _CORRECT_IT = "Correct the arguments as the message says, then call again."
+_SHOW_IT = "Show the person this refusal; calling again with the same arguments does not help."
 _REFUSALS: dict[int, tuple[type[AdOpsError], str]] = {
     401: (Unauthorized, "The operator checks the vendor's credentials, then runs `adops-mcp doctor`."),
     402: (Forbidden, "A person settles this with the vendor; calling again does not help."),

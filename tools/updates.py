@@ -9,6 +9,7 @@ import anyio
 from pydantic import Field, WithJsonSchema
 
 from tools.errors import AdOpsError
+from tools.replies import printable
 from tools.schema import Result
 
 T = TypeVar("T")
@@ -32,6 +33,18 @@ class Change(Result):
     field: str
     before: Value = Field(default=None, description="Absent: it was not set.")
     after: Value = Field(default=None, description="Absent: it is not set any more.")
+
+
+def change(field: str, before: Any, after: Any) -> Change:
+    """One change as it may be shown: texts on one line, and told to differ where what is shown does not."""
+    had, has = _shown(before), _shown(after)
+    if had == has and isinstance(has, str):
+        has = f"{has} (differs in what is not shown here)"
+    return Change(field=field, before=had, after=has)
+
+
+def _shown(value: Any) -> Any:
+    return printable(value, limit=1000) if isinstance(value, str) else value
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:

@@ -1,7 +1,8 @@
 """The sandbox's FreeWheel v3 API: campaigns, advertisers and brands, as XML.
 
 What public clients rely on is here: the names of elements, `total_pages` on the root, `page` and `per_page`. That
-`status` filters nothing (all of Northlight's are active) and that pages hold 50 at most is the sandbox's choice.
+`status` filters nothing (all of Northlight's are active), that pages hold 50 at most and that refusals come as JSON, as
+in v4, is the sandbox's choice.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the sandbox's FreeWheel speaks: JSON only, errors as `{"errors": [{"message": ...}]}`, page bounds.
+"""How the sandbox's FreeWheel speaks: JSON (v3 XML), errors as `{"errors": [{"message": ...}]}`, page bounds.
 
 FreeWheel publishes no error format for its v4 resources; the shape is the one its sister APIs use.
 """

@@ -423,7 +423,11 @@ async def test_a_write_that_has_left_is_not_cut_short() -> None:
 
 async def test_what_is_read_back_after_a_write_is_not_cut_short_either() -> None:
     order: dict[str, Any] = {"id": 7, "external_id": "X", "name": "Old", "proposed_io_status": "PROPOSED"}
-    untold = {"budget": {"budget_model": "EVERGREEN"}, "delivery": {}, "assignments": {}}
+    rest: dict[str, Any] = {
+        "budget": {"budget_model": "EVERGREEN"},
+        "delivery": {"frequency_caps": []},
+        "assignments": {"users": []},
+    }
 
     async def slow(request: httpx.Request) -> httpx.Response:
         if request.method == "PUT":
@@ -432,7 +436,7 @@ async def test_what_is_read_back_after_a_write_is_not_cut_short_either() -> None
                 await anyio.lowlevel.checkpoint()
             order["name"] = "New"
             return httpx.Response(200, json=order)
-        return httpx.Response(200, json=order | untold)
+        return httpx.Response(200, json=order | rest)
 
     network = Recorder(slow)
     async with open_backends(live_settings(), Wire({"freewheel": network}, FakeTime().timing)) as backends:

@@ -12,6 +12,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from tools.freewheel.models import StandardAttribute
+from tools.freewheel.wire import answered
 from tools.replies import Answer
 
 StandardAttributes = Mapping[str, list[StandardAttribute]]
@@ -20,13 +21,13 @@ StandardAttributes = Mapping[str, list[StandardAttribute]]
 
 def read_attributes(answer: Answer) -> StandardAttributes:
     """Raises UnexpectedAnswer when no kind can be found: no attributes at all would be a lie."""
-    payload = answer.json()
+    payload = answered(answer)
     kinds = cast("dict[str, Any]", payload) if isinstance(payload, dict) else {}
     inner = kinds.get("standard_attributes")
     if isinstance(inner, dict):
         kinds = cast("dict[str, Any]", inner)
     read = {kind: list(_entries(found)) for kind, value in kinds.items() if (found := _list_in(value)) is not None}
-    if not read:
+    if not any(read.values()):
         answer.unreadable("JSON that has no list of standard attributes")
     return read
 

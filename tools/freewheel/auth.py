@@ -118,7 +118,8 @@ class MintedToken(SharedToken):
         return Unauthorized(
             f"FreeWheel gave no token for the configured credentials ({answer.status}).",
             next_step=f"The operator corrects {self.setting}, and checks that they belong to this environment "
-            "(production and staging have separate ones), then runs `adops-mcp doctor`.",
+            "(production and staging have separate ones), then runs `adops-mcp doctor`. This answer is kept for a "
+            "minute; if it was a passing fault, the same call works after that.",
             upstream_status=answer.status,
             request_id=answer.reply.request_id,
         )

@@ -53,6 +53,7 @@ _V3 = (
     "A person asks the FreeWheel account team to let this user read campaigns and advertisers by API; until then the "
     "person gives the ids."
 )
+_NO_V3 = {403: _V3, 404: _V3}
 _NO_PACKAGE = (
     "Take the id from list_inventory_packages. If it came from there, FreeWheel does not give single packages to this "
     "network, which no document promises: a person looks it up in FreeWheel."
@@ -126,7 +127,10 @@ class FreeWheelClient:
         answer = await self._get(
             f"{PROPOSED_IOS}/{order_id}/proposed_placements", query, {403: _PROPOSALS, 404: _NO_ORDER}
         )
-        return answer.parse(PageOf[ProposedPlacement], listed(answer, "proposed_placements"))
+        page = answer.parse(PageOf[ProposedPlacement], listed(answer, "proposed_placements"))
+        if any(placement.insertion_order_id not in (None, order_id) for placement in page.items):
+            answer.unreadable("placements of another order than the one asked for")
+        return page
 
     async def create_proposed_insertion_order(
         self, body: Mapping[str, Any], *, campaign_id: int | None, look: str
@@ -158,12 +162,12 @@ class FreeWheelClient:
 
     async def list_campaigns(self, query: Mapping[str, str | int]) -> PageOf[Campaign]:
         """One page of the network's active campaigns (v3)."""
-        answer = await self._get(f"{V3}/campaigns", {"status": "ACTIVE", **query}, {403: _V3}, v3.HEADERS)
+        answer = await self._get(f"{V3}/campaigns", {"status": "ACTIVE", **query}, _NO_V3, v3.HEADERS)
         return v3.read_page(answer, Campaign, "campaigns", "campaign")
 
     async def list_advertisers(self, query: Mapping[str, str | int]) -> PageOf[Named]:
         """One page of the network's active advertisers (v3)."""
-        answer = await self._get(f"{V3}/advertisers", {"status": "ACTIVE", **query}, {403: _V3}, v3.HEADERS)
+        answer = await self._get(f"{V3}/advertisers", {"status": "ACTIVE", **query}, _NO_V3, v3.HEADERS)
         return v3.read_page(answer, Named, "advertisers", "advertiser")
 
     async def list_brands(self, advertiser_id: int, query: Mapping[str, str | int]) -> PageOf[Named]:

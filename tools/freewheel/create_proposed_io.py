@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field
 
 from tools.backends import Backends
 from tools.fields import BodyId, FreeWheelId, Name, Prose
 from tools.freewheel.models import ProposedInsertionOrder
-from tools.freewheel.proposals import MOST_CAPS, Budget, FrequencyCap, ProposedIo, body, proposed_io, same_text
-from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
+from tools.freewheel.order_state import attributes, same, words
+from tools.freewheel.proposals import MOST_CAPS, Budget, FrequencyCap, ProposedIo, body, proposed_io
+from tools.replies import STOP_AT_A_DIFFERENCE
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 
@@ -31,6 +35,7 @@ class CreateProposedIo(Arguments):
 
 class CreatedProposedIo(Result):
     proposed_io: ProposedIo = Field(description="As FreeWheel answered.")
+    unconfirmed: list[str] | None = Field(default=None, description="What was asked for and is not in the answer.")
     what_happened: str
     next_step: str
 
@@ -42,31 +47,53 @@ async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) ->
     the same external_id, so never repeat one whose answer was lost. User ids come from
     get_proposed_io (of other orders), or from the person.
     """
+    sent = body(arguments.model_dump(mode="json", exclude_none=True, exclude={"campaign_id"}))
     order = await backends.freewheel.create_proposed_insertion_order(
-        body(arguments.model_dump(mode="json", exclude_none=True, exclude={"campaign_id"})),
+        sent,
         campaign_id=arguments.campaign_id,
-        look=f"First call list_proposed_ios with external_id {printable(arguments.external_id, limit=100)} as `text`, "
-        "to the end: if it is there, the write was done; if it is not there a minute later either, the same call may "
-        "be made again.",
+        look="First call list_proposed_ios with the external_id of this call as `text`, to the end of the list: if it "
+        "is there, the write was done; if it is not there a minute later either, the same call may be made again.",
     )
-    different = _different(arguments, order)
+    asked = attributes(
+        ProposedInsertionOrder.model_validate({"id": order.id, "proposed_io_status": "PROPOSED", **sent})
+    )
+    now = attributes(order)
+    different = _different(asked, now)
+    unconfirmed = [name for name, value in asked.items() if value is not None and name not in now]
     return CreatedProposedIo(
         proposed_io=proposed_io(order),
-        what_happened=f"FreeWheel created proposed IO {order.id}"
-        + (f" under campaign {arguments.campaign_id}" if arguments.campaign_id else "")
-        + ". It is a proposal: no inventory is held or booked by it."
-        + (f" {different}" if different else ""),
-        next_step=STOP_AT_A_DIFFERENCE
-        if different
-        else "A person adds placements in FreeWheel. To hold inventory, use list_avails, then reserve_avail.",
+        unconfirmed=unconfirmed or None,
+        what_happened=_what_happened(arguments, order, unconfirmed, different),
+        next_step=_next_step(order, unconfirmed, different),
     )
 
 
-def _different(arguments: CreateProposedIo, order: ProposedInsertionOrder) -> str:
-    asked: dict[str, object] = {"brand_id": arguments.brand_id, "proposed_io_status": "PROPOSED"}
-    if not same_text(order.external_id, arguments.external_id):
-        asked = {"external_id": arguments.external_id, **asked}
-    return differences(asked, order)
+def _different(asked: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    against = [
+        f"{name} {words(now[name])} instead of {words(value)}"
+        for name, value in asked.items()
+        if name in now and not same(now[name], value)
+    ]
+    return f"The answer is not what was asked for: {', '.join(against)}." if against else ""
+
+
+def _what_happened(
+    arguments: CreateProposedIo, order: ProposedInsertionOrder, unconfirmed: list[str], different: str
+) -> str:
+    under = f" under campaign {arguments.campaign_id}" if arguments.campaign_id else ""
+    told = [f"FreeWheel created proposed IO {order.id}{under}. It is a proposal: no inventory is held or booked by it."]
+    if unconfirmed:
+        told.append(f"Its answer does not state {', '.join(unconfirmed)}.")
+    if different:
+        told.append(different)
+    return " ".join(told)
+
+
+def _next_step(order: ProposedInsertionOrder, unconfirmed: list[str], different: str) -> str:
+    if different:
+        return STOP_AT_A_DIFFERENCE
+    look = f"get_proposed_io for {order.id} shows whether {', '.join(unconfirmed)} was kept. " if unconfirmed else ""
+    return f"{look}A person adds placements in FreeWheel. To hold inventory, use list_avails, then reserve_avail."
 
 
 TOOL = Tool(

@@ -10,7 +10,7 @@ from tools.backends import Backends
 from tools.fields import FreeWheelId
 from tools.freewheel.models import InventoryPackage
 from tools.freewheel.targeting import TREES
-from tools.freewheel.trees import Counts, ShownTree, counts, is_told, read_tree, size
+from tools.freewheel.trees import Counts, ShownTree, counts, is_told, read_tree, shows_all, size
 from tools.replies import printable
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
@@ -55,6 +55,8 @@ async def get_inventory_package(arguments: GetInventoryPackage, backends: Backen
         if not is_told(raw):
             continue
         tree = read_tree(raw)
+        if tree is not None and not shows_all(raw):
+            notes.append(f"{name} holds more than is shown here: replacing it would lose that.")
         if tree is None:
             notes.append(f"{name} came in a shape that cannot be shown: a person looks it up in FreeWheel.")
         elif size(tree) > MOST_SHOWN and not arguments.include_all_items:
@@ -70,6 +72,12 @@ async def get_inventory_package(arguments: GetInventoryPackage, backends: Backen
             "FreeWheel told no targeting, though a package must have one: what this one targets is not known here. A "
             "person looks it up in FreeWheel."
         )
+    altered = [field for field in ("name", "description") if _is_altered(package, field)]
+    if altered:
+        notes.append(
+            f"{' and '.join(altered)} may stand here without links, markup and line breaks: do not send it back like "
+            "this."
+        )
     return WholePackage(
         id=package.id,
         name=_text(package, "name"),
@@ -80,6 +88,11 @@ async def get_inventory_package(arguments: GetInventoryPackage, backends: Backen
         note=" ".join(notes) or None,
         **trees,
     )
+
+
+def _is_altered(package: InventoryPackage, field: str) -> bool:
+    value = package.raw.get(field)
+    return isinstance(value, str) and value.strip() != (_text(package, field) or "")
 
 
 def _text(package: InventoryPackage, field: str) -> str | None:

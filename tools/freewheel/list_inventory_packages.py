@@ -87,6 +87,8 @@ def _note(arguments: ListInventoryPackages, answer: PageOf[InventoryPackage], *,
         return "FreeWheel gives no page after 1000: narrow the list by name, status or updated range."
     if answer.items:
         return None
+    if answer.total and (arguments.page - 1) * arguments.per_page < answer.total:
+        return f"FreeWheel counts {answer.total:,} and sent none of them on this page: call again, or narrow the list."
     if arguments.page > 1:
         return nothing_on(arguments.page)
     if arguments.name or arguments.status or arguments.updated_since or arguments.updated_until:

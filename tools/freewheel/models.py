@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from tools.replies import IfReadable, shown
+from tools.replies import IfReadable, is_too_deep, shown
 
 
 def _none_when_empty(value: Any) -> Any:
@@ -36,7 +36,7 @@ Enum = Annotated[str | None, BeforeValidator(_none_when_empty), BeforeValidator(
 
 
 class _Object(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
 class Entry(_Object):
@@ -49,12 +49,25 @@ Count = Annotated[int | None, IfReadable]
 Amount = Annotated[float | None, IfReadable]
 
 
-class InventoryPackage(_Object):
-    """Date-times are ISO 8601 in UTC, passed on as FreeWheel wrote them. The list leaves out both targetings.
+class _Whole(_Object):
+    """raw: the object as it came. An update sends it back, so nothing in it may be lost on reading, and a field that is
+    null is not one that was left out."""
 
-    raw: the object as it came. An update sends it back whole, so nothing in it may be lost on reading, and a field that
-    is null is not one that was left out.
-    """
+    raw: dict[str, Any]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_as_it_came(cls, whole: Any) -> Any:
+        if not isinstance(whole, dict):
+            return whole
+        raw = cast("dict[str, Any]", whole)
+        if is_too_deep(raw):
+            raise ValueError("nested too deeply")
+        return {**raw, "raw": raw}
+
+
+class InventoryPackage(_Whole):
+    """Date-times are ISO 8601 in UTC, passed on as FreeWheel wrote them. The list leaves out both targetings."""
 
     id: FwId
     name: Text = None
@@ -62,15 +75,6 @@ class InventoryPackage(_Object):
     description: Text = None
     created_at: Text = None
     updated_at: Text = None
-    raw: dict[str, Any]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _keep_as_it_came(cls, package: Any) -> Any:
-        if not isinstance(package, dict):
-            return package
-        raw = cast("dict[str, Any]", package)
-        return {**raw, "raw": raw}
 
 
 class StandardAttribute(Entry):
@@ -93,7 +97,7 @@ class FrequencyCap(_Object):
 
 
 class Delivery(_Object):
-    frequency_caps: list[FrequencyCap] = []
+    frequency_caps: list[FrequencyCap] | None = None
 
 
 class Budget(_Object):
@@ -111,10 +115,10 @@ class AssignedUser(_Object):
 
 
 class Assignments(_Object):
-    users: list[AssignedUser] = []
+    users: list[AssignedUser] | None = None
 
 
-class ProposedInsertionOrder(Entry):
+class ProposedInsertionOrder(_Whole, Entry):
     """`delivery`, `budget` and `assignments` are not "included in basic GET": None is "not told", not "none"."""
 
     external_id: Words = None
@@ -166,16 +170,18 @@ T = TypeVar("T", bound=_Object)
 
 
 class PageOf(_Object, Generic[T]):
-    """One page of a list; `total` and `total_pages` are None when FreeWheel did not say."""
+    """One page of a list; `total`, `total_pages` and what page it is are None when FreeWheel did not say."""
 
     items: list[T]
     total: Count = None
     total_pages: Count = None
+    page: Count = None
+    per_page: Count = None
 
     def has_more(self, page: int, per_page: int) -> bool:
-        """Whether there is a page after this one, as far as the answer tells."""
+        """Whether there is a page after this one, as far as the answer tells; its own page size counts."""
         if self.total_pages is not None:
             return page < self.total_pages
         if self.total is not None:
-            return page * per_page < self.total
-        return len(self.items) >= per_page
+            return page * (self.per_page or per_page) < self.total
+        return len(self.items) >= (self.per_page or per_page)

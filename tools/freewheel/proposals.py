@@ -149,8 +149,10 @@ def proposed_io(order: ProposedInsertionOrder) -> ProposedIo:
 def whole_proposed_io(order: ProposedInsertionOrder) -> WholeProposedIo:
     """Everything that FreeWheel told of an order, and what it did not."""
     budget = order.budget and OrderBudget(**order.budget.model_dump())
-    caps = order.delivery and [OrderCap(**cap.model_dump()) for cap in order.delivery.frequency_caps]
-    users = order.assignments and [OrderUser(**user.model_dump()) for user in order.assignments.users]
+    listed = order.delivery.frequency_caps if order.delivery else None
+    assigned = order.assignments.users if order.assignments else None
+    caps = None if listed is None else [OrderCap(**cap.model_dump()) for cap in listed]
+    users = None if assigned is None else [OrderUser(**user.model_dump()) for user in assigned]
     apart = {"budget": budget, "frequency_caps": caps, "assigned_users": users}
     return WholeProposedIo(
         **_basic(order),

@@ -82,7 +82,7 @@ async def _searched(
         while reading.goes_on and len(reading.matches) <= last:
             reading.take(await read(reading.following, LARGEST_PAGE))
     shown, enough = reading.matches[first:last], len(reading.matches) > last
-    whole = wanted.search_from == 1 and not reading.more
+    whole = wanted.search_from == 1 and reading.at_the_end
     return Found(
         shown,
         more=enough,
@@ -94,31 +94,53 @@ async def _searched(
 
 @dataclass
 class _Reading(Generic[T]):
-    """What has been read so far. repeats: FreeWheel answered a page with what it had answered before."""
+    """What has been read so far.
+
+    counted: how many entries FreeWheel says there are. over: it has no further page, by its own word or because it
+    repeated itself or sent an empty one: a server may ignore the size, or the number, of the page that it is asked for.
+    """
 
     is_match: Callable[[T], bool]
     following: int
-    more: bool = True
-    repeats: bool = False
+    counted: int | None = None
+    over: bool = False
+    stopped_short: bool = False
     ids: set[int] = field(default_factory=set[int])
     matches: list[T] = field(default_factory=list[Any])
+    skipped: int = 0
+
+    def __post_init__(self) -> None:
+        self.skipped = (self.following - 1) * LARGEST_PAGE
 
     @property
     def goes_on(self) -> bool:
-        return self.more and not self.repeats
+        return not self.over
+
+    @property
+    def at_the_end(self) -> bool:
+        """Whether the whole list has been seen from where it was begun."""
+        return self.over and not self.stopped_short
 
     def take(self, answer: PageOf[T]) -> None:
-        self.more = answer.has_more(self.following, LARGEST_PAGE)
         fresh = [entry for entry in answer.items if entry.id not in self.ids]
-        self.repeats = self.more and not fresh
         self.ids |= {entry.id for entry in fresh}
         self.matches += [entry for entry in fresh if self.is_match(entry)]
+        self.counted = answer.total if answer.total is not None else self.counted
+        missing = self.counted is not None and self.skipped + len(self.ids) < self.counted
+        last = answer.total_pages is not None and self.following >= answer.total_pages
+        all_there = self.counted is not None and not missing
+        self.over = not fresh or last or all_there
+        unfinished = (
+            not fresh and not all_there and (bool(answer.items) or (answer.total_pages is not None and not last))
+        )
+        self.stopped_short = missing or unfinished
         self.following += 1
 
     def how_far(self, name: str) -> str:
         told = f"Searched: {len(self.ids):,} {name}"
-        if not self.more:
+        if self.at_the_end:
             return f"{told}, to the end of the list."
-        if self.repeats:
-            return f"{told}; then FreeWheel repeated itself, so whether there are more is not known."
+        if self.over:
+            of = "there may be more" if self.counted is None else f"FreeWheel counts {self.counted:,}"
+            return f"{told}; {of}, and the others are not known."
         return f"{told}; there are more, and `next` goes on."

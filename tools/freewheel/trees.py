@@ -130,6 +130,31 @@ def size(tree: ShownTree) -> int:
     return sum(1 for _, sets in tree.parts() for _ in _items(sets))
 
 
+_KNOWN: dict[str, tuple[str, ...]] = {
+    "tree": ("include", "exclude"),
+    "include": ("relationship", "item_sets", "sets"),
+    "exclude": ("item_sets", "sets"),
+    "item_sets": ("targeting_type", "relationship", "item_lists"),
+    "sets": ("targeting_type", "relationship", "item_lists"),
+    "item_lists": ("relationship", "items"),
+    "items": ("id", "type", "name"),
+}
+
+
+def shows_all(raw: Any, part: str = "tree") -> bool:
+    """Whether a raw tree holds nothing but what is shown of it."""
+    if isinstance(raw, list):
+        return all(shows_all(node, part) for node in cast("list[Any]", raw))
+    if not isinstance(raw, dict):
+        return True
+    node = cast("dict[str, Any]", raw)
+    twice = bool(node.get("sets")) and bool(node.get("item_sets"))
+    return not twice and all(
+        not is_told(value) or (name in _KNOWN[part] and (name not in _KNOWN or shows_all(value, name)))
+        for name, value in node.items()
+    )
+
+
 def same_tree(one: Any, other: Any) -> bool:
     """Whether two raw trees target the same, in whatever order."""
     if not is_told(one) or not is_told(other):

@@ -16,10 +16,11 @@ from tools.fields import FreeWheelId, Name, Prose
 from tools.freewheel.models import InventoryPackage
 from tools.freewheel.packages import FIELDS, PackageState, differing, is_set, same, told_both, told_fields
 from tools.freewheel.targeting import TREES, SspTargeting, Targeting
+from tools.freewheel.trees import shows_all
 from tools.replies import STOP_AT_A_DIFFERENCE
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.updates import Change, changes, seen
+from tools.updates import Change, change, seen
 
 
 class UpdateInventoryPackage(Arguments):
@@ -51,7 +52,8 @@ class UpdatedInventoryPackage(Result):
 async def update_inventory_package(arguments: UpdateInventoryPackage, backends: Backends) -> UpdatedInventoryPackage:
     """Change a FreeWheel inventory package: name, description, status or targeting; what is not given stays.
 
-    Campaigns may target it, so confirm with the person. To change a targeting, take it whole from
+    Campaigns may target it, so confirm with the person. It is sent back whole, as it was a moment before: what somebody
+    else changes meanwhile is undone. To change a targeting, take it whole from
     get_inventory_package, edit it and give it here.
     """
     client, asked = backends.freewheel, arguments.asked()
@@ -82,7 +84,7 @@ def _is_already(field: str, value: Any, before: _Fields) -> bool:
     if field not in before:
         return False
     if field in TREES:
-        return same(field, before[field], value)
+        return same(field, before[field], value) and shows_all(before[field])
     return before[field] == value or not (is_set(field, before[field]) or is_set(field, value))
 
 
@@ -107,6 +109,10 @@ def _whole(before: _Fields, changed: _Fields) -> dict[str, Any]:
     return {field: merged[field] for field in FIELDS if field in merged}
 
 
+_MAY_BE_GONE = ("description", *TREES)
+"""What a package may do without, so that its absence from an answer does not tell whether it is set."""
+
+
 def _look(package_id: int) -> str:
     return (
         f"First call get_inventory_package for {package_id}: if it shows the new values, the write was done; if it "
@@ -128,10 +134,19 @@ def _result(
     different = differing(asked, after)
     unasked = [field for field in moved if field not in asked]
     unconfirmed = [field for field in body if field not in after]
+    not_told = [field for field in _MAY_BE_GONE if field not in before and field not in asked]
+    beyond = [tree for tree in TREES if tree in asked and not shows_all(before.get(tree))]
     is_done = not (unconfirmed or unasked or different)
     told = [f"FreeWheel {'updated' if is_done else 'took the update of'} inventory package {shown.id}."]
     if unconfirmed:
         told.append(f"It does not show {', '.join(unconfirmed)}, so nothing is confirmed of that.")
+    if not_told:
+        told.append(
+            f"FreeWheel had not told {' and '.join(not_told)} of it, so none was sent back: whether there was one that "
+            "is gone now is not known."
+        )
+    if beyond:
+        told.append(f"{' and '.join(beyond)} had held more than these tools know, which went with it.")
     if no_targeting:
         told.append("It had shown no targeting before: whether there was one that is replaced now is not known.")
     if unasked:
@@ -140,20 +155,19 @@ def _result(
         told.append(different)
     return UpdatedInventoryPackage(
         inventory_package=PackageState.of(shown),
-        changes=changes(
-            {field: "not told" if field in hidden else had for field, (had, _) in pairs.items()},
-            {field: has for field, (_, has) in pairs.items()},
-        ),
+        changes=[change(field, "not told" if field in hidden else had, has) for field, (had, has) in pairs.items()],
         what_happened=" ".join(told),
-        next_step=_next_step(shown.id, wrong=bool(different or unasked), unconfirmed=unconfirmed),
+        next_step=_next_step(shown.id, wrong=bool(different or unasked), unconfirmed=unconfirmed, lost=not_told),
     )
 
 
-def _next_step(package_id: int, *, wrong: bool, unconfirmed: list[str]) -> str:
+def _next_step(package_id: int, *, wrong: bool, unconfirmed: list[str], lost: list[str]) -> str:
     if wrong:
         return STOP_AT_A_DIFFERENCE
     if unconfirmed:
         return f"Call get_inventory_package for {package_id}. What it does not show either, a person looks up."
+    if lost:
+        return f"Tell the person what changed, and have {' and '.join(lost)} looked at in FreeWheel."
     return "Tell the person what changed."
 
 

@@ -3,6 +3,8 @@
 Whether FreeWheel's update replaces the order or only what is sent is not documented, nor whether assigned users are
 replaced or added to. So the order is read first, all that is updatable is sent, and the order is read again to see
 what came of it. Somebody else's change between the two is overwritten: FreeWheel documents nothing against that.
+Of fields that FreeWheel adds beside the documented ones, those inside an attribute go back as they came; those beside
+the attributes are not sent, since whether they are updatable is not known.
 
 `delivery`, `budget` and `assignments` may not be told (see get_proposed_io). What is not told cannot be sent back, and
 a full replacement would take it away: a lost budget of a proposal costs more than a question. So such an update is
@@ -12,7 +14,6 @@ is GET only: an order without a goal stays so by sending none.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
@@ -21,22 +22,20 @@ from pydantic import Field, model_validator
 from tools.backends import Backends
 from tools.errors import Conflict
 from tools.fields import BodyId, FreeWheelId, Name, Prose
-from tools.freewheel import models
 from tools.freewheel.models import ProposedInsertionOrder
+from tools.freewheel.order_state import BASIC, NOT_BASIC, attributes, same, untold, whole_body, words
 from tools.freewheel.proposals import (
-    GOALS,
     MOST_CAPS,
     Budget,
     FrequencyCap,
     WholeProposedIo,
     body,
-    same_text,
     whole_proposed_io,
 )
-from tools.replies import STOP_AT_A_DIFFERENCE, printable, shown
+from tools.replies import STOP_AT_A_DIFFERENCE
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.updates import Change, seen
+from tools.updates import Change, change, seen
 
 
 class UpdateProposedIo(Arguments):
@@ -86,21 +85,22 @@ async def update_proposed_io(arguments: UpdateProposedIo, backends: Backends) ->
     """Change attributes of a proposed insertion order in FreeWheel; what is left out stays.
 
     Use it when the person says what to change, after get_proposed_io. Answers what changed, before and after, and what
-    FreeWheel did not confirm. It touches no inventory. A new order is create_proposed_io's.
+    FreeWheel did not confirm. What somebody else changes in that moment is undone. It touches no inventory. A new order
+    is create_proposed_io's.
     """
     order_id = arguments.proposed_io_id
     before = await backends.freewheel.proposed_insertion_order(order_id)
-    was = _attributes(before)
+    was = attributes(before)
     given = _given(arguments, was)
-    asked = _attributes(ProposedInsertionOrder.model_validate({"id": order_id, **body(given)}))
+    asked = attributes(ProposedInsertionOrder.model_validate({"id": order_id, **body(given)}))
     if all(name in was and was[name] == value for name, value in asked.items()):
         return _nothing_sent(before)
-    untold = [name for name in _NOT_BASIC if name not in was and name not in asked]
-    if untold and not arguments.accept_unknown:
-        raise _could_be_lost(order_id, untold)
+    at_risk = [name for name in untold(before) if name not in asked]
+    if at_risk and not arguments.accept_unknown:
+        raise _could_be_lost(order_id, at_risk)
     answer = await backends.freewheel.update_proposed_insertion_order(
         order_id,
-        body({**_sent_back(was), **given}),
+        whole_body(before, given),
         look=f"First call get_proposed_io for {order_id}: if it shows what was asked for, the write was done; if it "
         "shows the old values a minute later, the same call may be made again.",
     )
@@ -109,46 +109,6 @@ async def update_proposed_io(arguments: UpdateProposedIo, backends: Backends) ->
 
 
 _CLOSED = ("COMPLETED", "LOST")
-_EVERGREEN = {"budget_model": "EVERGREEN"}
-_BASIC = ("external_id", "name", "description", "brand_id", "probability_of_close", "proposed_io_status")
-_NOT_BASIC = ("budget", "frequency_caps", "assigned_user_ids")
-
-
-def _attributes(order: ProposedInsertionOrder) -> dict[str, Any]:
-    """What is updatable, as far as the order tells it, in the arguments' spelling and in one form: sets sorted, and
-    without what FreeWheel ignores. None is told as not set; an absent name is not told, or not wholly."""
-    basic = {name: getattr(order, name) for name in _BASIC if name in order.model_fields_set}
-    users = order.assignments and sorted({user.id for user in order.assignments.users})
-    apart = zip(_NOT_BASIC, (_budget(order.budget), _caps(order.delivery), users), strict=True)
-    return basic | {name: value for name, value in apart if value is not None}
-
-
-def _budget(budget: models.Budget | None) -> dict[str, Any] | None:
-    """None unless it can be sent back, or is EVERGREEN."""
-    if budget is None or budget.budget_model is None:
-        return None
-    if budget.budget_model == "EVERGREEN":
-        return _EVERGREEN
-    goal = GOALS.get(budget.budget_model)
-    amount = getattr(budget, goal) if goal else None
-    custom = budget.over_delivery_type != "DEFAULT" and budget.over_delivery is not None
-    if goal is None or amount is None or (budget.over_delivery_type == "CUSTOM" and not custom):
-        return None
-    over = {"over_delivery": budget.over_delivery} if custom else {}
-    kind = "CUSTOM" if custom else "DEFAULT"
-    return {"budget_model": budget.budget_model, goal: amount, **over, "over_delivery_type": kind}
-
-
-def _caps(delivery: models.Delivery | None) -> list[dict[str, Any]] | None:
-    """None unless every cap can be sent back."""
-    if delivery is None:
-        return None
-    caps = [
-        cap.model_dump(exclude_none=True, exclude=set() if cap.scope == "TIME" else {"period"})
-        for cap in delivery.frequency_caps
-    ]
-    whole = all(len(cap) == (4 if cap.get("scope") == "TIME" else 3) for cap in caps)
-    return sorted(caps, key=json.dumps) if whole else None
 
 
 def _given(arguments: UpdateProposedIo, was: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,11 +119,6 @@ def _given(arguments: UpdateProposedIo, was: Mapping[str, Any]) -> dict[str, Any
         silent = not any(name.startswith("over_delivery") for name in given["budget"])
         given["budget"] |= over if silent else {}
     return given
-
-
-def _sent_back(was: Mapping[str, Any]) -> dict[str, Any]:
-    """All that is known and may be sent."""
-    return {name: value for name, value in was.items() if value not in (None, _EVERGREEN)}
 
 
 def _could_be_lost(order_id: int, untold: Collection[str]) -> Conflict:
@@ -198,13 +153,13 @@ def _nothing_sent(order: ProposedInsertionOrder) -> UpdatedProposedIo:
 def _updated(
     was: Mapping[str, Any], asked: Mapping[str, Any], order: ProposedInsertionOrder, *, read_back: bool
 ) -> UpdatedProposedIo:
-    now = _attributes(order)
-    wrong = [name for name in asked if name in now and not _same(now[name], asked[name])]
+    now = attributes(order)
+    wrong = [name for name in asked if name in now and not same(now[name], asked[name])]
     changed = [name for name in now if name not in was or was[name] != now[name]]
-    unasked = [name for name in changed if name in was and name not in asked and not _same(was[name], now[name])]
-    wanted = _sent_back(was).keys() | asked.keys()
-    unconfirmed = [name for name in _BASIC if name in wanted and name not in now]
-    unconfirmed += [name for name in _NOT_BASIC if name not in now or name not in {*was, *asked}]
+    unasked = [name for name in changed if name in was and name not in asked and not same(was[name], now[name])]
+    wanted = {name for name, value in was.items() if value is not None} | asked.keys()
+    unconfirmed = [name for name in BASIC if name in wanted and name not in now]
+    unconfirmed += [name for name in NOT_BASIC if name not in now or name not in {*was, *asked}]
     return UpdatedProposedIo(
         proposed_io=whole_proposed_io(order),
         changes=[_change(name, was, now) for name in changed if name in asked],
@@ -220,16 +175,8 @@ def _updated(
     )
 
 
-def _same(one: Any, other: Any) -> bool:
-    return one == other or (isinstance(one, str) and isinstance(other, str) and same_text(one, other))
-
-
 def _change(name: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Change:
-    return Change(field=name, before=_told(was.get(name, "not told by FreeWheel")), after=_told(now[name]))
-
-
-def _told(value: Any) -> Any:
-    return shown(value) if isinstance(value, str) else value
+    return change(name, was.get(name, "not told by FreeWheel"), now[name])
 
 
 def _findings(
@@ -243,7 +190,7 @@ def _findings(
 ) -> list[str]:
     told: list[str] = []
     if wrong:
-        against = [f"{name} {_words(now[name])} instead of {_words(asked[name])}" for name in wrong]
+        against = [f"{name} {words(now[name])} instead of {words(asked[name])}" for name in wrong]
         told.append(f"The answer is not what was asked for: {', '.join(against)}.")
     if unasked:
         told.append(f"Changed without being asked for: {', '.join(unasked)}.")
@@ -252,16 +199,11 @@ def _findings(
     if unconfirmed:
         told.append(f"Not confirmed: {', '.join(unconfirmed)}.")
     if not told:
-        told.append("Read back, it is as asked for, and everything else that can be updated is as before.")
+        told.append("Read back, it is as asked for, and everything else that FreeWheel tells of it is as before.")
     status = asked.get("proposed_io_status")
     if status in _CLOSED and now.get("proposed_io_status") == status:
         told.append("It is closed; no inventory is booked, held or released by that.")
     return told
-
-
-def _words(value: Any) -> str:
-    text = value if isinstance(value, str) else "nothing" if value is None else json.dumps(value)
-    return printable(text, limit=200)
 
 
 def _next_step(unconfirmed: Collection[str], *, different: bool, read_back: bool) -> str:

@@ -11,6 +11,8 @@ import re
 from typing import Any, TypeVar
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
+from pydantic import ValidationError
+
 from tools.freewheel.models import Entry, PageOf
 from tools.replies import Answer
 
@@ -20,14 +22,24 @@ T = TypeVar("T", bound=Entry)
 
 
 def read_page(answer: Answer, model: type[T], root: str, entry: str) -> PageOf[T]:
-    """The entries of a list. Raises UnexpectedAnswer for anything but XML of that root: no entries would be a lie."""
+    """The entries of a list. Raises UnexpectedAnswer for anything but XML of that root that holds such entries or
+    nothing: no entries would be a lie."""
     page = _tree(answer)
     if page.tag != root:
         answer.unreadable(f"XML that is no list of {root}")
+    found = [{child.tag: child.text for child in element} for element in page if element.tag == entry]
+    if len(page) and not found:
+        answer.unreadable(f"XML whose {root} hold no {entry}")
+    try:
+        entries = [model.model_validate(one) for one in found]
+    except ValidationError:
+        answer.unreadable(f"XML with a {entry} whose id could not be read")
     fields: dict[str, Any] = {
-        "items": [{child.tag: child.text for child in found} for found in page if found.tag == entry],
+        "items": entries,
         "total": page.get("total_entries") or page.get("total_count") or page.get("total"),
         "total_pages": page.get("total_pages"),
+        "page": page.get("page"),
+        "per_page": page.get("per_page"),
     }
     return answer.parse(PageOf[model], fields)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from tools.backends import Backends
-from tools.errors import InvalidArguments
+from tools.errors import InvalidArguments, UnexpectedAnswer
 from tools.fields import SourceId
 from tools.google_ad_manager.client import Finding
 from tools.google_ad_manager.get_gam_connection import GOOGLE_AD_MANAGER
@@ -48,15 +48,16 @@ async def configure_gam_source(arguments: ConfigureGamSource, backends: Backends
     """
     source_id, network_code = arguments.source_id, arguments.network_code
     before = await backends.interchange.esa_connection(source_id)
-    _refuse_another_ad_server(source_id, before.ad_server)
+    _refuse_another_ad_server(source_id, before)
     answer = await backends.interchange.configure_ad_server(
         source_id,
         {"type": GOOGLE_AD_MANAGER, "networkCode": network_code},
-        look=f"First call get_gam_connection for source {source_id}: if its network code is {network_code}, it was "
-        "saved.",
+        look=f"First call get_gam_connection for source {source_id}: if its network code is {network_code}, it is "
+        "saved; if not, the same call may be made again.",
     )
     saved = answer.ad_server or models.AdServer()
     different = differences({"type": GOOGLE_AD_MANAGER, "network_code": network_code}, saved)
+    different = different or differences({"id": before.id}, answer)
     grant = told(VERDICTS[Finding.PERMISSION_DENIED], answer.service_account_email)
     return ConfiguredSource(
         source_id=source_id,
@@ -71,8 +72,15 @@ async def configure_gam_source(arguments: ConfigureGamSource, backends: Backends
     )
 
 
-def _refuse_another_ad_server(source_id: str, configured: models.AdServer | None) -> None:
+def _refuse_another_ad_server(source_id: str, connection: models.EsaConnection) -> None:
     """A full replacement would destroy what cannot be put back: credentials are never told."""
+    configured = connection.ad_server
+    if "ad_server" not in connection.model_fields_set:
+        raise UnexpectedAnswer(
+            f"Interchange does not tell whether source {source_id} has an ad server configured. Saving would replace "
+            "it, so nothing was changed.",
+            next_step="Call again later; if it stays so, a person looks at the source in Interchange.",
+        )
     if configured is None or configured.type == GOOGLE_AD_MANAGER:
         return
     named = f"the ad server {printable(configured.type, limit=80)}" if configured.type else "an ad server of a type "

@@ -111,6 +111,8 @@ def _remedy(connection: models.EsaConnection) -> dict[str, Any]:
 
 
 def _next_step(connection: models.EsaConnection) -> str:
+    if "ad_server" not in connection.model_fields_set:
+        return "Interchange does not tell whether an ad server is configured: a person looks in Interchange."
     if connection.ad_server is None:
         return "No ad server is configured: ask the person for the network code, then call configure_gam_source."
     if connection.ad_server.type != GOOGLE_AD_MANAGER:

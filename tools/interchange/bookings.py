@@ -45,3 +45,11 @@ def without_none(body: Mapping[str, Any]) -> dict[str, Any]:
 def state(answer: models.Booking) -> str:
     """The ledger's state in a clause: `it is HELD`."""
     return f"it is {printable(answer.status, limit=40)}" if answer.status else "Interchange did not state its status"
+
+
+def another_buy(asked: str, answer: models.Booking) -> str:
+    """A sentence when the answer names another media buy; which form of the id comes back is not documented."""
+    if answer.media_buy_id == asked:
+        return ""
+    named = printable(answer.media_buy_id, limit=80)
+    return f"It names media buy {named} and not {printable(asked, limit=80)}: check that both are the same buy."

@@ -86,7 +86,7 @@ class InterchangeClient:
         sources = [
             source.source_id
             for source in await self.list_inventory_sources()
-            if source.execution_type == "MODULAR_SOURCE" and source.status == "ACTIVE"
+            if source.execution_type == "MODULAR_SOURCE" and (source.status or "ACTIVE").upper() == "ACTIVE"
         ]
         read: dict[str, T] = {}
         unread: dict[str, AdOpsError] = {}
@@ -139,7 +139,11 @@ class InterchangeClient:
 
     async def work_item(self, source_id: str, work_item_id: str) -> WorkItemDetail:
         """One work item with its history."""
-        return await self._read(WorkItemDetail, self._work_item(source_id, work_item_id), hints=_WORK_ITEM)
+        answer = await self._get(self._work_item(source_id, work_item_id), hints=_WORK_ITEM)
+        detail = answer.parse(WorkItemDetail, _unwrapped(answer))
+        if detail.item.id not in (None, work_item_id):
+            answer.unreadable("another work item than the one asked for")
+        return detail
 
     async def update_work_item(
         self, source_id: str, work_item_id: str, body: Mapping[str, Any], *, look: str
@@ -161,7 +165,11 @@ class InterchangeClient:
         return await self._read(MediaBuys, f"{self._storefront}/media-buys", query=query, hints=_STOREFRONT)
 
     async def inventory_source(self, source_id: str) -> InventorySource:
-        return await self._read(InventorySource, self._source(source_id), hints=_ANY_SOURCE)
+        answer = await self._get(self._source(source_id), hints=_ANY_SOURCE)
+        source = answer.parse(InventorySource, _unwrapped(answer))
+        if source.source_id != source_id:
+            answer.unreadable("another source than the one asked for")
+        return source
 
     async def projection(self, source_id: str) -> tuple[Projection | None, Any]:
         """A modular source's setup state; the answer read, None when it is of another shape, and as it came."""
@@ -199,6 +207,9 @@ class InterchangeClient:
 
     def _work_item(self, source_id: str, work_item_id: str) -> str:
         return f"{self._source(source_id)}/modular/work-items/{quote(work_item_id, safe='')}"
+
+    async def _get(self, url: str, *, hints: Hints) -> Answer:
+        return await self._transport.request(Kind.READ, "GET", url, hints=hints)
 
     async def _read(
         self,
@@ -276,12 +287,11 @@ def _unwrapped(answer: Answer) -> Any:
     payload = answer.json()
     if isinstance(payload, dict):
         body = cast("dict[str, Any]", payload)
-        if "data" not in body or not body.keys() <= _ENVELOPE:
-            return body
-        if body.get("error"):
+        enveloped = "data" in body and body.keys() <= _ENVELOPE
+        if isinstance(body.get("error"), dict) or (enveloped and body.get("error")) or body.get("ok") is False:
             code, words = answer.words()
             answer.unreadable(f'an error in a success: {code or "no code"}, "{words or "no words"}"')
-        return body["data"]
+        return body["data"] if enveloped else body
     return payload
 
 

@@ -63,7 +63,7 @@ async def complete_work_item(arguments: CompleteWorkItem, backends: Backends) ->
         item_id,
         without_none({"result": arguments.result, "notes": arguments.notes}),
         look=f"First call get_work_item for work item {item_id} of source {source_id}: if its status is COMPLETED, it "
-        "is done.",
+        "is done; if not, the same call may be made again.",
     )
     # a completion that was there before keeps the result of then
     given = None if answer.changed is False else arguments.result
@@ -91,6 +91,8 @@ def _what_happened(arguments: CompleteWorkItem, answer: models.ChangedWorkItem, 
     at = f" at {printable(item.completed_at, limit=40)}" if item.completed_at else ""
     if answer.changed:
         told = [f"Interchange says that this call completed work item {item_id}."]
+    elif answer.changed is False and item.status not in (None, "COMPLETED"):
+        told = [f"Interchange says that this call changed nothing: work item {item_id} is {item.status}."]
     elif answer.changed is False:
         told = [f"Work item {item_id} was completed before{by}{at}; this call changed nothing."]
         if arguments.result or arguments.notes:

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from tools.backends import Backends
 from tools.fields import BodyId, BuyerCustomerId, Name, SourceId
 from tools.interchange import models, readiness
-from tools.interchange.bookings import Booking, booking, state, without_none
+from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
@@ -110,7 +110,7 @@ async def finalize_booking(arguments: FinalizeBooking, backends: Backends) -> Bo
     different = differences(arguments.model_dump(include={"avail_id", "package_id"}), handoff.booking)
     return BookingHandoff(
         booking=booking(source_id, handoff.booking),
-        what_happened=_what_happened(handoff, items, different),
+        what_happened=_what_happened(handoff, items, another_buy(arguments.media_buy_id, handoff.booking), different),
         next_step=_next_step(handoff, items, in_the_way, different),
         execution_status=handoff.execution_status,
         open_work_items=items,
@@ -177,7 +177,7 @@ def _unread(items: list[models.WorkItem | None] | None) -> int | None:
     return (items or []).count(None) or None
 
 
-def _what_happened(handoff: models.Handoff, items: list[WorkItem] | None, different: str) -> str:
+def _what_happened(handoff: models.Handoff, items: list[WorkItem] | None, another: str, different: str) -> str:
     booking_id = printable(handoff.booking.booking_id, limit=80)
     if _is_booked(handoff):
         told = [f"Interchange reports booking {booking_id} as BOOKED ({_statuses(handoff)})."]
@@ -187,9 +187,7 @@ def _what_happened(handoff: models.Handoff, items: list[WorkItem] | None, differ
             until += f" and people have done {len(items)} work item{'s' if len(items) > 1 else ''}"
         held = f"still HELD {until}" if handoff.booking.status == "HELD" else state(handoff.booking)
         told = [f"Booking {booking_id} is prepared for handoff; {held}.", _not_booked(handoff)]
-    if different:
-        told.append(different)
-    return " ".join(told)
+    return " ".join([*told, *filter(None, (another, different))])
 
 
 def _not_booked(handoff: models.Handoff) -> str:

@@ -12,6 +12,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -56,6 +57,12 @@ Listed = Annotated[list[T], WrapValidator(_each_if_readable)]
 """Without the items that cannot be read."""
 
 
+def _a_list(value: Any) -> Any:
+    if not isinstance(value, list):
+        raise ValueError("is no list")
+    return cast("list[Any]", value)
+
+
 class _Object(BaseModel):
     model_config = ConfigDict(
         extra="ignore",
@@ -63,6 +70,7 @@ class _Object(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         coerce_numbers_to_str=True,
+        allow_inf_nan=False,
     )
 
 
@@ -111,7 +119,7 @@ class Avail(_Object):
     held_impressions: int
     booked_impressions: int
     available_impressions: int
-    cpm: float | None = None
+    cpm: Lenient[float] = None
     currency: str | None = None
 
 
@@ -239,7 +247,7 @@ class Projection(_Object):
     """Of the setup-state projection, what can stand in the way of a booking."""
 
     inventory_source: ProjectedSource
-    lifecycle_summary: Listed[LifecycleStage] = []
+    lifecycle_summary: Annotated[Listed[LifecycleStage], BeforeValidator(_a_list)] = []
     open_work_item_count: Lenient[int] = None
     active_avail_count: Lenient[int] = None
 

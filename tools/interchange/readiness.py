@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any, cast
 
 from pydantic import Field
-from pydantic_core import to_json
 
 from tools.interchange import models
+from tools.replies import is_too_deep
 from tools.schema import Result
 
 WAITING = (
@@ -92,8 +92,4 @@ def _stage(stage: models.LifecycleStage) -> Stage:
 
 def as_it_came(value: Any) -> dict[str, Any] | None:
     """An object of an answer, unless it is none or nested deeper than a result may be."""
-    try:
-        to_json(value)
-    except ValueError:
-        return None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+    return cast("dict[str, Any]", value) if isinstance(value, dict) and not is_too_deep(cast("Any", value)) else None

@@ -7,7 +7,7 @@ from pydantic import Field
 from tools.backends import Backends
 from tools.fields import BodyId, BuyerCustomerId, SourceId
 from tools.interchange import models
-from tools.interchange.bookings import Booking, booking, state, without_none
+from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
@@ -52,12 +52,12 @@ async def release_booking(arguments: ReleaseBooking, backends: Backends) -> Rele
     different = differences(arguments.model_dump(include={"avail_id", "package_id"}), answer)
     return Release(
         booking=booking(source_id, answer),
-        what_happened=_what_happened(answer, different),
+        what_happened=_what_happened(answer, another_buy(media_buy_id, answer), different),
         next_step=STOP_AT_A_DIFFERENCE if different else _next_step(source_id, answer),
     )
 
 
-def _what_happened(answer: models.Booking, different: str) -> str:
+def _what_happened(answer: models.Booking, another: str, different: str) -> str:
     named = f"booking {printable(answer.booking_id, limit=80)}"
     count = answer.requested_impressions
     if count is not None:
@@ -68,7 +68,7 @@ def _what_happened(answer: models.Booking, different: str) -> str:
         told = f"Interchange reports {named} as CANCELLED: it is no longer booked there."
     else:
         told = f"Interchange answered for {named}: {state(answer)}. Nothing here says that it was given up."
-    return f"{told} {different}" if different else told
+    return " ".join(filter(None, (told, another, different)))
 
 
 def _next_step(source_id: str, answer: models.Booking) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field
 from tools.backends import Backends
 from tools.fields import LARGEST_INTEGER, BodyId, BuyerCustomerId, SourceId
 from tools.interchange import models
-from tools.interchange.bookings import Booking, booking, state, without_none
+from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
@@ -73,15 +73,16 @@ def _body(arguments: ReserveAvail) -> dict[str, Any]:
 
 def _what_happened(arguments: ReserveAvail, answer: models.Booking, different: str) -> str:
     count = answer.requested_impressions
-    impressions = "the impressions" if count is None else f"{count:,} impression{'' if count == 1 else 's'}"
+    impressions = (
+        "impressions that it does not state" if count is None else f"{count:,} impression{'' if count == 1 else 's'}"
+    )
     told = [
         f"Interchange recorded booking {printable(answer.booking_id, limit=80)} for {impressions}: {state(answer)}."
     ]
     if answer.status == "HELD":
         asked = f"A hold of {arguments.hold_minutes} minutes was asked for; " if arguments.hold_minutes else ""
         told.append(f"{asked}Interchange does not say when it ends.")
-    if different:
-        told.append(different)
+    told += filter(None, (another_buy(arguments.media_buy_id, answer), different))
     return " ".join(told)
 
 

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 
 from tools.fields import SourceId
 from tools.interchange import models
-from tools.replies import differences, printable
+from tools.replies import differences, is_too_deep, printable
 from tools.schema import Result
 
 KINDS: dict[str, str] = {
@@ -108,10 +108,7 @@ def _required(item: models.WorkItem) -> list[str]:
 
 def encoded(value: dict[str, Any] | None) -> str | None:
     """A free-form object as compact JSON; None when there is none, or when it is nested deeper than a result may be."""
-    try:
-        return to_json(value).decode() if value is not None else None
-    except ValueError:
-        return None
+    return None if value is None or is_too_deep(value) else to_json(value).decode()
 
 
 _UNSTATED = object()

@@ -17,8 +17,8 @@ COLLECTION = "/services/v4/proposed_insertion_orders"
 NESTED = f"/services/v4/campaigns/{CAMPAIGNS[0].id}/proposed_insertion_orders"
 LEAST: dict[str, Any] = {"external_id": "CRM-2044", "name": "Halden Trucks - Winter"}
 LOOK = (
-    "First call list_proposed_ios with external_id CRM-2044 as `text`, to the end: if it is there, the write was done; "
-    "if it is not there a minute later either, the same call may be made again."
+    "First call list_proposed_ios with the external_id of this call as `text`, to the end of the list: if it is there, "
+    "the write was done; if it is not there a minute later either, the same call may be made again."
 )
 
 
@@ -83,9 +83,11 @@ async def test_an_order_is_created_under_a_campaign_with_every_attribute_in_free
             "probability_of_close": 0,
             "created_at": "2026-11-22T12:00:00Z",
         },
+        "unconfirmed": ["budget", "frequency_caps", "assigned_user_ids"],
         "what_happened": "FreeWheel created proposed IO 418419 under campaign 3310450. It is a proposal: no inventory "
-        "is held or booked by it.",
-        "next_step": "A person adds placements in FreeWheel. To hold inventory, use list_avails, then reserve_avail.",
+        "is held or booked by it. Its answer does not state budget, frequency_caps, assigned_user_ids.",
+        "next_step": "get_proposed_io for 418419 shows whether budget, frequency_caps, assigned_user_ids was kept. A "
+        "person adds placements in FreeWheel. To hold inventory, use list_avails, then reserve_avail.",
     }
     body = {
         "external_id": "CRM-2044",

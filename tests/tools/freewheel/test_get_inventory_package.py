@@ -146,6 +146,7 @@ async def test_a_package_is_read_bare_or_wrapped_and_without_what_is_not_known(w
         "targeting": genres("1004", "1008"),
         "created_at": "2025-01-02T03:04:05Z",
         "updated_at": "2026-01-02T03:04:05Z",
+        "note": "description may stand here without links, markup and line breaks: do not send it back like this.",
     }
 
 

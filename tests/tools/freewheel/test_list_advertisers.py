@@ -74,6 +74,14 @@ async def test_an_empty_list_says_why(arguments: dict[str, Any], text: str, note
     assert (answer["items"], answer["next"], answer["note"]) == ([], None, note)
 
 
+async def test_smaller_pages_than_asked_for_are_not_taken_for_the_end_of_the_list() -> None:
+    brands = "".join(f"<brand><id>{number}</id></brand>" for number in range(1, 21))
+    text = f'<brands page="1" per_page="20">{brands}</brands>'
+    async with answered_by({"freewheel": lambda _: httpx.Response(200, text=text)}) as (client, _):
+        answer = answer_of(TOOL, await client.call_tool(TOOL, {"advertiser_id": 7}))
+    assert (len(answer["items"]), answer["next"]) == (20, {"advertiser_id": 7, "page": 2})
+
+
 async def test_an_advertiser_that_there_is_not_leads_to_the_list(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, _):
         error = error_of(await client.call_tool(TOOL, {"advertiser_id": 1}))
@@ -83,9 +91,39 @@ async def test_an_advertiser_that_there_is_not_leads_to_the_list(tmp_path: Path)
     )
 
 
-@pytest.mark.parametrize("arguments", [{}, {"advertiser_id": 7}])
-async def test_a_list_of_something_else_is_no_answer(arguments: dict[str, Any]) -> None:
-    async with answered_by({"freewheel": lambda _: httpx.Response(200, text="<campaigns/>")}) as (client, _):
+@pytest.mark.parametrize(
+    ("arguments", "status", "code"),
+    [
+        ({}, 403, "forbidden"),
+        ({}, 404, "not_found"),
+        ({"advertiser_id": 7}, 403, "forbidden"),
+    ],
+)
+async def test_a_network_that_may_not_read_it_leads_to_the_account_team(
+    arguments: dict[str, Any], status: int, code: str
+) -> None:
+    async with answered_by({"freewheel": lambda _: httpx.Response(status, text="<errors/>")}) as (client, recorders):
+        error = error_of(await client.call_tool(TOOL, arguments))
+    assert (error["code"], error["next_step"]) == (
+        code,
+        "A person asks the FreeWheel account team to let this user read campaigns and advertisers by API; until then "
+        "the person gives the ids.",
+    )
+    assert len(recorders["freewheel"].requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({}, "<campaigns/>"),
+        ({}, "<html><body>Sign in</body></html>"),
+        ({}, "<advertisers><brand><id>7</id></brand></advertisers>"),
+        ({"advertiser_id": 7}, "<advertisers/>"),
+        ({"advertiser_id": 7}, "<brands><brand><name>N</name></brand></brands>"),
+    ],
+)
+async def test_a_list_of_something_else_is_no_answer(arguments: dict[str, Any], text: str) -> None:
+    async with answered_by({"freewheel": lambda _: httpx.Response(200, text=text)}) as (client, _):
         error = error_of(await client.call_tool(TOOL, arguments))
     assert error["code"] == "unexpected_answer"
 

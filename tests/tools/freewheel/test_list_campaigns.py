@@ -108,7 +108,19 @@ async def test_an_empty_list_says_why(arguments: dict[str, Any], note: str) -> N
         ("<campaigns><campaign>", "answered with XML that cannot be read as XML"),
         ("", "answered with an empty body that cannot be read as XML"),
         ('<!DOCTYPE x [<!ENTITY a "aaaa">]><campaigns>&a;</campaigns>', "with a document type"),
-        ("<campaigns><campaign><name>N</name></campaign></campaigns>", "items.0.id could not be read"),
+        (
+            "<campaigns><campaign><name>N</name></campaign></campaigns>",
+            "answered with XML with a campaign whose id could not be read",
+        ),
+        (
+            "<campaigns><campaign><id>seven</id></campaign></campaigns>",
+            "answered with XML with a campaign whose id could not be read",
+        ),
+        ("<campaigns><item><id>7</id></item></campaigns>", "answered with XML whose campaigns hold no campaign"),
+        (
+            '<campaigns xmlns:v="urn:v"><v:campaign><id>7</id></v:campaign></campaigns>',
+            "answered with XML whose campaigns hold no campaign",
+        ),
     ],
 )
 async def test_what_is_no_list_of_campaigns_is_told_and_never_an_empty_list(text: str, words: str) -> None:
@@ -123,8 +135,7 @@ async def test_what_is_no_list_of_campaigns_is_told_and_never_an_empty_list(text
     [
         (401, "unauthorized", "ADOPS_FREEWHEEL_TOKEN"),
         (403, "forbidden", "let this user read campaigns and advertisers by API"),
-        (404, "not_found", ""),
-        (500, "unavailable", ""),
+        (404, "not_found", "let this user read campaigns and advertisers by API"),
     ],
 )
 async def test_a_refusal_is_told_with_the_next_move(status: int, code: str, next_step: str) -> None:
@@ -132,6 +143,22 @@ async def test_a_refusal_is_told_with_the_next_move(status: int, code: str, next
         error = error_of(await client.call_tool(TOOL, {}))
     assert error["code"] == code
     assert next_step in error["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "retryable"),
+    [
+        (409, "conflict", False),
+        (422, "refused", False),
+        (429, "rate_limited", True),
+        (500, "unavailable", True),
+    ],
+)
+async def test_a_failure_at_freewheel_is_told_and_never_an_empty_list(status: int, code: str, retryable: bool) -> None:
+    async with answered_by({"freewheel": xml("<error>no</error>", status)}) as (client, _):
+        error = error_of(await client.call_tool(TOOL, {}))
+    assert (error["code"], error["retryable"], error["upstream_status"]) == (code, retryable, status)
+    assert error["message"] == f"FreeWheel answered {status} (XML)."
 
 
 @pytest.mark.parametrize(

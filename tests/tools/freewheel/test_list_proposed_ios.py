@@ -143,7 +143,7 @@ async def test_a_search_goes_through_the_whole_list() -> None:
         "next": None,
         "note": "Searched: 1,120 proposed IOs, to the end of the list.",
     }
-    assert recorders["freewheel"].sent() == [("GET", f"{PATH}?page={page}&per_page=50", None) for page in range(1, 24)]
+    assert recorders["freewheel"].sent() == [("GET", f"{PATH}?page={page}&per_page=50", None) for page in range(1, 25)]
 
 
 async def test_following_next_gives_every_match_once_and_reads_no_further_than_it_has_to() -> None:
@@ -196,9 +196,35 @@ async def test_a_list_that_freewheel_does_not_page_is_searched_once_and_its_end_
         "environment": "live",
         "items": [{"id": 60, "external_id": "NL-60", "name": "Order 60"}],
         "next": None,
-        "note": "Searched: 60 proposed IOs; then FreeWheel repeated itself, so whether there are more is not known.",
+        "note": "Searched: 60 proposed IOs; there may be more, and the others are not known.",
     }
     assert len(recorders["freewheel"].requests) == 2
+
+
+@pytest.mark.parametrize("told", [{}, {"total": 60}])
+async def test_a_list_whose_pages_are_smaller_than_asked_for_is_searched_to_its_end(told: dict[str, Any]) -> None:
+    def twenty_a_page(request: httpx.Request) -> httpx.Response:
+        first = int(request.url.params["page"]) * 20 - 19
+        return httpx.Response(200, json={"items": orders(first, min(first + 19, 60)), **told})
+
+    async with answered_by({"freewheel": twenty_a_page}) as (client, _):
+        answer = answer_of(TOOL, await client.call_tool(TOOL, {"text": "NL-60"}))
+    assert [item["id"] for item in answer["items"]] == [60]
+    assert (answer["total"], answer["note"]) == (1, "Searched: 60 proposed IOs, to the end of the list.")
+
+
+@pytest.mark.parametrize("told", [{"total": 60}, {"total": 60, "total_pages": 2}])
+async def test_a_list_that_cannot_be_read_whole_is_not_said_to_be(told: dict[str, Any]) -> None:
+    part = {"items": orders(1, 50), **told}
+    async with answered_by({"freewheel": lambda _: httpx.Response(200, json=part)}) as (client, _):
+        answer = answer_of(TOOL, await client.call_tool(TOOL, {"text": "NL-60"}))
+    assert answer == {
+        "environment": "live",
+        "items": [],
+        "next": None,
+        "note": "Searched: 50 proposed IOs; FreeWheel counts 60, and the others are not known. None of them has all "
+        "words of `text`.",
+    }
 
 
 @pytest.mark.parametrize(

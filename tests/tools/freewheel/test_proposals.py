@@ -39,7 +39,7 @@ async def test_the_space_that_freewheel_makes_of_a_text_is_no_difference() -> No
     payload = {"id": 418419, "external_id": "CRM 2044"}
     async with answered_by({"freewheel": lambda _: httpx.Response(201, json=payload)}) as (client, recorders):
         answer = answer_of(TOOL, await client.call_tool(TOOL, {**LEAST, "external_id": " CRM  2044"}))
-    assert answer["next_step"].startswith("A person adds placements")
+    assert answer["next_step"].startswith("get_proposed_io for 418419 shows whether")
     assert recorders["freewheel"].sent() == [("POST", COLLECTION, {**LEAST, "external_id": " CRM  2044"})]
 
 

@@ -54,10 +54,8 @@ WHOLE: dict[str, Any] = {
     "proposed_io.attribute.probability_of_close",
     "proposed_io.attribute.proposed_io_status",
     "proposed_io.budget.budget_model",
-    "proposed_io.budget.currency",
     "proposed_io.budget.impression",
     "proposed_io.budget.over_delivery",
-    "proposed_io.budget.over_delivery_type",
     "proposed_io.assignments.users",
     "proposed_io.user.id",
 )
@@ -116,8 +114,8 @@ async def test_what_is_given_changes_and_everything_else_is_sent_back_and_kept(
             {"field": "assigned_user_ids", "before": [6092314, 6092327], "after": [6092314, 6092340]},
         ],
         "what_happened": "FreeWheel took the update of proposed IO 418264. Read back, it is as asked for, and "
-        "everything else that can be updated is as before. It is closed; no inventory is booked, held or released by "
-        "that.",
+        "everything else that FreeWheel tells of it is as before. It is closed; no inventory is booked, held or "
+        "released by that.",
         "next_step": "Show the person the changes.",
     }
     body = {
@@ -189,7 +187,7 @@ async def test_each_attribute_changes_alone(
         result = await client.call_tool(TOOL, {"proposed_io_id": LAUNCH, **given})
     answer = answer_of(TOOL, result)
     assert answer["changes"] == [{"field": field, **change}]
-    assert "everything else that can be updated is as before" in answer["what_happened"]
+    assert "everything else that FreeWheel tells of it is as before" in answer["what_happened"]
     assert answer.keys() == {"environment", "proposed_io", "changes", "what_happened", "next_step"}
     assert network.freewheel.sent() == [READ, ("PUT", PATH, {**WHOLE, **sent}), READ]
 
@@ -250,6 +248,7 @@ async def test_no_description_is_already_no_description(tmp_path: Path) -> None:
         (EVERGREEN, {"budget_model": "CURRENCY_TARGET", "currency": 90_000}, {}),
     ],
 )
+@pytest.mark.requirement("proposed_io.budget.currency", "proposed_io.budget.over_delivery_type")
 async def test_a_budget_without_a_word_on_over_delivery_keeps_the_present_one(
     tmp_path: Path, order_id: int, budget: dict[str, Any], sent: dict[str, Any]
 ) -> None:
@@ -264,7 +263,7 @@ async def test_a_custom_over_delivery_is_sent_back_and_an_evergreen_budget_is_no
     async with sandboxed(tmp_path) as (client, network):
         for order_id in (CUSTOM, EVERGREEN):
             result = await client.call_tool(TOOL, {"proposed_io_id": order_id, "probability_of_close": 50})
-            assert "everything else that can be updated is as before" in answer_of(TOOL, result)["what_happened"]
+            assert "everything else that FreeWheel tells of it is as before" in answer_of(TOOL, result)["what_happened"]
     bodies = [body for method, _, body in network.freewheel.sent() if method == "PUT"]
     assert bodies[0]["budget"] == {
         "budget_model": "IMPRESSION_TARGET",

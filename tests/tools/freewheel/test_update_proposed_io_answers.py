@@ -34,7 +34,7 @@ SENT: dict[str, Any] = {
     "assignments": {"users": [{"id": 7}]},
 }
 TOOK = "FreeWheel took the update of proposed IO 9."
-ALL_WELL = f"{TOOK} Read back, it is as asked for, and everything else that can be updated is as before."
+ALL_WELL = f"{TOOK} Read back, it is as asked for, and everything else that FreeWheel tells of it is as before."
 STOP = "Do nothing more with it: show the person this difference, and have it looked at at the vendor."
 
 
@@ -212,7 +212,7 @@ async def test_an_order_that_is_not_as_asked_for_stops_the_agent(
                 "after": {"budget_model": "EVERGREEN"},
             },
         ),
-        ({"delivery": {}}, {"field": "frequency_caps", "before": [CAP], "after": []}),
+        ({"delivery": {"frequency_caps": []}}, {"field": "frequency_caps", "before": [CAP], "after": []}),
         ({"assignments": {"users": []}}, {"field": "assigned_user_ids", "before": [7], "after": []}),
     ],
 )

@@ -262,7 +262,7 @@ async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what
     assert text_of(result) == (
         f"[in_doubt] The request was sent, but Interchange {what}: it may or may not have been carried out.\n"
         "Next: Do not send it again yet. First call get_gam_connection for source s: if its network code is 12345678, "
-        "it was saved."
+        "it is saved; if not, the same call may be made again."
     )
     assert recorders["interchange"].sent() == SENT
 

@@ -178,6 +178,7 @@ NOT_ALLOWED = (
     f"Otherwise a{ENTITLEMENT[1:]}"
 )
 CORRECT = "Correct the arguments as the message says, then call again."
+SHOW = "Show the person this refusal; calling again with the same arguments does not help."
 
 
 def error(code: str, message: str, **more: Any) -> dict[str, Any]:
@@ -230,9 +231,9 @@ def error(code: str, message: str, **more: Any) -> dict[str, Any]:
             "The operator checks ADOPS_INTERCHANGE_API_KEY, then runs `adops-mcp doctor`.",
         ),
         (400, {"message": "bad"}, Refused, None, ': "bad"', CORRECT),
-        (400, b"<html>blocked</html>", Refused, None, " (an HTML page)", CORRECT),
+        (400, b"<html>blocked</html>", Refused, None, " (an HTML page)", SHOW),
         (400, b"blocked", Refused, None, ': "blocked"', CORRECT),
-        (400, b"", Refused, None, " (an empty body)", CORRECT),
+        (400, b"", Refused, None, " (an empty body)", SHOW),
     ],
 )
 async def test_a_refused_hold_is_told_with_interchanges_code_and_words(  # noqa: PLR0917 - one table

@@ -20,7 +20,10 @@ TOOL = "complete_work_item"
 BOOKING_WORK = {"source_id": CTV, "work_item_id": "440316901"}
 AT = f"{SOURCES}/{CTV}/modular/work-items/440316901/complete"
 DONE = {"upstreamBookingRef": "IO-90211"}
-LOOK = "First call get_work_item for work item 7 of source s: if its status is COMPLETED, it is done."
+LOOK = (
+    "First call get_work_item for work item 7 of source s: if its status is COMPLETED, it is done; "
+    "if not, the same call may be made again."
+)
 STOP = "Do nothing more with it: show the person this difference, and have it looked at at the vendor."
 
 

@@ -24,7 +24,7 @@ HELD_NEXT = (
 BOOKING: dict[str, Any] = {
     "bookingId": "5",
     "availId": "avl_news_evening",
-    "mediaBuyId": "m",
+    "mediaBuyId": "sf_mb_7f3a91c204",
     "packageId": "p",
     "requestedImpressions": 7,
     "status": "HELD",
@@ -50,7 +50,7 @@ async def test_the_least_answer_is_read_bare_and_in_its_envelope(payload: dict[s
             "booking_id": "5",
             "source_id": "northlight-cadent",
             "avail_id": "avl_news_evening",
-            "media_buy_id": "m",
+            "media_buy_id": "sf_mb_7f3a91c204",
             "package_id": "p",
             "requested_impressions": 7,
             "status": "HELD",

@@ -345,7 +345,7 @@ async def test_a_source_that_no_tool_works_with_is_left_to_a_person(execution_ty
     [
         (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY, then runs `adops-mcp doctor`."),
         (403, "forbidden", "A person asks the vendor for access; calling again does not help."),
-        (422, "refused", "Correct the arguments as the message says, then call again."),
+        (422, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
         (429, "rate_limited", "Wait a minute, then make the same call again."),
         (500, "unavailable", "Make the same call again in a minute."),
     ],

@@ -216,7 +216,7 @@ async def test_ids_are_percent_encoded_segments_and_an_item_is_found_under_its_o
     [
         (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY"),
         (403, "forbidden", "Ask for access: a person asks Interchange for the entitlement to modular sources"),
-        (422, "refused", "Correct the arguments as the message says, then call again."),
+        (422, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
         (429, "rate_limited", "Wait a minute, then make the same call again."),
         (500, "unavailable", "Make the same call again in a minute."),
     ],

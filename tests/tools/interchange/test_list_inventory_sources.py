@@ -198,7 +198,7 @@ async def test_a_storefront_without_sources_is_told_apart_from_filters_that_matc
 @pytest.mark.parametrize(
     ("status", "code", "next_step"),
     [
-        (400, "refused", "Correct the arguments as the message says, then call again."),
+        (400, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
         (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY, then runs `adops-mcp doctor`."),
         (403, "forbidden", "A person asks the vendor for access; calling again does not help."),
         (429, "rate_limited", "Wait a minute, then make the same call again."),

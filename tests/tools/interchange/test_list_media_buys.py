@@ -298,11 +298,11 @@ async def test_odd_fields_do_not_hide_a_media_buy_and_unknown_values_are_kept() 
 @pytest.mark.parametrize(
     ("status", "code", "next_step"),
     [
-        (400, "refused", "Correct the arguments as the message says, then call again."),
+        (400, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
         (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY, then runs `adops-mcp doctor`."),
         (403, "forbidden", "A person asks the vendor for access; calling again does not help."),
         (404, "not_found", "The operator checks that ADOPS_INTERCHANGE_API_KEY is the key of an account with a"),
-        (422, "refused", "Correct the arguments as the message says, then call again."),
+        (422, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
         (429, "rate_limited", "Wait a minute, then make the same call again."),
         (500, "unavailable", "Make the same call again in a minute."),
     ],

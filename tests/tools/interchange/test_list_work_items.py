@@ -308,11 +308,11 @@ async def test_a_storefront_without_modular_sources_is_told_apart_from_one_witho
 @pytest.mark.parametrize(
     ("status", "code", "next_step"),
     [
-        (400, "refused", "Correct the arguments as the message says, then call again."),
+        (400, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
         (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY, then runs `adops-mcp doctor`."),
         (403, "forbidden", "A person asks Interchange for the entitlement to modular sources"),
         (404, "not_found", "Call list_avails without source_id to see the storefront's modular sources"),
-        (422, "refused", "Correct the arguments as the message says, then call again."),
+        (422, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
         (429, "rate_limited", "Wait a minute, then make the same call again."),
         (500, "unavailable", "Make the same call again in a minute."),
     ],

@@ -175,7 +175,7 @@ async def test_a_refusal_is_told_in_interchanges_words_and_gives_up_nothing(
         (403, "forbidden", "If the message is about the media buy, see in list_media_buys"),
         (404, "not_found", "Check each id: source_id and avail_id with list_avails"),
         (409, "conflict", "Call list_avails to see what is available now."),
-        (422, "refused", "Correct the arguments as the message says"),
+        (422, "refused", "Show the person this refusal"),
         (429, "rate_limited", "Wait a minute, then make the same call again."),
     ],
 )
@@ -232,7 +232,12 @@ async def test_every_missing_argument_is_named(tmp_path: Path) -> None:
     assert network.interchange.requests == []
 
 
-BOOKING: dict[str, Any] = {"bookingId": 5, "availId": "avl_news_evening", "mediaBuyId": "m", "status": "RELEASED"}
+BOOKING: dict[str, Any] = {
+    "bookingId": 5,
+    "availId": "avl_news_evening",
+    "mediaBuyId": "sf_mb_7f3a91c204",
+    "status": "RELEASED",
+}
 
 
 async def released(payload: Any, **arguments: Any) -> dict[str, Any]:
@@ -252,7 +257,7 @@ async def test_the_least_answer_is_read_bare_and_in_its_envelope(payload: dict[s
             "booking_id": "5",
             "source_id": "northlight-cadent",
             "avail_id": "avl_news_evening",
-            "media_buy_id": "m",
+            "media_buy_id": "sf_mb_7f3a91c204",
             "status": "RELEASED",
         },
         "what_happened": "Interchange reports booking 5 as RELEASED: it is no longer held.",

@@ -251,7 +251,7 @@ async def test_a_source_id_is_one_percent_encoded_segment(tmp_path: Path, source
     assert network.interchange.sent() == [reservation(segment)]
 
 
-BOOKING: dict[str, Any] = {"bookingId": 5, "availId": "a", "mediaBuyId": "m", "status": "HELD"}
+BOOKING: dict[str, Any] = {"bookingId": 5, "availId": "a", "mediaBuyId": "sf_mb_7f3a91c204", "status": "HELD"}
 
 
 @pytest.mark.parametrize("payload", [BOOKING, {"data": BOOKING, "error": None}])
@@ -262,10 +262,12 @@ async def test_the_booking_is_read_bare_or_in_its_envelope(payload: dict[str, An
         "booking_id": "5",
         "source_id": "northlight-cadent",
         "avail_id": "a",
-        "media_buy_id": "m",
+        "media_buy_id": "sf_mb_7f3a91c204",
         "status": "HELD",
     }
-    assert answer["what_happened"].startswith("Interchange recorded booking 5 for the impressions: it is HELD.")
+    assert answer["what_happened"].startswith(
+        "Interchange recorded booking 5 for impressions that it does not state: it is HELD."
+    )
 
 
 @pytest.mark.parametrize(
