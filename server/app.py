@@ -25,7 +25,7 @@ from server.settings import Environment, Settings
 from server.vendors import Wire, open_backends
 from tools.backends import Backends
 from tools.schema import arguments_schema, result_schema
-from tools.tool import AnyTool, Write
+from tools.tool import AnyTool, Read, Write
 
 INSTRUCTIONS = """\
 Ad operations of a publisher: Interchange (what buyers' agents buy), FreeWheel (ad server), Google Ad Manager (GAM).
@@ -57,7 +57,7 @@ def definition(tool: AnyTool) -> types.Tool:
         output_schema=_output_schema(tool),
         annotations=types.ToolAnnotations(
             title=tool.title,
-            read_only_hint=write is None,
+            read_only_hint=isinstance(tool.effect, Read),
             destructive_hint=write is not None and write.destructive,
             idempotent_hint=write is None or write.repeatable,
             open_world_hint=True,

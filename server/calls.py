@@ -24,7 +24,7 @@ from tools.backends import Backends
 from tools.errors import AdOpsError, InDoubt, InternalError, InvalidArguments, Unavailable
 from tools.replies import printable
 from tools.schema import Arguments, Result, arguments_schema
-from tools.tool import AnyTool, Write
+from tools.tool import AnyTool, Probe, Write
 
 logger = logging.getLogger(__name__)
 
@@ -175,8 +175,14 @@ def _closing(tool: AnyTool) -> AdOpsError:
 def _too_long(tool: AnyTool) -> AdOpsError:
     """For a write this means that it was not carried out: one that has left is not cut short."""
     return Unavailable(
-        f"{tool.name} took too long and was ended. Nothing was changed.",
+        f"{tool.name} took too long and was ended.{_unchanged(tool)}",
         next_step="Ask for less if you can, or make the same call again in a few minutes.",
+    )
+
+
+def _unchanged(tool: AnyTool) -> str:
+    return (
+        " What it set off, if it was sent, is not known." if isinstance(tool.effect, Probe) else " Nothing was changed."
     )
 
 
@@ -195,4 +201,4 @@ def _fault(tool: AnyTool, reference: str) -> AdOpsError:
             f"{what}, and it is not known whether the write was sent.",
             next_step="Do not send it again before a person has looked at the vendor whether it was done.",
         )
-    return InternalError(f"{what}. Nothing was changed.", next_step="Report the reference to the operator.")
+    return InternalError(f"{what}.{_unchanged(tool)}", next_step="Report the reference to the operator.")

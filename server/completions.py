@@ -15,12 +15,16 @@ import mcp_types as types
 from prompts import ArgumentType
 from tools.backends import Backends
 from tools.errors import AdOpsError
+from tools.freewheel.search import LARGEST_PAGE
 
 MOST = 100
 """Values of one answer: the protocol's limit."""
 
 KEPT = 30.0
 """Seconds for which a list serves the next keystrokes."""
+
+MOST_PAGES = 5
+"""Pages of a FreeWheel list that are looked through; beyond them only the name finds more."""
 
 PATIENCE = 5.0
 """Seconds for one list; nobody waits longer for a suggestion."""
@@ -31,7 +35,14 @@ class Candidate(NamedTuple):
     label: str
 
 
-Lister = Callable[[Backends, str], Awaitable[list[Candidate]]]
+class Listed(NamedTuple):
+    """whole: whether nothing that could match was left out."""
+
+    candidates: list[Candidate]
+    whole: bool = True
+
+
+Lister = Callable[[Backends, str], Awaitable[Listed]]
 
 
 class Completions:
@@ -39,11 +50,11 @@ class Completions:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._kept: dict[tuple[ArgumentType, str], tuple[float, list[Candidate]]] = {}
+        self._kept: dict[tuple[ArgumentType, str], tuple[float, Listed]] = {}
 
     async def complete(self, kind: ArgumentType | None, typed: str, backends: Backends) -> types.CompleteResult:
         typed = typed.strip()
-        found = await self._candidates(kind, typed, backends) if kind in _LISTERS else []
+        found, whole = await self._candidates(kind, typed, backends) if kind in _LISTERS else Listed([])
         wanted = typed.casefold()
         matching = [
             candidate.value
@@ -51,63 +62,84 @@ class Completions:
             if wanted in candidate.value.casefold() or wanted in candidate.label.casefold()
         ]
         values = list(dict.fromkeys(matching))
-        return types.CompleteResult(completion=types.Completion(values=values[:MOST], has_more=len(values) > MOST))
+        more = len(values) > MOST or not whole
+        return types.CompleteResult(completion=types.Completion(values=values[:MOST], has_more=more))
 
-    async def _candidates(self, kind: ArgumentType, typed: str, backends: Backends) -> list[Candidate]:
+    async def _candidates(self, kind: ArgumentType, typed: str, backends: Backends) -> Listed:
         lister, searches = _LISTERS[kind]
         key = (kind, typed if searches else "")
-        ends, kept = self._kept.get(key, (0.0, []))
+        ends, kept = self._kept.get(key, (0.0, Listed([])))
         if self._clock() < ends:
             return kept
         try:
             with anyio.fail_after(PATIENCE):
                 found = await lister(backends, typed)
         except (AdOpsError, TimeoutError):
-            return []
+            return Listed([], whole=False)
         self._kept = {key: entry for key, entry in self._kept.items() if self._clock() < entry[0]}
         self._kept[key] = (self._clock() + KEPT, found)
         return found
 
 
 def _sources(*execution_types: str) -> Lister:
-    async def listed(backends: Backends, _: str) -> list[Candidate]:
-        return [
-            Candidate(source.source_id, source.name)
-            for source in await backends.interchange.list_inventory_sources()
-            if not execution_types or source.execution_type in execution_types
-        ]
+    async def listed(backends: Backends, _: str) -> Listed:
+        return Listed(
+            [
+                Candidate(source.source_id, source.name)
+                for source in await backends.interchange.list_inventory_sources()
+                if not execution_types or source.execution_type in execution_types
+            ]
+        )
 
     return listed
 
 
-async def _network_codes(backends: Backends, _: str) -> list[Candidate]:
+async def _network_codes(backends: Backends, _: str) -> Listed:
     """The networks that the storefront's ad-server sources are configured with."""
-    return [
-        Candidate(source.managed_sa.ad_server.network_code, source.name)
-        for source in await backends.interchange.list_inventory_sources()
-        if source.managed_sa and source.managed_sa.ad_server and source.managed_sa.ad_server.network_code
-    ]
+    return Listed(
+        [
+            Candidate(source.managed_sa.ad_server.network_code, source.name)
+            for source in await backends.interchange.list_inventory_sources()
+            if source.managed_sa and source.managed_sa.ad_server and source.managed_sa.ad_server.network_code
+        ]
+    )
 
 
-async def _media_buys(backends: Backends, _: str) -> list[Candidate]:
+async def _media_buys(backends: Backends, _: str) -> Listed:
     buys = await backends.interchange.media_buys({"take": 200, "skip": 0})
-    return [Candidate(buy.media_buy_id, (buy.buyer.name if buy.buyer else None) or "") for buy in buys.items]
+    found = [Candidate(buy.media_buy_id, (buy.buyer.name if buy.buyer else None) or "") for buy in buys.items]
+    return Listed(found, whole=len(found) < 200)
 
 
-async def _packages(backends: Backends, typed: str) -> list[Candidate]:
-    """The packages whose name holds what was typed; the newest when it is the beginning of an id."""
-    query: dict[str, str | int] = {"page": 1, "per_page": 50}
-    if typed and not typed.isdigit():
-        query["name"] = typed[:255]
-    else:
-        query["-updated_at"] = "1970-01-01T00:00:00Z.."
-    page = await backends.freewheel.list_inventory_packages(query)
-    return [Candidate(str(package.id), package.name or "") for package in page.items]
+async def _packages(backends: Backends, typed: str) -> Listed:
+    """The packages whose name holds what was typed; all of them when it may be a part of an id."""
+    query: dict[str, str | int] = {"name": typed[:255]} if typed and not typed.isdigit() else {}
+
+    async def read(number: int) -> Listed:
+        page = await backends.freewheel.list_inventory_packages({**query, "page": number, "per_page": LARGEST_PAGE})
+        found = [Candidate(str(package.id), package.name or "") for package in page.items]
+        return Listed(found, whole=not page.has_more(number, LARGEST_PAGE))
+
+    return await _some_pages(read)
 
 
-async def _proposed_ios(backends: Backends, _: str) -> list[Candidate]:
-    page = await backends.freewheel.list_proposed_insertion_orders({"page": 1, "per_page": 50})
-    return [Candidate(str(order.id), f"{order.name or ''} {order.external_id or ''}") for order in page.items]
+async def _proposed_ios(backends: Backends, _: str) -> Listed:
+    async def read(number: int) -> Listed:
+        page = await backends.freewheel.list_proposed_insertion_orders({"page": number, "per_page": LARGEST_PAGE})
+        found = [Candidate(str(order.id), f"{order.name or ''} {order.external_id or ''}") for order in page.items]
+        return Listed(found, whole=not page.has_more(number, LARGEST_PAGE))
+
+    return await _some_pages(read)
+
+
+async def _some_pages(read: Callable[[int], Awaitable[Listed]]) -> Listed:
+    found: list[Candidate] = []
+    for number in range(1, MOST_PAGES + 1):
+        page = await read(number)
+        found += page.candidates
+        if page.whole:
+            return Listed(found)
+    return Listed(found, whole=False)
 
 
 _LISTERS: dict[ArgumentType, tuple[Lister, bool]] = {

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import anyio
 
-from server.settings import Settings, unknown_variables, variable
+from server.offer import Offer, offer
+from server.settings import Settings, misspelt_choices, unknown_variables, variable
 from server.vendors import NoAccess, Wire, missing_vendors, open_backends, sandbox_path
 from tools.backends import TITLES, Backends
 from tools.catalogue import CATALOGUE
 from tools.operations.reach import reach
-from tools.tool import VendorName
+from tools.tool import VendorName, Write
 
 _PREFIXES: dict[VendorName, str] = {
     "interchange": "interchange_",
@@ -54,10 +55,16 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
     for finding in findings:
         lines.append(f"[{finding.mark}] {TITLES[finding.vendor]}")
         lines.extend(f"    {line}" for line in finding.lines)
-    lines.extend(f"[warning] {line}" for line in unknown_variables())
+    offered = offer(settings)
+    lines.append(
+        f"tools: {len(offered.tools)} of {len(CATALOGUE)}"
+        + (", none that writes (read-only)" if settings.read_only else ", writes included" if _writes(offered) else "")
+    )
+    misspelt = misspelt_choices()
+    lines.extend(f"[{'broken' if line in misspelt else 'warning'}] {line}" for line in unknown_variables())
     if not configured:
         lines.append(f"No vendor is configured for {settings.environment}, so there is no tool to serve.")
-    return "\n".join(lines), configured and all(finding.mark != "broken" for finding in findings)
+    return "\n".join(lines), configured and not misspelt and all(finding.mark != "broken" for finding in findings)
 
 
 async def _reached(vendor: VendorName, settings: Settings, backends: Backends) -> Finding:
@@ -66,6 +73,10 @@ async def _reached(vendor: VendorName, settings: Settings, backends: Backends) -
     if found.ok:
         return Finding(vendor, "ok", [*lines, found.said])
     return Finding(vendor, "broken", [*lines, found.said, f"Next: {found.next_step}"])
+
+
+def _writes(offered: Offer) -> bool:
+    return any(isinstance(tool.effect, Write) for tool in offered.tools)
 
 
 def _away(vendor: VendorName, away: NoAccess, settings: Settings) -> Finding:

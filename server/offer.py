@@ -8,7 +8,7 @@ from server.settings import Settings
 from server.vendors import missing_vendors
 from tools.backends import TITLES
 from tools.catalogue import CATALOGUE
-from tools.tool import AnyTool, Write
+from tools.tool import AnyTool, Read
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ def offer(settings: Settings) -> Offer:
     missing = missing_vendors(settings)
     left_out: dict[str, str] = {}
     for tool in CATALOGUE:
-        if settings.read_only and isinstance(tool.effect, Write):
+        if settings.read_only and not isinstance(tool.effect, Read):
             left_out[tool.name] = "This server is read-only (ADOPS_READ_ONLY or --read-only)."
         elif not _is_chosen(tool, settings):
             left_out[tool.name] = (

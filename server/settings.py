@@ -142,6 +142,12 @@ def _named(field: str) -> str:
     return f"{variable(field)} or {FLAGS[field]}" if field in FLAGS else variable(field)
 
 
+def misspelt_choices(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Those of the unknown variables that seem to be meant to take tools away: to ignore one would offer them."""
+    meant = tuple(f"did you mean {variable(field)}?" for field in FLAGS)
+    return [line for line in unknown_variables(environ) if line.endswith(meant)]
+
+
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     """A line for each ADOPS_ variable that is no setting, with the setting that it may have been meant for."""
     known = [field.upper() for field in Settings.model_fields]

@@ -13,7 +13,8 @@ from mcp.server.stdio import stdio_server
 from server.app import build_server
 from server.calls import Calls
 from server.offer import offer
-from server.settings import Settings, unknown_variables
+from server.settings import Settings, misspelt_choices, unknown_variables
+from server.unreadable import answering_all
 from server.vendors import missing_vendors, open_sandbox
 from tools.backends import TITLES
 
@@ -28,6 +29,11 @@ def serve_stdio(settings: Settings) -> int:
 
     Raises SettingsError, before anything is served, when the sandbox's state cannot be used.
     """
+    if misspelt := misspelt_choices():
+        print("adops-mcp: not started, as tools that are meant to be left out would be offered:", file=sys.stderr)  # noqa: T201
+        for line in misspelt:
+            print(f"  {line}", file=sys.stderr)  # noqa: T201
+        return 2
     missing = missing_vendors(settings)
     if len(missing) == len(TITLES):
         print(f"adops-mcp: no vendor is configured for {settings.environment}, so there is no tool:", file=sys.stderr)  # noqa: T201
@@ -60,8 +66,8 @@ async def _serve(settings: Settings) -> None:
     async with anyio.create_task_group() as tasks:
         if sys.platform != "win32":
             tasks.start_soon(_leave_on_signal, calls)
-        async with stdio_server() as (read, write):
-            await server.run(read, write, server.create_initialization_options())
+        async with stdio_server() as (read, write), answering_all(read, write) as understood:
+            await server.run(understood, write, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
 

@@ -37,6 +37,14 @@ READ = Read()
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """Asks for nothing to be changed, but the vendor records what it finds, and may act on it."""
+
+
+PROBE = Probe()
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
     """Changes something at the vendor.
 
@@ -60,7 +68,7 @@ class Tool(Generic[A, R]):
     title: str
     arguments: type[A]
     result: type[R]
-    effect: Read | Write
+    effect: Read | Probe | Write
     vendors: frozenset[VendorName]
     handler: Callable[[A, Backends], Awaitable[R]]
 

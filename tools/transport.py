@@ -272,6 +272,11 @@ class Transport:
     def _lost(self, call: _Call, what: str) -> NoReturn:
         if call.kind is Kind.WRITE:
             raise in_doubt(f"{self.vendor} {what}", call.hints.look) from None
+        if call.kind is Kind.PROBE:
+            raise Unavailable(
+                f"{self.vendor} {what}. Whether the test was made, and what it set off, is not known.",
+                next_step=call.hints.look or "Make the same call again in a minute.",
+            ) from None
         error = Unavailable(
             f"{self.vendor} {what}. Nothing was changed.",
             next_step="Make the same call again in a minute.",

@@ -215,7 +215,7 @@ def _set(targeting_type: str, *items: Json) -> Json:
     return {"targeting_type": targeting_type, "relationship": "AND", "item_lists": lists}
 
 
-async def test_why_a_connection_fails_is_found_without_changing_anything(tmp_path: Path) -> None:
+async def test_why_a_connection_fails_is_found_without_changing_a_configuration(tmp_path: Path) -> None:
     async with agent(tmp_path) as trafficker:
         await trafficker.follow("diagnose_connection", symptom="The kids' app sells nothing, and sports are stuck.")
         status = await trafficker.do("get_status")
@@ -225,6 +225,8 @@ async def test_why_a_connection_fails_is_found_without_changing_anything(tmp_pat
         assert kids["status"] == "PENDING"
         told = await trafficker.do("get_inventory_source", source_id=kids["source_id"])
         assert "test_gam_connection" in told["next_step"]
+        connection = await trafficker.do("get_gam_connection", source_id=kids["source_id"])
+        assert connection["network_code"]
         tested = await trafficker.do("test_gam_connection", source_id=kids["source_id"])
         sports = next(source for source in sources if "Sports" in source["name"])
         stuck = await trafficker.do("get_inventory_source", source_id=sports["source_id"])

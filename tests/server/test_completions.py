@@ -39,6 +39,7 @@ async def completed(client: Client, of: str, name: str, typed: str) -> list[str]
         (("book_campaign", "media_buy_id", "7f3a"), ["sf_mb_7f3a91c204"]),
         ((SOURCE, "source_id", "radio"), ["northlight-radio"]),
         ((PACKAGE, "package_id", "270118"), ["270118"]),
+        ((PACKAGE, "package_id", "270710"), ["270710"]),
         ((PACKAGE, "package_id", "STB VOD C7"), ["272375"]),
         ((ORDER, "proposed_io_id", "41825"), None),
         ((ORDER, "proposed_io_id", "nl-opp-10420"), ["418250"]),

@@ -41,6 +41,18 @@ async def test_on_the_sandbox_every_vendor_is_read(tmp_path: Path) -> None:
     assert "The service account sees 2 networks: 21700001 Northlight Television" in report
 
 
+async def test_it_says_whether_the_server_would_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report, _ = await examine(Settings(environment="sandbox", data_dir=tmp_path))
+    assert "tools: 27 of 27, writes included" in report
+    report, healthy = await examine(Settings(environment="sandbox", data_dir=tmp_path, read_only=True))
+    assert healthy
+    assert "tools: 16 of 27, none that writes (read-only)" in report
+    monkeypatch.setenv("ADOPS_READONLY", "1")
+    report, healthy = await examine(Settings(environment="sandbox", data_dir=tmp_path))
+    assert not healthy
+    assert "[broken] ADOPS_READONLY is not a setting; did you mean ADOPS_READ_ONLY?" in report
+
+
 async def test_on_live_it_says_where_settings_came_from_and_never_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADOPS_ENVIRONMENT", "live")
     monkeypatch.setenv("ADOPS_INTERCHANGE_API_KEY", "interchange-key")

@@ -16,10 +16,10 @@ from server.offer import offer
 from server.settings import TOOLSETS, Settings
 from tests.support import FakeTime, SandboxNetwork, connected
 from tools.catalogue import CATALOGUE
-from tools.tool import Toolset, Write
+from tools.tool import Read, Toolset
 
 EVERY = {tool.name for tool in CATALOGUE}
-WRITES = {tool.name for tool in CATALOGUE if isinstance(tool.effect, Write)}
+WRITES = {tool.name for tool in CATALOGUE if not isinstance(tool.effect, Read)}
 
 
 def of(*toolsets: Toolset) -> set[str]:
@@ -86,9 +86,11 @@ def test_every_toolset_has_tools_and_together_they_are_the_catalogue() -> None:
 
 
 def test_a_tool_that_is_left_out_says_by_which_setting() -> None:
-    settings = Settings(environment="live", read_only=True, toolsets=("gam", "interchange"))
+    settings = Settings(environment="live", toolsets=("gam", "interchange"))
     reasons = offer(settings).left_out
-    assert reasons["reserve_avail"] == "This server is read-only (ADOPS_READ_ONLY or --read-only)."
+    read_only = offer(Settings(environment="live", read_only=True)).left_out
+    assert read_only["reserve_avail"] == "This server is read-only (ADOPS_READ_ONLY or --read-only)."
+    assert read_only["test_gam_connection"] == read_only["reserve_avail"]
     assert reasons["get_status"].startswith("It is not among the chosen tools (ADOPS_TOOLSETS or --toolsets, ")
     assert reasons["list_avails"] == (
         "Interchange is not configured: set ADOPS_INTERCHANGE_API_KEY to an API key of the storefront."

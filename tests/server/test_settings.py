@@ -15,6 +15,7 @@ from server.settings import (
     google_ad_manager_access,
     interchange_access,
     load,
+    misspelt_choices,
     unknown_variables,
 )
 from tests.support import live_settings
@@ -91,6 +92,11 @@ def test_no_secret_shows_when_the_settings_are_printed() -> None:
     settings = live_settings(freewheel_token=SECRET, freewheel_password=SECRET, freewheel_client_secret=SECRET)
     assert "s3cr3t" not in repr(settings)
     assert "interchange-key" not in str(settings)
+
+
+@pytest.mark.parametrize("name", ["ADOPS_READONLY", "ADOPS_READ_ONLI", "ADOPS_TOOL", "ADOPS_TOOLSET"])
+def test_a_misspelt_choice_of_tools_is_told_from_other_mistakes(name: str) -> None:
+    assert len(misspelt_choices({name: "1", "ADOPS_FREEWHEEL_PASWORD": "x"})) == 1
 
 
 def test_a_misspelt_variable_is_named_with_the_one_it_may_be_meant_for() -> None:

@@ -145,6 +145,14 @@ def test_a_misspelt_setting_is_named_on_stderr_with_the_right_one(tmp_path: Path
     assert "ADOPS_ENVIROMENT is not a setting; did you mean ADOPS_ENVIRONMENT?" in errors
 
 
+def test_a_misspelt_safety_switch_does_not_start_a_server_that_writes(tmp_path: Path) -> None:
+    with started(tmp_path, ADOPS_READONLY="1") as wire:
+        code, errors = wire.end()
+    assert code == 2
+    assert "ADOPS_READONLY is not a setting; did you mean ADOPS_READ_ONLY?" in errors
+    assert wire.lines == []
+
+
 def test_a_half_configured_vendor_is_named_on_stderr(tmp_path: Path) -> None:
     settings = {"ADOPS_ENVIRONMENT": "live", "ADOPS_INTERCHANGE_API_KEY": "k", "ADOPS_FREEWHEEL_USERNAME": "me"}
     with started(tmp_path, **settings) as wire:

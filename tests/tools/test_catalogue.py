@@ -16,7 +16,7 @@ import pytest
 from server.app import definition
 from tests import snapshots
 from tools.catalogue import CATALOGUE
-from tools.tool import AnyTool, Write
+from tools.tool import AnyTool, Read, Write
 
 ROOT = Path(snapshots.__file__).parent.parent
 WRITES: dict[str, tuple[bool, bool]] = {
@@ -127,7 +127,7 @@ def test_the_annotations_are_all_explicit_and_tell_reads_from_writes(tool: AnyTo
     assert isinstance(tool.effect, Write) is writes
     assert annotations == {
         "title": tool.title,
-        "readOnlyHint": not writes,
+        "readOnlyHint": isinstance(tool.effect, Read),
         "destructiveHint": destructive,
         "idempotentHint": idempotent,
         "openWorldHint": True,

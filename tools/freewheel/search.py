@@ -82,12 +82,13 @@ async def _searched(
         while reading.goes_on and len(reading.matches) <= last:
             reading.take(await read(reading.following, LARGEST_PAGE))
     shown, enough = reading.matches[first:last], len(reading.matches) > last
+    nothing = nothing_on(wanted.page) if reading.matches else "None of them has all words of `text`."
     whole = wanted.search_from == 1 and reading.at_the_end
     return Found(
         shown,
         more=enough,
         total=len(reading.matches) if whole else None,
-        note=reading.how_far(name) + ("" if shown else " None of them has all words of `text`."),
+        note=reading.how_far(name) + ("" if shown else f" {nothing}"),
         unread=reading.following if reading.goes_on and not enough else None,
     )
 

@@ -13,7 +13,7 @@ from tools.google_ad_manager.verdicts import VERDICTS, Verdict, of_interchange, 
 from tools.interchange.models import ConnectionTest, EsaConnection
 from tools.replies import printable
 from tools.schema import Arguments, Result
-from tools.tool import READ, Tool
+from tools.tool import PROBE, Tool
 
 LONGEST_LIST = 20
 
@@ -79,8 +79,9 @@ async def test_gam_connection(arguments: TestGamConnection, backends: Backends) 
     """Test whether a Google Ad Manager network can be reached, and say what a person must do where if it cannot.
 
     Give source_id to test a source with the account that Interchange keeps, or network_code to test a network with
-    this server's own. A connection that fails is an answer (ok false), not an error. It changes nothing in Ad Manager.
-    Test again only after something was done, or when waiting_helps. get_gam_connection tells without testing.
+    this server's own. A connection that fails is an answer (ok false), not an error. It changes nothing in Ad Manager,
+    but Interchange records what a test by source found, and may provision the source when it passes: ask before the
+    first test of one. Test again only after something was done, or when waiting_helps. get_gam_connection only reads.
     """
     if arguments.source_id is not None:
         connection = await backends.interchange.esa_connection(arguments.source_id)
@@ -157,7 +158,7 @@ TOOL = Tool(
     title="Test a Google Ad Manager connection",
     arguments=TestGamConnection,
     result=GamConnection,
-    effect=READ,
+    effect=PROBE,
     vendors=frozenset({"interchange", "google_ad_manager"}),
     handler=test_gam_connection,
 )

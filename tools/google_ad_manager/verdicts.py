@@ -153,7 +153,13 @@ _INTERCHANGE: dict[str, Verdict] = {
     ),
     "ADAPTER_PERMISSION_DENIED": VERDICTS[Finding.PERMISSION_DENIED],
     "ADAPTER_INVALID_CREDENTIALS": PLATFORM_CREDENTIALS,
-    "ADAPTER_INVALID_CONFIG": VERDICTS[Finding.CONFIG],
+    "ADAPTER_INVALID_CONFIG": replace(
+        VERDICTS[Finding.CONFIG],
+        meaning="A setting is not valid: one of the connection, or one of the network, such as API access turned off.",
+        do_now="Follow vendor_says if it names the setting. Otherwise see that API access is on and compare the "
+        "network code; a wrong one is corrected with configure_gam_source. Then test again.",
+        where="Google Ad Manager: Admin > Global settings > Network settings",
+    ),
     "ADAPTER_CONNECTION_FAILED": VERDICTS[Finding.CONNECTION],
     "INTERNAL_ERROR": VERDICTS[Finding.INTERNAL],
 }

@@ -187,9 +187,10 @@ class InterchangeClient:
         return await self._read(EsaConnection, f"{self._source(source_id)}/esa", hints=_AD_SERVER)
 
     async def test_connection(self, source_id: str) -> ConnectionTest:
-        """Probe the source's ad server. It changes nothing there; the vendor's probe may take 30 s."""
+        """Probe the source's ad server, which may take the vendor 30 s. It changes nothing there; Interchange records
+        what it found."""
         answer = await self._transport.request(
-            Kind.PROBE, "POST", f"{self._source(source_id)}/test-connection", timeout=40.0, hints=_AD_SERVER
+            Kind.PROBE, "POST", f"{self._source(source_id)}/test-connection", timeout=40.0, hints=_TESTING
         )
         tested = answer.parse(ConnectionTest, _unwrapped(answer))
         return tested.model_copy(
@@ -263,6 +264,9 @@ _NO_AD_SERVER = (
     "MANAGED_SALES_AGENT."
 )
 _AD_SERVER = Hints(by_status={404: _NO_AD_SERVER})
+_TESTING = Hints(
+    by_status=_AD_SERVER.by_status, look="Call get_gam_connection to see its present state, then decide again."
+)
 _CONFIGURING = {404: _NO_AD_SERVER, 409: "Call get_gam_connection to see its present state, then decide again."}
 _ANY_SOURCE = Hints(by_status={404: "Take source_id from list_inventory_sources, then call again."})
 _NO_ITEM = "Take source_id and work_item_id from list_work_items: an item is found under its own source only."

@@ -52,6 +52,12 @@ def _not_blank(value: str) -> str:
 
 
 def _goes_into_a_body(value: dict[str, Any]) -> dict[str, Any]:
+    for name, told in value.items():
+        if isinstance(told, str):
+            try:
+                _not_blank(told)
+            except ValueError:
+                raise ValueError(f"{printable(name, limit=80)} is blank") from None
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:

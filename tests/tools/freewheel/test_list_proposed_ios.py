@@ -120,6 +120,14 @@ async def test_an_order_that_was_just_created_is_found_by_its_external_id(tmp_pa
     assert [item["id"] for item in answer["items"]] == [418419]
 
 
+async def test_a_page_past_the_last_match_is_not_told_as_no_match(tmp_path: Path) -> None:
+    async with sandboxed(tmp_path) as (client, _):
+        answer = answer_of(TOOL, await client.call_tool(TOOL, {"text": "Halden", "page": 2}))
+    assert (answer["items"], answer["total"]) == ([], 5)
+    assert "None of them" not in answer["note"]
+    assert "There is nothing on page 2" in answer["note"]
+
+
 async def test_a_search_that_finds_nothing_to_the_end_says_so(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, network):
         answer = answer_of(TOOL, await client.call_tool(TOOL, {"text": "Halden Tacos", "per_page": 10}))

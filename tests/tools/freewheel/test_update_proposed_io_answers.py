@@ -302,3 +302,51 @@ async def test_an_order_that_cannot_be_read_first_is_not_written(unreadable: htt
         result = await client.call_tool(TOOL, RENAMED)
     assert error_of(result)["code"] == "unexpected_answer"
     assert recorders["freewheel"].sent() == [READ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "untold"),
+    [
+        ({"name": None}, "name"),
+        ({"external_id": None}, "external_id"),
+        ({"proposed_io_status": None}, "proposed_io_status"),
+        ({"brand_id": "no number"}, "brand_id"),
+        ({"delivery": {}}, "frequency_caps"),
+        ({"assignments": {}}, "assigned_user_ids"),
+    ],
+)
+async def test_an_attribute_without_a_value_that_it_must_have_is_not_overwritten_unasked(
+    changed: dict[str, Any], untold: str
+) -> None:
+    given = {"proposed_io_id": 9, "probability_of_close": 5}
+    async with answered_by({"freewheel": lambda _: json({**WHOLE, **changed})}) as (client, recorders):
+        result = await client.call_tool(TOOL, given)
+    assert f"does not tell {untold} of proposed IO 9" in text_of(result)
+    assert recorders["freewheel"].sent() == [READ]
+
+
+async def test_what_freewheel_keeps_inside_an_attribute_beyond_the_documents_goes_back_as_it_came() -> None:
+    extra = {"x": {"y": [1]}}
+    before = {
+        **BASIC,
+        "delivery": {"frequency_caps": [{**CAP, "note": "a"}], "pacing": extra},
+        "budget": {**BUDGET, "rollover": extra},
+        "assignments": {"users": [{"id": 7, "login": "ann", "role": "OWNER"}], "team": 4},
+    }
+    answers = in_turn(json(before), json({**before, "name": "New"}))
+    async with answered_by({"freewheel": answers}) as (client, recorders):
+        await client.call_tool(TOOL, RENAMED)
+    (_, _, body) = recorders["freewheel"].sent()[1]
+    assert body == {
+        **SENT,
+        "delivery": {"frequency_caps": [{**CAP, "note": "a"}], "pacing": extra},
+        "budget": {**GOAL, "over_delivery_type": "DEFAULT", "rollover": extra},
+        "assignments": {"users": [{"id": 7, "role": "OWNER"}], "team": 4},
+    }
+
+
+async def test_an_error_beside_the_order_is_no_success() -> None:
+    answers = in_turn(json(WHOLE), json({**WHOLE, "name": "New", "errors": [{"message": "not stored"}]}))
+    async with answered_by({"freewheel": answers}) as (client, _):
+        error = error_of(await client.call_tool(TOOL, RENAMED))
+    assert error["code"] == "in_doubt"

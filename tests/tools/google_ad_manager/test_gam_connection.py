@@ -101,7 +101,7 @@ async def test_a_missing_grant_names_the_account_and_the_place(tmp_path: Path) -
             False,
         ),
         ("gam-broken-credentials", "ADAPTER_INVALID_CREDENTIALS", "Contact Interchange's support", False),
-        ("gam-api-disabled", "ADAPTER_INVALID_CONFIG", "Check the network code and the connection's fields", False),
+        ("gam-api-disabled", "ADAPTER_INVALID_CONFIG", "Follow vendor_says if it names the setting.", False),
         ("gam-flaky", "ADAPTER_CONNECTION_FAILED", "Wait a minute, then test again.", True),
     ],
 )
@@ -206,8 +206,9 @@ async def test_a_lost_answer_to_the_test_is_told_and_not_asked_for_again() -> No
     async with answered_by({"interchange": answer}) as (client, recorders):
         result = await client.call_tool(TOOL, {"source_id": "s"})
     assert text_of(result) == (
-        "[unavailable] Interchange did not answer in time. Nothing was changed.\n"
-        "Next: Make the same call again in a minute."
+        "[unavailable] Interchange did not answer in time. Whether the test was made, and what it set off, is not "
+        "known.\n"
+        "Next: Call get_gam_connection to see its present state, then decide again."
     )
     assert [method for method, _, _ in recorders["interchange"].sent()] == ["GET", "POST"]
 

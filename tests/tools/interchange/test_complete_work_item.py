@@ -112,6 +112,7 @@ async def test_a_completion_without_its_results_is_refused_and_the_item_stays(tm
         ({"work_item_id": 440316901}, "`work_item_id`: Input should be a valid string"),
         ({"result": {}}, "`result`: Dictionary should have at least 1 item"),
         ({"result": [1]}, "`result`: Input should be an object"),
+        ({"result": {"upstreamBookingRef": " \n"}}, "`result`: upstreamBookingRef is blank"),
         ({"notes": " "}, "`notes`: it is blank"),
         ({"notes": "x" * 2_001}, "`notes`: String should have at most 2000 characters"),
         ({"status": "COMPLETED"}, "unknown argument `status`"),
