@@ -66,7 +66,9 @@ class GamConnection(Result):
         default=None, description="The account that must be granted in Ad Manager; absent when not known."
     )
     account_sees: list[VisibleNetwork] | None = Field(
-        default=None, description="Networks that the account can see; empty is none, absent is not known."
+        default=None,
+        description="Networks that the account can see, or after a test that passed the tested one only; empty is "
+        "none, absent is not known.",
     )
     account_sees_more: int | None = Field(default=None, description="How many further networks it sees.")
     capabilities: list[Capability] | None = None

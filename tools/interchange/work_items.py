@@ -171,11 +171,14 @@ def next_move(item: models.WorkItem) -> str:
     return _NEXT.get(item.status or "", "Show the person this status before anything else is done with it.")
 
 
+_WHAT_THEY_REPORT = (
+    "the required results, and with what they decided in result or notes: COMPLETED alone does not tell it."
+)
 _NEXT = {
     "OPEN": "A person does the work: update_work_item hands it to somebody. Once a person says that it is done, "
-    "complete_work_item with the required results.",
-    "IN_PROGRESS": "A person does the work. Once that person says that it is done, complete_work_item with the "
-    "required results.",
+    f"complete_work_item with {_WHAT_THEY_REPORT}",
+    "IN_PROGRESS": "A person does the work. Once that person says that it is done, complete_work_item with "
+    f"{_WHAT_THEY_REPORT}",
     "BLOCKED": "A person removes what blocks it; then update_work_item with status OPEN or IN_PROGRESS.",
     "COMPLETED": "Nothing is left to do with it. If it belongs to a booking, list_avails shows whether the held "
     "impressions became booked.",
