@@ -57,7 +57,8 @@ class MediaBuy(Result):
     flight_start: str | None = Field(default=None, description="UTC, or asap.")
     flight_end: str | None = Field(default=None, description="UTC.")
     kind: str | None = Field(
-        default=None, description="routed: forwarded by the storefront. esa: managed in an ad server."
+        default=None,
+        description="routed: forwarded by the storefront. esa: managed in an ad server, where no hold is documented.",
     )
 
 
