@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -142,22 +142,28 @@ def _named(field: str) -> str:
     return f"{variable(field)} or {FLAGS[field]}" if field in FLAGS else variable(field)
 
 
-def misspelt_choices(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Those of the unknown variables that seem to be meant to take tools away: to ignore one would offer them."""
-    meant = tuple(f"did you mean {variable(field)}?" for field in FLAGS)
-    return [line for line in unknown_variables(environ) if line.endswith(meant)]
-
-
 def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     """A line for each ADOPS_ variable that is no setting, with the setting that it may have been meant for."""
-    known = [field.upper() for field in Settings.model_fields]
-    lines: list[str] = []
+    return [_is_unknown(name, meant) for name, meant in _unknown(environ)]
+
+
+def misspelt_choices(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Those of the unknown variables that seem to be meant to take tools away: to ignore one would offer them."""
+    return [_is_unknown(name, meant) for name, meant in _unknown(environ) if meant in FLAGS]
+
+
+def _unknown(environ: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
+    """Each ADOPS_ variable that is no setting, and the field that it is closest to."""
+    known = {field.upper(): field for field in Settings.model_fields}
     for name in sorted(environ):
-        meant = name.removeprefix(PREFIX)
-        if name.startswith(PREFIX) and meant not in known:
-            close = difflib.get_close_matches(meant, known, n=1)
-            lines.append(f"{name} is not a setting" + (f"; did you mean {PREFIX}{close[0]}?" if close else "."))
-    return lines
+        rest = name.removeprefix(PREFIX)
+        if name.startswith(PREFIX) and rest not in known:
+            close = difflib.get_close_matches(rest, known, n=1)
+            yield name, known[close[0]] if close else None
+
+
+def _is_unknown(name: str, meant: str | None) -> str:
+    return f"{name} is not a setting" + (f"; did you mean {variable(meant)}?" if meant else ".")
 
 
 @dataclass(frozen=True, slots=True)

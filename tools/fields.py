@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -11,6 +13,7 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, With
 from tools.schema import Arguments, Result
 
 T = TypeVar("T", bound=Result)
+E = TypeVar("E")
 
 LARGEST_INTEGER = 9_007_199_254_740_991
 """The largest integer that JSON consumers keep exactly, and Interchange's documented maximum."""
@@ -32,6 +35,14 @@ def _plain(value: str) -> str:
     if not value.strip() or not value.isprintable():
         raise ValueError("an id is not blank and holds no control characters")
     return value
+
+
+def written_in_json(value: Mapping[str, Any] | None) -> None:
+    """Raises ValueError for a number that JSON cannot write."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise ValueError("a number is infinite or none at all") from None
 
 
 BodyId = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_plain)]
@@ -89,6 +100,12 @@ class Listing(Result, Generic[T]):
 def next_page(arguments: Arguments, page: int) -> dict[str, Any]:
     """The arguments that ask for the page after `page`: what was given, and nothing that was not."""
     return {**arguments.model_dump(mode="json", exclude_none=True, exclude_unset=True), "page": page + 1}
+
+
+def cut_out(found: list[E], arguments: Arguments, *, page: int, per_page: int) -> tuple[list[E], dict[str, Any] | None]:
+    """One page of a list that is here whole, and the arguments of the next page, if there is one."""
+    last = page * per_page
+    return found[last - per_page : last], next_page(arguments, page) if last < len(found) else None
 
 
 def nothing_on(page: int) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pydantic import Field, field_validator
 
 from tools.backends import Backends
-from tools.fields import BodyId, BuyerCustomerId, Name, SourceId
+from tools.fields import BodyId, BuyerCustomerId, Name, SourceId, written_in_json
 from tools.interchange import models, readiness
 from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
@@ -26,10 +25,7 @@ class Creative(Arguments):
     @field_validator("other")
     @classmethod
     def _goes_into_the_body(cls, other: dict[str, Any] | None) -> dict[str, Any] | None:
-        try:
-            json.dumps(other, allow_nan=False)
-        except ValueError:
-            raise ValueError("a number is infinite or none at all") from None
+        written_in_json(other)
         for name, wire in _CREATIVE_NAMES.items():
             if other and wire in other:
                 raise ValueError(f"{wire} is given as creative.{name}, not in other")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from tools.backends import Backends
-from tools.fields import Listing, Moment, SourceId, next_page, nothing_on, wire_time
+from tools.fields import Listing, Moment, SourceId, cut_out, nothing_on, wire_time
 from tools.interchange import models
 from tools.interchange.sources import UnreadSource, not_read
 from tools.schema import Arguments, Result
@@ -73,13 +73,11 @@ async def list_avails(arguments: ListAvails, backends: Backends) -> Avails:
         sources, unread = [(arguments.source_id, await backends.interchange.list_avails(arguments.source_id))], {}
     everything = [(source_id, avail) for source_id, avails in sources for avail in avails]
     found = [(source_id, avail) for source_id, avail in everything if _matches(arguments, avail)]
-    first = (arguments.page - 1) * arguments.per_page
-    shown = [_avail(source_id, avail) for source_id, avail in found[first : first + arguments.per_page]]
-    more = first + arguments.per_page < len(found)
+    shown, following = cut_out(found, arguments, page=arguments.page, per_page=arguments.per_page)
     return Avails(
-        items=shown,
+        items=[_avail(source_id, avail) for source_id, avail in shown],
         total=None if unread else len(found),
-        next=next_page(arguments, arguments.page) if more else None,
+        next=following,
         not_read=not_read(unread),
         note=None if shown else _why_empty(arguments, everything, found, some_unread=bool(unread)),
     )

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from tools.backends import Backends
-from tools.fields import Listing, next_page, nothing_on
+from tools.fields import Listing, cut_out, nothing_on
 from tools.interchange import models
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
@@ -44,12 +44,11 @@ async def list_inventory_sources(arguments: ListInventorySources, backends: Back
     """
     everything = await backends.interchange.list_inventory_sources()
     found = [source for source in everything if _matches(arguments, source)]
-    first = (arguments.page - 1) * arguments.per_page
-    shown = found[first : first + arguments.per_page]
+    shown, following = cut_out(found, arguments, page=arguments.page, per_page=arguments.per_page)
     return Listing[InventorySource](
         items=[_source(source) for source in shown],
         total=len(found),
-        next=next_page(arguments, arguments.page) if first + arguments.per_page < len(found) else None,
+        next=following,
         note=None if shown else _why_empty(arguments, everything, found),
     )
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tools.backends import Backends
 from tools.errors import AdOpsError
-from tools.fields import BodyId, BuyerCustomerId, Listing, SourceId, next_page, nothing_on
+from tools.fields import BodyId, BuyerCustomerId, Listing, SourceId, cut_out, nothing_on
 from tools.interchange import models
 from tools.interchange.sources import UnreadSource, not_read
 from tools.interchange.work_items import WorkItem, fields
@@ -70,14 +70,13 @@ async def list_work_items(arguments: ListWorkItems, backends: Backends) -> WorkI
     else:
         sources, unread = [(arguments.source_id, await backends.interchange.work_items(arguments.source_id, query))], {}
     found = sorted((_item(source_id, item) for source_id, answer in sources for item in answer.items), key=_pressing)
-    first = (arguments.page - 1) * arguments.per_page
-    shown = found[first : first + arguments.per_page]
+    shown, following = cut_out(found, arguments, page=arguments.page, per_page=arguments.per_page)
     cut = [source_id for source_id, answer in sources if answer.window_full is not False]
     told = [_why_empty(arguments, sources, found, unread) if not shown else "", _cut(cut)]
     return WorkItems(
         items=shown,
         total=None if cut or unread else len(found),
-        next=next_page(arguments, arguments.page) if first + arguments.per_page < len(found) else None,
+        next=following,
         not_read=not_read(unread),
         note=" ".join(filter(None, told)) or None,
     )

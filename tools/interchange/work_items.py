@@ -6,14 +6,13 @@ UpdateInventorySourceWorkItemBody of Interchange's storefront API.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, Field
 from pydantic_core import to_json
 
-from tools.fields import SourceId
+from tools.fields import SourceId, written_in_json
 from tools.interchange import models
 from tools.replies import differences, is_too_deep, printable
 from tools.schema import Result
@@ -53,15 +52,9 @@ def _not_blank(value: str) -> str:
 
 def _goes_into_a_body(value: dict[str, Any]) -> dict[str, Any]:
     for name, told in value.items():
-        if isinstance(told, str):
-            try:
-                _not_blank(told)
-            except ValueError:
-                raise ValueError(f"{printable(name, limit=80)} is blank") from None
-    try:
-        json.dumps(value, allow_nan=False)
-    except ValueError:
-        raise ValueError("a number is infinite or none at all") from None
+        if isinstance(told, str) and not told.strip():
+            raise ValueError(f"{printable(name, limit=80)} is blank")
+    written_in_json(value)
     return value
 
 
