@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import getpass
 from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
+import anyio
 import mcp_types as types
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
@@ -17,15 +20,21 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from prompts import ArgumentType
 from server import __version__, resources
+from server.arguments import schema_of
 from server.calls import Calls
 from server.completions import Completions
+from server.confirmation import ClientAsker, NeedsInput, sealed
 from server.offer import Offer, offer
 from server.prompts import filled, listed, offered_prompts
+from server.record import RecordView, open_record
 from server.settings import Environment, Settings
 from server.vendors import Wire, open_backends
+from server.writes import Caller, Writes
 from tools.backends import Backends
-from tools.schema import arguments_schema, result_schema
+from tools.replies import printable
+from tools.schema import result_schema
 from tools.tool import AnyTool, Read, Write
+from tools.writes import PROGRESS
 
 INSTRUCTIONS = """\
 Ad operations of a publisher: Interchange (what buyers' agents buy), FreeWheel (ad server), Google Ad Manager (GAM).
@@ -53,13 +62,13 @@ def definition(tool: AnyTool) -> types.Tool:
         name=tool.name,
         title=tool.title,
         description=tool.description,
-        input_schema=arguments_schema(tool.arguments),
+        input_schema=schema_of(tool),
         output_schema=_output_schema(tool),
         annotations=types.ToolAnnotations(
             title=tool.title,
             read_only_hint=isinstance(tool.effect, Read),
             destructive_hint=write is not None and write.destructive,
-            idempotent_hint=write is None or write.repeatable,
+            idempotent_hint=write is None or write.repeatable or write.holds,
             open_world_hint=True,
         ),
     )
@@ -72,11 +81,41 @@ def _output_schema(tool: AnyTool) -> dict[str, Any]:
     the error is part of it and only the environment is required at the top.
     """
     schema = result_schema(tool.result)
-    properties = {"environment": _ENVIRONMENT, **schema["properties"], "error": _ERROR}
+    of_a_write = _OF_A_WRITE if isinstance(tool.effect, Write) else {}
+    properties = {"environment": _ENVIRONMENT, **schema["properties"], **of_a_write, "error": _ERROR}
     return {**schema, "properties": properties, "required": ["environment"]}
 
 
 _ENVIRONMENT = {"type": "string", "enum": ["sandbox", "staging", "live"], "description": "Where this was done."}
+_OF_A_WRITE = {
+    "operation_id": {"type": "string", "description": "Of this write's record: see get_operation."},
+    "replayed": {
+        "type": "boolean",
+        "description": "True: nothing was sent now; this is the same call's outcome of then.",
+    },
+    "done_at": {"type": "string", "description": "With replayed: when that was, UTC."},
+    "found": {"type": "object", "description": "With replayed, where the answer was lost: what reconciling found."},
+    "rehearsal": {
+        "type": "object",
+        "description": "Only with dry_run, and nothing but next_step beside it.",
+        "properties": {
+            "would_send": {
+                "type": "object",
+                "description": "The exact request; absent: none would be sent.",
+                "properties": {
+                    "method": {"type": "string"},
+                    "path": {"type": "string"},
+                    "body": {"type": "object"},
+                },
+            },
+            "does": {"type": "string"},
+            "changes": {"type": "array", "items": {"type": "string"}},
+            "problems": {"type": "array", "items": {"type": "string"}, "description": "Why it would fail or surprise."},
+            "not_checked": {"type": "array", "items": {"type": "string"}},
+            "asks_a_person": {"type": "boolean"},
+        },
+    },
+}
 _ERROR = {
     "type": "object",
     "description": "Only when the call failed (isError); then nothing but environment stands beside it.",
@@ -88,6 +127,7 @@ _ERROR = {
         "upstream_status": {"type": "integer", "description": "The vendor's HTTP status."},
         "upstream_code": {"type": "string", "description": "The vendor's own error code."},
         "request_id": {"type": "string", "description": "The vendor's id of the request."},
+        "operation_id": {"type": "string", "description": "Of this write's record: see get_operation."},
     },
     "required": ["code", "message", "retryable", "next_step"],
     "additionalProperties": False,
@@ -103,22 +143,40 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
     tools = {tool.name: tool for tool in offered.tools}
     listing = types.ListToolsResult(tools=[definition(tool) for tool in tools.values()])
     schemas = {tool.name: tool.input_schema for tool in listing.tools}
-    path = calls or Calls(settings.environment)
+    path = calls or build_calls(settings, wire)
 
     @asynccontextmanager
     async def lifespan(_: Server[Backends]) -> AsyncGenerator[Backends]:
-        async with open_backends(settings, wire, left_out=offered.left_out) as backends:
-            yield backends
+        record = path.writes.record
+        async with (
+            open_backends(settings, wire, left_out=offered.left_out) as backends,
+            anyio.create_task_group() as tasks,
+        ):
+            tasks.start_soon(path.writes.keep_alive)
+            try:
+                yield replace(backends, record=RecordView(record, settings.settle_after))
+            finally:
+                tasks.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await record.close()
 
     async def list_tools(_: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         _on_one_page(params, "tools")
         return listing
 
-    async def call_tool(context: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call_tool(
+        context: Context, params: types.CallToolRequestParams
+    ) -> types.CallToolResult | types.InputRequiredResult:
         tool = tools.get(params.name)
         if tool is None:
             raise MCPError(types.INVALID_PARAMS, _unknown_tool(params.name, offered))
-        return await path.call(tool, params.arguments, context.lifespan_context)
+        reporting = PROGRESS.set(context.session.report_progress)
+        try:
+            return await path.call(tool, params.arguments, context.lifespan_context, _caller(context, params))
+        except NeedsInput as question:
+            return question.result
+        finally:
+            PROGRESS.reset(reporting)
 
     async def list_prompts(_: Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
         _on_one_page(params, "prompts")
@@ -167,8 +225,31 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
         on_completion=complete,
         cache_hints={method: CacheHint(ttl_ms=_DAY_MS, scope="private") for method in _LISTS},
     )
+    server.middleware.append(sealed("adops-mcp"))
     server.add_request_handler("server/discover", types.RequestParams, functools.partial(_discover, server))
     return server
+
+
+def build_calls(settings: Settings, wire: Wire | None = None) -> Calls:
+    """The one path of every call, with the record of writes that it keeps."""
+    timing = (wire or Wire()).timing
+    record = open_record(settings, timing.now)
+    return Calls(settings.environment, Writes(record, settings.confirm, timing))
+
+
+def _caller(context: Context, params: types.CallToolRequestParams) -> Caller:
+    """Who asks, as far as stdio tells: the user of this machine, and what the client calls itself."""
+    client = context.session.client_params.client_info if context.session.client_params else None
+    named = printable(f"{client.name} {client.version}", limit=120) if client else "a client that gave no name"
+    return Caller(f"{_user()} through {named}", ClientAsker(context, params))
+
+
+@functools.cache
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown user"
 
 
 _LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")

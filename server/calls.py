@@ -1,29 +1,29 @@
 """One tool call from start to end: the arguments checked, the handler run, its result or its error shaped.
 
-This is the only place where an error becomes text for an agent. The durable record of writes, scopes and
-confirmation take their places here, between the arguments and the handler.
+This is the only place where an error becomes text for an agent. Between the arguments and the handler of a write
+stands `server.writes`. Scopes take their place here.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 import secrets
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 from mcp_types import CallToolResult, TextContent
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
+from server.arguments import check
 from server.cleaning import cleaned, encoded
+from server.confirmation import NeedsInput
+from server.standing import look_with_us
+from server.writes import Caller, Fault, WriteCall, Writes
 from tools.backends import Backends
-from tools.errors import AdOpsError, InDoubt, InternalError, InvalidArguments, Unavailable
+from tools.errors import AdOpsError, InDoubt, InternalError, Unavailable
 from tools.replies import printable
-from tools.schema import Arguments, Result, arguments_schema
 from tools.tool import AnyTool, Probe, Write
 
 logger = logging.getLogger(__name__)
@@ -31,73 +31,67 @@ logger = logging.getLogger(__name__)
 LONGEST_CALL = 45.0
 """Seconds for a whole call with its waiting and its tries: common clients give up after 60 and then know nothing."""
 
-LATEST_DEPARTURE = 25.0
-"""Seconds within which a write leaves or is given up: once it has left, it may take the transport's 30."""
-
-MOST_PROBLEMS = 10
-"""How many problems of one call's arguments are named."""
-
 
 class Calls:
     """environment: named in every result, so that sandbox and live are never mistaken for each other."""
 
-    def __init__(self, environment: str, *, longest_call: float = LONGEST_CALL) -> None:
+    def __init__(self, environment: str, writes: Writes, *, longest_call: float = LONGEST_CALL) -> None:
         self._environment = environment
+        self.writes = writes
         self._longest_call = longest_call
-        self._writing = 0
-        self._idle = anyio.Event()
-        self._closed = False
 
-    async def call(self, tool: AnyTool, arguments: Mapping[str, Any] | None, backends: Backends) -> CallToolResult:
+    async def call(
+        self, tool: AnyTool, arguments: Mapping[str, Any] | None, backends: Backends, caller: Caller | None = None
+    ) -> CallToolResult:
         """The result, or the error, as the agent gets it.
 
         A write that has left is seen through although its caller went away; the log then says how it ended.
         """
         if not isinstance(tool.effect, Write):
-            return await self._answer(tool, arguments, backends)
-        if self._closed:
-            return self._error(_closing(tool))
+            return await self._answer(tool, arguments, backends, caller or Caller())
         answer: CallToolResult | None = None
-        self._writing += 1
         try:
-            answer = await self._answer(tool, arguments, backends)
+            answer = await self._answer(tool, arguments, backends, caller or Caller())
             await anyio.lowlevel.checkpoint_if_cancelled()
         except anyio.get_cancelled_exc_class():
             logger.warning("%s", _left(tool, arguments, answer))
             raise
-        finally:
-            self._writing -= 1
-            if not self._writing:
-                self._idle.set()
-                self._idle = anyio.Event()
         return answer
 
     async def close(self) -> None:
         """Take no more writes, and wait until none is under way; each ends within the transport's own limits."""
-        self._closed = True
-        while self._writing:
-            await self._idle.wait()
+        await self.writes.under_way.close()
 
-    async def _answer(self, tool: AnyTool, arguments: Mapping[str, Any] | None, backends: Backends) -> CallToolResult:
+    async def _answer(
+        self, tool: AnyTool, arguments: Mapping[str, Any] | None, backends: Backends, caller: Caller
+    ) -> CallToolResult:
         try:
-            checked = check(tool, arguments or {})
-            longest = (
-                min(self._longest_call, LATEST_DEPARTURE) if isinstance(tool.effect, Write) else self._longest_call
-            )
-            with anyio.fail_after(longest):
-                result = await tool.handler(checked, backends)
-            return self._result(result, backends.sent_tokens)
+            checked, manner = check(tool, arguments or {})
+            if isinstance(tool.effect, Write):
+                told = await self._written(WriteCall(tool, checked, manner, backends, caller))
+            else:
+                with anyio.fail_after(self._longest_call):
+                    told = (await tool.handler(checked, backends)).told()
+            return self._result(told, backends.sent_tokens)
         except AdOpsError as error:
             return self._error(error, backends.sent_tokens)
         except TimeoutError:
             return self._error(_too_long(tool))
+        except NeedsInput:
+            raise
         except Exception as error:
             reference = secrets.token_hex(4)
             logger.exception("%s failed inside (reference %s)", tool.name, reference, exc_info=error)
-            return self._error(_fault(tool, reference))
+            return self._error(_fault(tool, reference, error))
 
-    def _result(self, result: Result, tokens: Collection[str]) -> CallToolResult:
-        answer, text = encoded({"environment": self._environment, **result.told()}, tokens)
+    async def _written(self, call: WriteCall) -> dict[str, Any]:
+        if not call.manner.dry_run:
+            return await self.writes.write(call)
+        with anyio.fail_after(self._longest_call):
+            return await self.writes.rehearse(call)
+
+    def _result(self, told: Mapping[str, Any], tokens: Collection[str]) -> CallToolResult:
+        answer, text = encoded({"environment": self._environment, **told}, tokens)
         return CallToolResult(content=[TextContent(text=text)], structured_content=answer)
 
     def _error(self, error: AdOpsError, tokens: Collection[str] = ()) -> CallToolResult:
@@ -109,67 +103,12 @@ class Calls:
             "upstream_status": error.upstream_status,
             "upstream_code": error.upstream_code,
             "request_id": error.request_id,
+            "operation_id": error.operation_id,
         }
         told = {name: value for name, value in described.items() if value is not None}
         answer, _ = encoded({"environment": self._environment, "error": told}, tokens)
         text = cleaned(f"[{error.code}] {error.message}\nNext: {error.next_step}", tokens)
         return CallToolResult(content=[TextContent(text=text)], structured_content=answer, is_error=True)
-
-
-def check(tool: AnyTool, arguments: Mapping[str, Any]) -> Arguments:
-    """The arguments as the tool's model; a null is as good as an argument that was left out.
-
-    Raises InvalidArguments that names every problem; nothing was sent.
-    """
-    given = {name: value for name, value in arguments.items() if value is not None}
-    try:
-        return tool.arguments.model_validate_json(json.dumps(given))
-    except ValidationError as error:
-        problems = [_problem(tool, issue) for issue in error.errors(include_input=False, include_url=False)]
-    except RecursionError:
-        problems = ["the arguments are nested too deeply"]
-    except ValueError:
-        problems = ["a number has too many digits"]
-    more = len(problems) - MOST_PROBLEMS
-    listed = "; ".join(problems[:MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
-    raise InvalidArguments(
-        f"{tool.name} was not called, and nothing was sent: {listed}.",
-        next_step=f"Correct the arguments and call {tool.name} again.",
-    )
-
-
-def _problem(tool: AnyTool, issue: ErrorDetails) -> str:
-    location = issue["loc"]
-    where = ".".join(str(step) for step in location)
-    if issue["type"] == "extra_forbidden":
-        valid = _valid_names(arguments_schema(tool.arguments), location[:-1])
-        if not valid:
-            return f"unknown argument `{where[:100]}` (it takes none)"
-        close = difflib.get_close_matches(str(location[-1]), valid, n=1)
-        return f"unknown argument `{where[:100]}`" + (
-            f" (did you mean `{close[0]}`?)" if close else f" (valid: {', '.join(valid)})"
-        )
-    if issue["type"] == "missing":
-        return f"`{where}` is required"
-    message = issue["msg"].removeprefix("Value error, ")
-    return f"`{where}`: {message}" if where else message
-
-
-def _valid_names(schema: dict[str, Any], location: Sequence[str | int]) -> list[str]:
-    """The property names at a place in the arguments."""
-    node = schema
-    for step in location:
-        node = node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {})
-        if "$ref" in node:
-            node = schema["$defs"][cast("str", node["$ref"]).rsplit("/", 1)[-1]]
-    return list(node.get("properties", {}))
-
-
-def _closing(tool: AnyTool) -> AdOpsError:
-    return Unavailable(
-        f"This server is being ended and takes no more writes: {tool.name} was not sent.",
-        next_step="Make the same call again when the server is back.",
-    )
 
 
 def _too_long(tool: AnyTool) -> AdOpsError:
@@ -194,11 +133,14 @@ def _left(tool: AnyTool, arguments: Mapping[str, Any] | None, answer: CallToolRe
     return f"{tool.name}: the caller went away. {shown}"
 
 
-def _fault(tool: AnyTool, reference: str) -> AdOpsError:
+def _fault(tool: AnyTool, reference: str, fault: Exception) -> AdOpsError:
     what = f"{tool.name} failed inside adops-mcp (reference {reference} in its log)"
-    if isinstance(tool.effect, Write):
-        return InDoubt(
-            f"{what}, and it is not known whether the write was sent.",
-            next_step="Do not send it again before a person has looked at the vendor whether it was done.",
+    if isinstance(fault, Fault) and fault.departed:
+        error: AdOpsError = InDoubt(
+            f"{what} after it was sent: it may or may not have been carried out.",
+            next_step=look_with_us(fault.operation_id, "Do not send it again before that."),
         )
-    return InternalError(f"{what}.{_unchanged(tool)}", next_step="Report the reference to the operator.")
+    else:
+        error = InternalError(f"{what}.{_unchanged(tool)}", next_step="Report the reference to the operator.")
+    error.operation_id = fault.operation_id if isinstance(fault, Fault) else None
+    return error

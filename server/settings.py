@@ -28,6 +28,8 @@ PREFIX = "ADOPS_"
 TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
 FLAGS = {"read_only": "--read-only", "toolsets": "--toolsets", "tools": "--tools"}
 """The settings that `adops-mcp serve` also takes as flags."""
+SAFETY = {*FLAGS, "confirm"}
+"""The settings that take something away from agents: to ignore one that is misspelt would give it to them."""
 
 
 class SettingsError(Exception):
@@ -52,6 +54,13 @@ def _full_path(path: Path) -> Path:
     return full
 
 
+def _postgresql(url: SecretStr) -> SecretStr:
+    if urlsplit(url.get_secret_value()).scheme not in ("postgresql", "postgres"):
+        raise ValueError("must begin with postgresql://")
+    return SecretStr(url.get_secret_value().replace("postgres://", "postgresql://", 1))
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql)]
 FullPath = Annotated[Path, AfterValidator(_full_path)]
 BaseUrl = Annotated[str, AfterValidator(_safe_base_url)]
 
@@ -101,6 +110,23 @@ class Settings(BaseSettings):
     tools: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names), AfterValidator(_tools)] = Field(
         default=(), description="Offer only these tools, beside those of `ADOPS_TOOLSETS`. Default: all of them."
     )
+    database_url: DatabaseUrl | None = Field(
+        default=None,
+        description="The record of writes in PostgreSQL, postgresql://user:password@host/name, which several servers "
+        "share. Default: a SQLite file beside other state.",
+    )
+    confirm: Literal["client", "operator", "none"] = Field(
+        default="client",
+        description="Who is asked before a consequential write: the person in the client where it can ask, the "
+        "operator (`adops-mcp operations approve`), or none.",
+    )
+    settle_after: float = Field(
+        default=60,
+        ge=0,
+        le=86_400,
+        description="Seconds after which a write in doubt that does not show at the vendor counts as not carried out. "
+        "Default: `60`.",
+    )
     interchange_api_key: SecretStr | None = Field(default=None, description="Interchange: API key or access token.")
     interchange_base_url: BaseUrl | None = Field(
         default=None, description="Interchange: another base URL of the storefront API, ending in /storefront."
@@ -148,8 +174,8 @@ def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
 
 
 def misspelt_choices(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Those of the unknown variables that seem to be meant to take tools away: to ignore one would offer them."""
-    return [_is_unknown(name, meant) for name, meant in _unknown(environ) if meant in FLAGS]
+    """Those of the unknown variables that seem to be meant to take something away from agents."""
+    return [_is_unknown(name, meant) for name, meant in _unknown(environ) if meant in SAFETY]
 
 
 def _unknown(environ: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:

@@ -10,7 +10,7 @@ import sys
 import anyio
 from mcp.server.stdio import stdio_server
 
-from server.app import build_server
+from server.app import build_calls, build_server
 from server.calls import Calls
 from server.offer import offer
 from server.settings import Settings, misspelt_choices, unknown_variables
@@ -61,7 +61,7 @@ def serve_stdio(settings: Settings) -> int:
 
 
 async def _serve(settings: Settings) -> None:
-    calls = Calls(settings.environment)
+    calls = build_calls(settings)
     server = build_server(settings, calls=calls)
     async with anyio.create_task_group() as tasks:
         if sys.platform != "win32":

@@ -102,15 +102,19 @@ def missing_vendors(settings: Settings) -> dict[VendorName, NoAccess]:
     return {} if settings.environment == "sandbox" else configured_access(settings).missing
 
 
+def data_directory(settings: Settings) -> Path:
+    if settings.data_dir is not None:
+        return settings.data_dir
+    import platformdirs  # noqa: PLC0415
+
+    return Path(platformdirs.user_data_dir("adops-mcp", appauthor=False))
+
+
 def sandbox_path(settings: Settings) -> Path:
     """Where the sandbox keeps its state: one file, apart from anything of staging and live."""
     from server.sandbox import FILE_NAME  # noqa: PLC0415 - staging and live do without the sandbox
 
-    if settings.data_dir is not None:
-        return settings.data_dir / FILE_NAME
-    import platformdirs  # noqa: PLC0415
-
-    return Path(platformdirs.user_data_dir("adops-mcp", appauthor=False)) / FILE_NAME
+    return data_directory(settings) / FILE_NAME
 
 
 def open_sandbox(settings: Settings, clock: Callable[[], datetime] | None = None) -> Sandbox:
@@ -134,8 +138,13 @@ async def open_backends(
     """The clients of every vendor that can be used in this environment; `left_out` as in Backends."""
     wire = wire or Wire()
     async with AsyncExitStack() as stack:
-        if settings.environment == "sandbox":
-            access, wire = _sandbox(settings, wire, stack)
+        environment = settings.environment
+
+        def scope() -> str:
+            return environment
+
+        if environment == "sandbox":
+            access, wire, scope = _sandbox(settings, wire, stack)
             settings = settings.model_copy(update=dict.fromkeys(_ELSEWHERE))
         else:
             access = configured_access(settings)
@@ -148,11 +157,13 @@ async def open_backends(
             limits=opening.limits,
             left_out=left_out or {},
             sent_tokens=opening.sent_tokens,
+            scope=scope,
         )
 
 
-def _sandbox(settings: Settings, wire: Wire, stack: AsyncExitStack) -> tuple[Access, Wire]:
-    """The embedded vendors, their credentials, and the way to them; transports that were handed in still win."""
+def _sandbox(settings: Settings, wire: Wire, stack: AsyncExitStack) -> tuple[Access, Wire, Callable[[], str]]:
+    """The credentials of the embedded vendors, the way to them, and which sandbox it is; transports that were handed in
+    still win."""
     from server.sandbox.freewheel_access import PASSWORD, USERNAME  # noqa: PLC0415 - staging and live do without the sandbox
     from server.sandbox.interchange import API_KEY  # noqa: PLC0415
 
@@ -169,7 +180,7 @@ def _sandbox(settings: Settings, wire: Wire, stack: AsyncExitStack) -> tuple[Acc
         PasswordGrant(USERNAME, SecretStr(PASSWORD)),
         lambda: SecretStr(sandbox.service_account_key(f"{_GOOGLE_AD_MANAGER_SANDBOX}/token")),
     )
-    return access, Wire({**apps, **wire.transports}, wire.timing)
+    return access, Wire({**apps, **wire.transports}, wire.timing), lambda: f"sandbox/{sandbox.generation()}"
 
 
 class _Opening:

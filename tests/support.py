@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import re
+import tempfile
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,12 +19,18 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import SecretStr
 
 from server.app import build_server
+from server.calls import Calls
+from server.operations import Operations
+from server.operations_tables import open_engine
 from server.sandbox import FILE_NAME, Sandbox
 from server.settings import Settings
 from server.vendors import Wire
+from server.writes import Writes
 from tools.tool import VendorName
 from tools.transport import Timing
 
+OPERATION_ID = r"op_[0-9a-f]{19}"
+RECONCILE = rf"Call reconcile_operation with operation_id {OPERATION_ID}: it looks whether it was done\. "
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 Answer = Callable[[httpx.Request], httpx.Response] | Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
@@ -41,6 +50,9 @@ class FakeTime:
     @property
     def timing(self) -> Timing:
         return Timing(clock=lambda: self.moment, now=lambda: self.moment, sleep=self.sleep, jitter=lambda: 0.0)
+
+    def now_seconds(self) -> float:
+        return self.moment
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.moment, UTC)
@@ -65,6 +77,10 @@ class Recorder(httpx.AsyncBaseTransport):
             for request in self.requests
             if not request.url.path.endswith("/token")
         ]
+
+    def written(self) -> list[tuple[str, str, Any]]:
+        """The same of the requests that change something."""
+        return [request for request in self.sent() if request[0] != "GET"]
 
 
 class SandboxNetwork:
@@ -98,11 +114,34 @@ def live_settings(**changes: Any) -> Settings:
     return Settings(**given)
 
 
+@functools.cache
+def empty_record() -> bytes:
+    """A SQLite file of the record of writes, as the migrations make it."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "record.sqlite3"
+        open_engine(f"sqlite:///{file}").dispose()
+        return file.read_bytes()
+
+
+def with_record(settings: Settings, directory: Path) -> Settings:
+    """The settings with an empty record of writes, in `directory` unless they name another place."""
+    settings = settings if settings.data_dir else settings.model_copy(update={"data_dir": directory})
+    assert settings.data_dir is not None
+    file = settings.data_dir / f"operations-{settings.environment}.sqlite3"
+    if not file.exists():
+        file.write_bytes(empty_record())
+    return settings
+
+
 @asynccontextmanager
-async def connected(wire: Wire, settings: Settings, mode: Literal["auto", "legacy"] = "auto") -> AsyncGenerator[Client]:
-    """An MCP client of the server, in memory."""
-    async with Client(build_server(settings, wire), mode=mode) as client:
-        yield client
+async def connected(
+    wire: Wire, settings: Settings, mode: Literal["auto", "legacy"] = "auto", **client: Any
+) -> AsyncGenerator[Client]:
+    """An MCP client of the server, in memory. client: what else the SDK's Client takes."""
+    with tempfile.TemporaryDirectory() as directory:
+        server = build_server(with_record(settings, Path(directory)), wire)
+        async with Client(server, mode=mode, **client) as connection:
+            yield connection
 
 
 @asynccontextmanager
@@ -127,6 +166,15 @@ async def answered_by(
         yield client, recorders
 
 
+def calls_of(settings: Settings, wire: Wire | None = None, *, longest: float | None = None) -> Calls:
+    """The one call path without a client before it. longest: seconds for a call, instead of its own limits."""
+    timing = (wire or Wire()).timing
+    record = Operations("sqlite://", "ADOPS_DATA_DIR", timing.now)
+    if longest is None:
+        return Calls(settings.environment, Writes(record, settings.confirm, timing))
+    return Calls(settings.environment, Writes(record, settings.confirm, timing, longest), longest_call=longest)
+
+
 def text_of(result: CallToolResult) -> str:
     """What an agent reads."""
     (content,) = result.content
@@ -134,7 +182,22 @@ def text_of(result: CallToolResult) -> str:
     return content.text
 
 
+def by_hand(result: CallToolResult) -> str:
+    """What an agent reads of a write in doubt, without the first way out, which names its record."""
+    text = text_of(result)
+    assert re.search(rf"\nNext: {RECONCILE}", text), text
+    return re.sub(RECONCILE, "", text)
+
+
 def error_of(result: CallToolResult) -> dict[str, Any]:
-    """The structured error of a call that must have failed."""
+    """The structured error of a call that must have failed, without the id of a write's record and how it is settled:
+    of a write in doubt, what is left of the next step is the way by hand."""
     assert result.is_error, text_of(result)
-    return result.structured_content["error"]
+    error = without_id(result.structured_content["error"])
+    return {**error, "next_step": re.sub(RECONCILE, "", error["next_step"])}
+
+
+def without_id(told: dict[str, Any]) -> dict[str, Any]:
+    """What was told, without the id of a write's record, which is another one each time."""
+    assert re.fullmatch(OPERATION_ID, told.get("operation_id", "op_19a0000000000000000")), told
+    return {name: value for name, value in told.items() if name != "operation_id"}

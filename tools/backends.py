@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from tools.freewheel.client import FreeWheelClient
     from tools.google_ad_manager.client import GoogleAdManagerClient
     from tools.interchange.client import InterchangeClient
+    from tools.operations.record import WritesRecord
 
 TITLES: dict[VendorName, str] = {
     "interchange": "Interchange",
@@ -28,6 +30,8 @@ class Backends:
     limits: for each vendor with one, how many requests are sent to it at most.
     left_out: for each tool that this server does not offer, why.
     sent_tokens: the tokens that were sent to vendors, which no answer may repeat.
+    scope: names the place that is written to: the environment and, of a sandbox, which one.
+    record: of writes.
     Reading the client of a vendor that is not configured raises NotConfigured.
     """
 
@@ -38,6 +42,8 @@ class Backends:
     limits: dict[VendorName, str] = field(default_factory=dict["VendorName", str])
     left_out: dict[str, str] = field(default_factory=dict[str, str])
     sent_tokens: set[str] = field(default_factory=set[str])
+    scope: Callable[[], str] = field(default=lambda: "")
+    record: WritesRecord | None = None
 
     @property
     def interchange(self) -> InterchangeClient:
@@ -50,6 +56,14 @@ class Backends:
     @property
     def google_ad_manager(self) -> GoogleAdManagerClient:
         return self.google_ad_manager_client or self._not_configured("google_ad_manager")
+
+    @property
+    def writes_record(self) -> WritesRecord:
+        if self.record is None:
+            raise NotConfigured(
+                "This server keeps no record of writes.", next_step="The operator serves it with `adops-mcp serve`."
+            )
+        return self.record
 
     def _not_configured(self, vendor: VendorName) -> NoReturn:
         raise NotConfigured(

@@ -30,7 +30,7 @@ from tools.interchange import (
     reserve_avail,
     update_work_item,
 )
-from tools.operations import get_status
+from tools.operations import get_operation, get_status, list_operations, reconcile_operation
 from tools.tool import AnyTool
 
 CATALOGUE: tuple[AnyTool, ...] = (
@@ -60,5 +60,8 @@ CATALOGUE: tuple[AnyTool, ...] = (
     create_proposed_io.TOOL,
     update_proposed_io.TOOL,
     list_proposed_placements.TOOL,
+    list_operations.TOOL,
+    get_operation.TOOL,
+    reconcile_operation.TOOL,
     get_status.TOOL,
 )

@@ -17,6 +17,7 @@ class AdOpsError(Exception):
     upstream_status: the vendor's HTTP status, when one arrived.
     upstream_code: the vendor's own error code, when it gave one.
     request_id: the vendor's id of the request, for their support.
+    operation_id: of the record of this write, when there is one.
     """
 
     code: ClassVar[str] = "error"
@@ -37,6 +38,7 @@ class AdOpsError(Exception):
         self.upstream_status = upstream_status
         self.upstream_code = upstream_code
         self.request_id = request_id
+        self.operation_id: str | None = None
 
 
 class InvalidArguments(AdOpsError):
@@ -105,6 +107,32 @@ class InDoubt(AdOpsError):
     """A write was sent and its outcome is not known: it must not be sent again before somebody has looked."""
 
     code = "in_doubt"
+
+
+class InProgress(AdOpsError):
+    """The same write, or another one to the same thing, is under way; this one was not sent."""
+
+    code = "in_progress"
+    retryable = True
+
+
+class AwaitingApproval(AdOpsError):
+    """The write is recorded and waits for a person; it was not sent."""
+
+    code = "awaiting_approval"
+    retryable = True
+
+
+class Declined(AdOpsError):
+    """A person was asked and did not agree; nothing was sent."""
+
+    code = "declined"
+
+
+class Rejected(AdOpsError):
+    """The operator rejected the write; nothing was sent."""
+
+    code = "rejected"
 
 
 class InternalError(AdOpsError):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from tools.schema import Arguments, Result
+from tools.writes import Brief, Doubt, Verdict
 
 if TYPE_CHECKING:
     from tools.backends import Backends
@@ -44,16 +45,48 @@ class Probe:
 PROBE = Probe()
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+def _never(_: Any) -> bool:
+    return False
+
+
+def _nothing(_: Any) -> tuple[tuple[str, str], ...]:
+    return ()
+
+
+def _as_it_is(_: Any, told: dict[str, Any]) -> dict[str, Any]:
+    return told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write(Generic[A]):
     """Changes something at the vendor.
 
+    subject: what the write is about, e.g. `proposed_io:CRM-1`; with tool and environment it is the write's identity.
+    brief: what it would do, by reading only.
+    reconcile: whether it was done, by reading only.
     destructive: takes something away or replaces it, instead of only adding.
     repeatable: sending the same call twice leaves the vendor as sending it once does.
+    holds: its success stands until another write supersedes it; the same call is then answered and not sent.
+    resource: what no two writes may work on at the same moment; the subject when left out.
+    baseline: whether its reconciliation needs what the brief finds before it is sent.
+    consequential: whether a person is asked first.
+    supersedes: pairs of tool and subject whose success its own success ends.
+    shown_only: arguments that only choose what is shown, so that they make no other write.
+    present: what of a whole result this caller is shown.
     """
 
+    subject: Callable[[A], str]
+    brief: Callable[[A, Backends], Awaitable[Brief]]
+    reconcile: Callable[[A, Backends, Doubt], Awaitable[Verdict]]
     destructive: bool = False
     repeatable: bool = False
+    holds: bool = False
+    resource: Callable[[A], str] | None = None
+    baseline: bool = False
+    consequential: Callable[[A], bool] = _never
+    supersedes: Callable[[A], Collection[tuple[str, str]]] = _nothing
+    shown_only: frozenset[str] = frozenset()
+    present: Callable[[A, dict[str, Any]], dict[str, Any]] = _as_it_is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +101,7 @@ class Tool(Generic[A, R]):
     title: str
     arguments: type[A]
     result: type[R]
-    effect: Read | Probe | Write
+    effect: Read | Probe | Write[A]
     vendors: frozenset[VendorName]
     handler: Callable[[A, Backends], Awaitable[R]]
 

@@ -36,6 +36,7 @@ from tools.errors import (
 )
 from tools.limits import SlidingWindow
 from tools.replies import Answer, Kind, Reply, in_doubt
+from tools.writes import DEPARTURE
 
 LARGEST_REPLY = 16 * 1024 * 1024
 """Bytes of one answer that are read; the largest documented one is a projection of tens of kilobytes."""
@@ -187,7 +188,7 @@ class Transport:
             data=dict(form) if form else None,
         )
         request.headers.update(headers or {})
-        call = _Call(kind, request, timeout, hints or Hints(), answers, secrets)
+        call = _Call(kind, request, json, timeout, hints or Hints(), answers, secrets)
         tries = AsyncRetrying(
             stop=stop_after_attempt(self._retries.attempts),
             wait=self._pause,
@@ -215,8 +216,14 @@ class Transport:
             self._sent_tokens.add(token)
         await self._limit.acquire(self.vendor)
         await anyio.lowlevel.checkpoint_if_cancelled()
+        departure = DEPARTURE.get() if call.kind is Kind.WRITE else None
+        if departure is not None:
+            await departure.leaving(call.request.method, call.request.url.path, call.body)
         try:
-            return await self._exchange(call), token
+            reply = await self._exchange(call)
+            if departure is not None:
+                departure.answered(reply.status)
+            return reply, token
         except NEVER_OPENED:
             raise _SendAgain(
                 Unavailable(
@@ -339,6 +346,7 @@ class Transport:
 class _Call:
     kind: Kind
     request: httpx.Request
+    body: Any
     timeout: float
     hints: Hints
     answers: Collection[int]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import anyio
@@ -11,6 +13,7 @@ from pydantic import Field, WithJsonSchema
 from tools.errors import AdOpsError
 from tools.replies import printable
 from tools.schema import Result
+from tools.writes import Doubt
 
 T = TypeVar("T")
 
@@ -54,6 +57,36 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
         for name, value in after.items()
         if before.get(name) != value
     ]
+
+
+def changed_line(field: str, before: Any, after: Any) -> str:
+    """A change to come, in a line for a person: `status: OPEN -> BLOCKED`."""
+    return f"{field}: {_in_words(before)} -> {_in_words(after)}"
+
+
+def _in_words(value: Any) -> str:
+    return "not set" if value in (None, "") else printable(value if isinstance(value, str) else json.dumps(value))
+
+
+SKEW = 5.0
+"""Seconds by which a vendor's clock may be behind ours."""
+
+
+def may_have_moved(doubt: Doubt, updated_at: str | None) -> bool:
+    """Whether something may have been changed since before the write was sent, by its own time of the last update."""
+    before = (doubt.write.before or {}).get("updated_at")
+    return updated_at is None or updated_at != before
+
+
+def later_than(told: str | None, sent_at: float | None) -> bool:
+    """Whether a vendor's time, as it wrote it, is after a write was sent; one that cannot be read may be."""
+    if told is None or sent_at is None:
+        return True
+    try:
+        moment = datetime.fromisoformat(told)
+    except ValueError:
+        return True
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() > sent_at - SKEW
 
 
 async def seen(read: Awaitable[T]) -> T | None:

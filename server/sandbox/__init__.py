@@ -6,6 +6,7 @@ It imports nothing from `tools`: the contracts are read twice, independently.
 from __future__ import annotations
 
 import json
+import secrets
 import sqlite3
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from server.sandbox import freewheel, google_ad_manager, interchange
 from server.sandbox.store import Clock, Store, utc_now
 
 FILE_NAME = "sandbox.sqlite3"
-REVISION = 2
+REVISION = 3
 """Raised whenever tables or seed data change; an older file is made anew, since its data is nobody's."""
 
 
@@ -47,7 +48,14 @@ class Sandbox:
         now = self._clock()
         for vendor in (interchange, freewheel, google_ad_manager):
             vendor.create(connection, now)
+        connection.execute("CREATE TABLE sandbox (generation TEXT NOT NULL)")
+        connection.execute("INSERT INTO sandbox VALUES (?)", (secrets.token_hex(8),))
         connection.execute(f"PRAGMA user_version={REVISION}")
+
+    def generation(self) -> str:
+        """Which sandbox this is: another one after every reset, so that nothing that was done before counts."""
+        with self._store.transaction() as connection:
+            return str(connection.execute("SELECT generation FROM sandbox").fetchone()[0])
 
     def interchange(self) -> Starlette:
         return interchange.app(self._store, self._clock)

@@ -16,13 +16,23 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult
 
-from server.calls import Calls
+from server.arguments import schema_of
 from server.settings import Settings
 from server.vendors import Wire, open_backends
 from tests.snapshots import answer_of
-from tests.support import FakeTime, Recorder, SandboxNetwork, answered_by, error_of, live_settings, sandboxed, text_of
+from tests.support import (
+    FakeTime,
+    Recorder,
+    SandboxNetwork,
+    answered_by,
+    calls_of,
+    error_of,
+    live_settings,
+    sandboxed,
+    text_of,
+)
 from tools.catalogue import CATALOGUE
-from tools.tool import AnyTool, Read, Write
+from tools.tool import AnyTool, Probe, Write
 from tools.transport import Timing
 
 TOOLS: dict[str, AnyTool] = {tool.name: tool for tool in CATALOGUE}
@@ -70,7 +80,9 @@ LEAST: dict[str, dict[str, Any]] = {
     "configure_gam_source": {"source_id": "gam-northlight", "network_code": "21700001"},
     "test_gam_connection": {"source_id": "gam-northlight"},
 }
-"""The least that each tool can be called with; get_status takes nothing and turns its vendors' faults into findings."""
+"""The least that each tool of a vendor can be called with; get_status takes nothing and turns its vendors' faults into
+findings."""
+OF_THE_RECORD = {"list_operations", "get_operation", "reconcile_operation"}
 RESERVED: dict[str, Any] = {
     "bookingId": "5",
     "availId": "avl_news_evening",
@@ -96,7 +108,7 @@ async def called_directly(directory: Path) -> AsyncGenerator[tuple[Any, SandboxN
     async with open_backends(settings, network.wire) as backends:
 
         async def call(tool: str, arguments: dict[str, Any]) -> CallToolResult:
-            return await Calls("sandbox").call(TOOLS[tool], arguments, backends)
+            return await calls_of(settings, network.wire).call(TOOLS[tool], arguments, backends)
 
         yield call, network
 
@@ -119,7 +131,7 @@ async def test_an_unknown_tool_is_a_protocol_error_that_names_the_offered_ones(
 
 
 def test_every_tool_that_takes_arguments_is_called_here() -> None:
-    assert LEAST.keys() == {name for name, tool in TOOLS.items() if tool.arguments.model_fields}
+    assert LEAST.keys() | OF_THE_RECORD == {name for name, tool in TOOLS.items() if tool.arguments.model_fields}
 
 
 async def test_a_tool_whose_vendor_is_not_configured_says_so() -> None:
@@ -162,7 +174,7 @@ async def test_an_unknown_argument_is_named_with_the_one_that_may_be_meant(tmp_p
         f"[invalid_arguments] {tool} was not called, and nothing was sent: unknown argument `{typo}` (did you mean "
         f"`{known}`?).\nNext: Correct the arguments and call {tool} again."
     )
-    valid = ", ".join(TOOLS[tool].arguments.model_fields)
+    valid = ", ".join(schema_of(TOOLS[tool])["properties"])
     assert f"unknown argument `zzz` (valid: {valid})." in text_of(far)
     answer_of(tool, near)
     assert sent(network) == 0
@@ -330,14 +342,14 @@ async def test_a_fault_inside_is_told_by_a_reference_and_leaks_nothing(
         raise RuntimeError("Bearer secret at https://vendor.example /home/operator/adops.py")
 
     caplog.set_level(logging.ERROR, "server.calls")
-    async with answered_by({"interchange": broken, "freewheel": broken}) as (client, _):
+    async with answered_by({"interchange": broken, "freewheel": broken}) as (client, recorders):
         result = await client.call_tool(tool, LEAST[tool])
     error = error_of(result)
     answer_of(tool, result)
-    write = isinstance(TOOLS[tool].effect, Write)
-    assert (error["code"], error["retryable"]) == ("in_doubt" if write else "internal_error", False)
-    assert ("not known whether the write was sent" in error["message"]) is write
-    assert ("Nothing was changed" in error["message"]) is isinstance(TOOLS[tool].effect, Read)
+    sent = isinstance(TOOLS[tool].effect, Write) and any(recorder.written() for recorder in recorders.values())
+    assert (error["code"], error["retryable"]) == ("in_doubt" if sent else "internal_error", False)
+    assert ("after it was sent: it may or may not have been carried out" in error["message"]) is sent
+    assert ("Nothing was changed" in error["message"]) is (not sent and not isinstance(TOOLS[tool].effect, Probe))
     shown = json.dumps(result.model_dump(mode="json"))
     assert not [word for word in ("secret", "vendor.example", "RuntimeError", "Traceback", "/home") if word in shown]
     (record,) = caplog.records
@@ -406,25 +418,25 @@ async def test_what_takes_too_long_is_ended_and_told(tool: str, told: str) -> No
     wire = Wire({"interchange": Recorder(never)}, FakeTime().timing)
     async with open_backends(live_settings(), wire) as backends:
         arguments = {"source_id": "gam-northlight"}
-        result = await Calls("live", longest_call=0.05).call(TOOLS[tool], arguments, backends)
+        result = await calls_of(live_settings(), longest=0.05).call(TOOLS[tool], arguments, backends)
     assert error_of(result)["code"] == "unavailable"
     assert error_of(result)["message"] == f"{tool} took too long and was ended. {told}"
 
 
 async def test_a_write_that_has_left_is_not_cut_short() -> None:
-    async def slow(_: httpx.Request) -> httpx.Response:
-        ends = anyio.current_time() + 0.1
+    async def slow(request: httpx.Request) -> httpx.Response:
+        ends = anyio.current_time() + (0.6 if request.method == "POST" else 0)
         while anyio.current_time() < ends:
             await anyio.lowlevel.checkpoint()
         return httpx.Response(200, json=RESERVED)
 
     network = Recorder(slow)
     async with open_backends(live_settings(), Wire({"interchange": network}, FakeTime().timing)) as backends:
-        calls = Calls("live", longest_call=0.05)
+        calls = calls_of(live_settings(), longest=0.5)
         result = await calls.call(TOOLS["reserve_avail"], LEAST["reserve_avail"], backends)
     assert not result.is_error
     assert result.structured_content["booking"]["status"] == "HELD"
-    assert len(network.requests) == 1
+    assert len(network.written()) == 1
 
 
 async def test_what_is_read_back_after_a_write_is_not_cut_short_either() -> None:
@@ -437,7 +449,7 @@ async def test_what_is_read_back_after_a_write_is_not_cut_short_either() -> None
 
     async def slow(request: httpx.Request) -> httpx.Response:
         if request.method == "PUT":
-            ends = anyio.current_time() + 0.1
+            ends = anyio.current_time() + 0.6
             while anyio.current_time() < ends:
                 await anyio.lowlevel.checkpoint()
             order["name"] = "New"
@@ -446,7 +458,7 @@ async def test_what_is_read_back_after_a_write_is_not_cut_short_either() -> None
 
     network = Recorder(slow)
     async with open_backends(live_settings(), Wire({"freewheel": network}, FakeTime().timing)) as backends:
-        calls = Calls("live", longest_call=0.05)
+        calls = calls_of(live_settings(), longest=0.5)
         result = await calls.call(TOOLS["update_proposed_io"], {"proposed_io_id": 7, "name": "New"}, backends)
     assert not result.is_error, text_of(result)
     assert result.structured_content["changes"] == [{"field": "name", "before": "Old", "after": "New"}]
@@ -458,7 +470,9 @@ async def test_a_write_whose_caller_goes_away_is_seen_through_and_its_end_is_log
 ) -> None:
     asked, done = anyio.Event(), list[str]()
 
-    async def slow(_: httpx.Request) -> httpx.Response:
+    async def slow(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"products": []})
         asked.set()
         for _turn in range(10):
             await anyio.lowlevel.checkpoint()
@@ -467,7 +481,7 @@ async def test_a_write_whose_caller_goes_away_is_seen_through_and_its_end_is_log
 
     wire = Wire({"interchange": Recorder(slow)}, FakeTime().timing)
     async with open_backends(live_settings(), wire) as backends:
-        calls = Calls("live")
+        calls = calls_of(live_settings())
         async with anyio.create_task_group() as group:
             group.start_soon(calls.call, TOOLS["reserve_avail"], LEAST["reserve_avail"], backends)
             await asked.wait()
@@ -476,8 +490,7 @@ async def test_a_write_whose_caller_goes_away_is_seen_through_and_its_end_is_log
         refused = await calls.call(TOOLS["reserve_avail"], LEAST["reserve_avail"], backends)
     assert error_of(refused)["message"].endswith("takes no more writes: reserve_avail was not sent.")
     assert done == ["held"]
-    (record,) = caplog.records
-    told = record.getMessage()
+    (told,) = (record.getMessage() for record in caplog.records if record.name == "server.calls")
     assert told.startswith("reserve_avail: the caller went away. Asked: ")
     assert '"booking_id": "5"' in told
     assert "interchange-key" not in told
@@ -499,7 +512,7 @@ async def test_a_write_that_had_not_left_when_its_caller_went_away_is_logged_as_
     timing = Timing(clock=time.timing.clock, now=time.timing.now, sleep=sleep_forever, jitter=lambda: 0.0)
     wire = Wire({"interchange": Recorder(no_connection)}, timing)
     async with open_backends(live_settings(), wire) as backends, anyio.create_task_group() as group:
-        group.start_soon(Calls("live").call, TOOLS["reserve_avail"], LEAST["reserve_avail"], backends)
+        group.start_soon(calls_of(live_settings()).call, TOOLS["reserve_avail"], LEAST["reserve_avail"], backends)
         await waiting.wait()
         await anyio.lowlevel.checkpoint()
         group.cancel_scope.cancel()

@@ -43,10 +43,10 @@ async def test_on_the_sandbox_every_vendor_is_read(tmp_path: Path) -> None:
 
 async def test_it_says_whether_the_server_would_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report, _ = await examine(Settings(environment="sandbox", data_dir=tmp_path))
-    assert "tools: 27 of 27, writes included" in report
+    assert "tools: 30 of 30, writes included" in report
     report, healthy = await examine(Settings(environment="sandbox", data_dir=tmp_path, read_only=True))
     assert healthy
-    assert "tools: 16 of 27, none that writes (read-only)" in report
+    assert "tools: 19 of 30, none that writes (read-only)" in report
     monkeypatch.setenv("ADOPS_READONLY", "1")
     report, healthy = await examine(Settings(environment="sandbox", data_dir=tmp_path))
     assert not healthy

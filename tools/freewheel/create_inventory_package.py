@@ -9,16 +9,16 @@ from pydantic import Field, model_validator
 from tools.backends import Backends
 from tools.fields import Name, Prose
 from tools.freewheel.models import InventoryPackage
-from tools.freewheel.packages import PackageState, differing, told_fields
-from tools.freewheel.targeting import SspTargeting, Targeting
-from tools.replies import STOP_AT_A_DIFFERENCE
+from tools.freewheel.packages import PackageState, differing, of_that_name, told_fields
+from tools.freewheel.targeting import TREES, SspTargeting, Targeting
+from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
+from tools.writes import Brief, Doubt, Verdict
 
 LOOK = (
-    "First call list_inventory_packages with the same name (its first 255 characters at most) and sort_by_updated "
-    "descending: if a package of that name was updated just now, the write was done; if there is none a minute later "
-    "either, the same call may be made again."
+    "By hand: list_inventory_packages with the same name (its first 255 characters at most) and sort_by_updated "
+    "descending; if a package of that name was updated just now, the write was done."
 )
 
 
@@ -46,8 +46,7 @@ class CreatedInventoryPackage(Result):
 async def create_inventory_package(arguments: CreateInventoryPackage, backends: Backends) -> CreatedInventoryPackage:
     """Create an inventory package in FreeWheel: a named bundle of inventory for campaigns to target.
 
-    Use it when list_inventory_packages shows none like it. It sells and holds nothing: reserve_avail does. Never repeat
-    one whose answer was lost: it may create a second.
+    Use it when list_inventory_packages shows none like it. It sells and holds nothing: reserve_avail does.
     """
     body = _body(arguments)
     package = await backends.freewheel.create_inventory_package(body, look=LOOK)
@@ -80,12 +79,62 @@ def _next_step(package: InventoryPackage, different: str, untold: list[str]) -> 
     return "Tell the person id and status. update_inventory_package changes it, or turns it on and off."
 
 
+def _subject(arguments: CreateInventoryPackage) -> str:
+    return f"inventory_package:{arguments.name}"
+
+
+async def _brief(arguments: CreateInventoryPackage, backends: Backends) -> Brief:
+    same, whole = await of_that_name(arguments.name, backends)
+    trees = [name for name in TREES if getattr(arguments, name) is not None]
+    listed = ", ".join(str(package.id) for package in same[:5])
+    return Brief(
+        does=f"Create inventory package {printable(arguments.name, limit=200)} in FreeWheel, "
+        f"with {' and '.join(trees)}.",
+        changes=["The network has one inventory package more. Nothing is sold or held by it."],
+        problems=[f"There is one of that name already: {listed}."] if same else [],
+        not_checked=["Whether the ids of its targeting exist: find_targeting_items lists them."],
+        before={"ids": [package.id for package in same]} if whole else None,
+    )
+
+
+async def _reconcile(arguments: CreateInventoryPackage, backends: Backends, doubt: Doubt) -> Verdict:
+    known = (doubt.write.before or {}).get("ids")
+    check = f"A person looks in FreeWheel for inventory packages named {printable(arguments.name, limit=200)}."
+    if known is None:
+        evidence = "The record does not hold which packages of that name there were before."
+        return Verdict(outcome="unknown", evidence=evidence, check=check)
+    same, whole = await of_that_name(arguments.name, backends)
+    new = [package.id for package in same if package.id not in known and package.id not in _others(doubt)]
+    alike = [
+        package_id
+        for package_id in new
+        if not differing(_body(arguments), told_fields(await backends.freewheel.inventory_package(package_id)))
+    ]
+    ids = ", ".join(map(str, new))
+    if alike:
+        evidence = f"There is a new package of that name with that content: {', '.join(map(str, alike))}."
+        return Verdict(outcome="succeeded", evidence=evidence, found={"inventory_package_ids": alike})
+    if new:
+        evidence = f"There is a new package of that name with other content: {ids}."
+        return Verdict(outcome="unknown", evidence=evidence, check=check, found={"inventory_package_ids": new})
+    if not whole:
+        return Verdict(outcome="unknown", evidence="FreeWheel's list could not be read to its end.", check=check)
+    return Verdict(outcome="not_sent", evidence="There is no new package of that name.")
+
+
+def _others(doubt: Doubt) -> set[int]:
+    """The packages that other calls of this server made, or were found to have made."""
+    results = [other.result or {} for other in doubt.siblings]
+    made = {result["inventory_package"]["id"] for result in results if "inventory_package" in result}
+    return made.union(*(result.get("found", {}).get("inventory_package_ids", ()) for result in results))
+
+
 TOOL = Tool(
     name="create_inventory_package",
     title="Create inventory package",
     arguments=CreateInventoryPackage,
     result=CreatedInventoryPackage,
-    effect=Write(),
+    effect=Write(subject=_subject, brief=_brief, reconcile=_reconcile, holds=True, baseline=True),
     vendors=frozenset({"freewheel"}),
     handler=create_inventory_package,
 )

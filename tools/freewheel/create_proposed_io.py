@@ -11,10 +11,13 @@ from tools.backends import Backends
 from tools.fields import BodyId, FreeWheelId, Name, Prose
 from tools.freewheel.models import ProposedInsertionOrder
 from tools.freewheel.order_state import attributes, same, words
+from tools.freewheel.orders import money, of_that_external_id, references
 from tools.freewheel.proposals import MOST_CAPS, Budget, FrequencyCap, ProposedIo, body, proposed_io
-from tools.replies import STOP_AT_A_DIFFERENCE
+from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
+from tools.updates import later_than
+from tools.writes import Brief, Doubt, Verdict
 
 
 class CreateProposedIo(Arguments):
@@ -43,16 +46,15 @@ class CreatedProposedIo(Result):
 async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) -> CreatedProposedIo:
     """Create a proposed insertion order in FreeWheel: the proposal that a seller works on until it closes.
 
-    It holds and books no inventory: for that, use reserve_avail. A repeated call may create a second order, even with
-    the same external_id, so never repeat one whose answer was lost. User ids come from
-    get_proposed_io (of other orders), or from the person.
+    It holds and books no inventory: for that, use reserve_avail. User ids come from get_proposed_io (of other
+    orders), or from the person.
     """
     sent = body(arguments.model_dump(mode="json", exclude_none=True, exclude={"campaign_id"}))
     order = await backends.freewheel.create_proposed_insertion_order(
         sent,
         campaign_id=arguments.campaign_id,
-        look="First call list_proposed_ios with the external_id of this call as `text`, to the end of the list: if it "
-        "is there, the write was done; if it is not there a minute later either, the same call may be made again.",
+        look="By hand: list_proposed_ios with the external_id of this call as `text`, to the end of the list; if one "
+        "that is new is there, the write was done.",
     )
     asked = attributes(
         ProposedInsertionOrder.model_validate({"id": order.id, "proposed_io_status": "PROPOSED", **sent})
@@ -96,12 +98,57 @@ def _next_step(order: ProposedInsertionOrder, unconfirmed: list[str], different:
     return f"{look}A person adds placements in FreeWheel. To hold inventory, use list_avails, then reserve_avail."
 
 
+def _subject(arguments: CreateProposedIo) -> str:
+    return f"proposed_io:{arguments.external_id}"
+
+
+async def _brief(arguments: CreateProposedIo, backends: Backends) -> Brief:
+    found = await references(backends, campaign_id=arguments.campaign_id, brand_id=arguments.brand_id)
+    same, whole = await of_that_external_id(arguments.external_id, backends)
+    listed = ", ".join(str(order.id) for order in same[:5])
+    under = f" under campaign {arguments.campaign_id}" if arguments.campaign_id else ""
+    users = ["The assigned users."] if arguments.assigned_user_ids else []
+    return Brief(
+        does=f"Create proposed IO {printable(arguments.external_id, limit=80)} ({printable(arguments.name, limit=200)})"
+        f"{under} in FreeWheel{money(arguments.budget)}.",
+        changes=["There is one proposal more. No inventory is held or booked by it."],
+        problems=[*found.problems, *([f"There is one with that external_id already: {listed}."] if same else [])],
+        not_checked=[*found.not_checked, *users, *([] if whole else ["Orders past what FreeWheel listed."])],
+    )
+
+
+async def _reconcile(arguments: CreateProposedIo, backends: Backends, doubt: Doubt) -> Verdict:
+    same, whole = await of_that_external_id(arguments.external_id, backends)
+    others = [order for order in same if order.id not in _ours(doubt)]
+    new = [order for order in others if later_than(order.created_at, doubt.write.sent_at)]
+    named = printable(arguments.external_id, limit=80)
+    check = f"A person looks in FreeWheel for proposed IOs with external_id {named}."
+    if new:
+        ids = [order.id for order in new]
+        evidence = f"Proposed IO {', '.join(map(str, ids))} has external_id {named} and was created since."
+        if any(order.created_at is None for order in new):
+            evidence = f"Proposed IO {', '.join(map(str, ids))} has external_id {named}; since when is not told."
+            return Verdict(outcome="unknown", evidence=evidence, check=check, found={"proposed_io_ids": ids})
+        return Verdict(outcome="succeeded", evidence=evidence, found={"proposed_io_ids": ids})
+    if not whole:
+        return Verdict(outcome="unknown", evidence="FreeWheel's list could not be read to its end.", check=check)
+    older = f" (older ones: {', '.join(str(order.id) for order in others[:5])})" if others else ""
+    return Verdict(outcome="not_sent", evidence=f"No proposed IO with external_id {named} was created since{older}.")
+
+
+def _ours(doubt: Doubt) -> set[int]:
+    """The orders that other calls of this server made, or were found to have made."""
+    results = [other.result or {} for other in doubt.siblings]
+    made = {result["proposed_io"]["id"] for result in results if "proposed_io" in result}
+    return made.union(*(result.get("found", {}).get("proposed_io_ids", ()) for result in results))
+
+
 TOOL = Tool(
     name="create_proposed_io",
     title="Create proposed insertion order",
     arguments=CreateProposedIo,
     result=CreatedProposedIo,
-    effect=Write(),
+    effect=Write(subject=_subject, brief=_brief, reconcile=_reconcile, holds=True),
     vendors=frozenset({"freewheel"}),
     handler=create_proposed_io,
 )

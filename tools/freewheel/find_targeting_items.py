@@ -82,7 +82,7 @@ async def find_targeting_items(arguments: FindTargetingItems, backends: Backends
     """Find standard attributes and series of FreeWheel by name: the ids and types that a targeting is made of.
 
     Use it before create_inventory_package and update_inventory_package. Several hits for one word: ask the person
-    which. It changes nothing.
+    which.
     """
     if arguments.item_type in NETWORK_ITEMS:
         return Listing[TargetingItem](items=[], note=_not_listed(arguments.item_type))

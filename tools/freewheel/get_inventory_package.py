@@ -44,8 +44,8 @@ class WholePackage(Result):
 async def get_inventory_package(arguments: GetInventoryPackage, backends: Backends) -> WholePackage:
     """Show one FreeWheel inventory package whole: name, status and what its targeting includes and excludes.
 
-    Use it before update_inventory_package, and to copy a targeting for create_inventory_package. It changes nothing.
-    To find a package, use list_inventory_packages.
+    Use it before update_inventory_package, and to copy a targeting for create_inventory_package. To find a package,
+    use list_inventory_packages.
     """
     package = await backends.freewheel.inventory_package(arguments.package_id)
     trees: dict[str, Any] = {}

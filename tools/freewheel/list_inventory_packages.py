@@ -49,9 +49,9 @@ class Package(Result):
 
 
 async def list_inventory_packages(arguments: ListInventoryPackages, backends: Backends) -> Listing[Package]:
-    """List the FreeWheel network's inventory packages (named bundles of targetable inventory), a page at a time.
+    """List the FreeWheel network's inventory packages (named bundles of targetable inventory).
 
-    Use it to find a package and its id by name, status or last update. It changes nothing. For impressions for sale,
+    Use it to find a package and its id by name, status or last update. For impressions for sale,
     with prices, use list_avails; for a package's targeting, get_inventory_package.
     """
     answer = await backends.freewheel.list_inventory_packages(_query(arguments))

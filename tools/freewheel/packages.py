@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tools.freewheel.models import InventoryPackage
+from tools.backends import Backends
+from tools.freewheel.models import InventoryPackage, PageOf
+from tools.freewheel.pages import every
+from tools.freewheel.search import LARGEST_PAGE
 from tools.freewheel.targeting import TREES
 from tools.freewheel.trees import is_told, same_tree, told_change
 from tools.replies import printable
@@ -58,6 +61,20 @@ def differing(asked: Mapping[str, Any], told: Mapping[str, Any]) -> str:
             wanted, is_now = told_both(field, value, told[field])
             different.append(f"{field} {is_now or 'not set'} instead of {wanted or 'not set'}")
     return f"The answer is not what was asked for: {', '.join(different)}." if different else ""
+
+
+async def of_that_name(name: str, backends: Backends) -> tuple[list[InventoryPackage], bool]:
+    """The network's packages of exactly that name, and whether the list was read to its end.
+
+    FreeWheel looks for a part of the name, of which it takes 255 characters.
+    """
+
+    async def read(page: int) -> PageOf[InventoryPackage]:
+        query = {"page": page, "per_page": LARGEST_PAGE, "name": name[:255]}
+        return await backends.freewheel.list_inventory_packages(query)
+
+    packages, whole = await every(read, "packages of that name")
+    return [package for package in packages if (package.raw.get("name") or "").strip() == name.strip()], whole
 
 
 def _told(value: Any) -> str | None:

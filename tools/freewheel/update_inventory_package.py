@@ -17,10 +17,11 @@ from tools.freewheel.models import InventoryPackage
 from tools.freewheel.packages import FIELDS, PackageState, differing, is_set, same, told_both, told_fields
 from tools.freewheel.targeting import TREES, SspTargeting, Targeting
 from tools.freewheel.trees import shows_all
-from tools.replies import STOP_AT_A_DIFFERENCE
+from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.updates import Change, change, seen
+from tools.updates import Change, change, changed_line, may_have_moved, seen
+from tools.writes import Brief, Doubt, Verdict, remember
 
 
 class UpdateInventoryPackage(Arguments):
@@ -52,9 +53,8 @@ class UpdatedInventoryPackage(Result):
 async def update_inventory_package(arguments: UpdateInventoryPackage, backends: Backends) -> UpdatedInventoryPackage:
     """Change a FreeWheel inventory package: name, description, status or targeting; what is not given stays.
 
-    Campaigns may target it, so confirm with the person. It is sent back whole, as it was a moment before: what somebody
-    else changes meanwhile is undone. To change a targeting, take it whole from
-    get_inventory_package, edit it and give it here.
+    It is sent back whole, as it was a moment before: what somebody else changes meanwhile is undone. To change a
+    targeting, take it whole from get_inventory_package, edit it and give it here.
     """
     client, asked = backends.freewheel, arguments.asked()
     present = await client.inventory_package(arguments.package_id)
@@ -68,6 +68,7 @@ async def update_inventory_package(arguments: UpdateInventoryPackage, backends: 
             next_step="Tell the person that nothing had to be changed.",
         )
     body = _whole(before, changed)
+    remember({"updated_at": present.updated_at})
     answer = await client.update_inventory_package(present.id, body, look=_look(present.id))
     shown, after = answer, told_fields(answer)
     unshown = [field for field, value in body.items() if field not in after or _went(field, value, after)]
@@ -115,7 +116,7 @@ _MAY_BE_GONE = ("description", *TREES)
 
 def _look(package_id: int) -> str:
     return (
-        f"First call get_inventory_package for {package_id}: if it shows the new values, the write was done; if it "
+        f"By hand: get_inventory_package for {package_id}: if it shows the new values, the write was done; if it "
         "shows the old ones a minute later, the same call may be made again."
     )
 
@@ -171,12 +172,51 @@ def _next_step(package_id: int, *, wrong: bool, unconfirmed: list[str], lost: li
     return "Tell the person what changed."
 
 
+def _subject(arguments: UpdateInventoryPackage) -> str:
+    return f"inventory_package:{arguments.package_id}"
+
+
+async def _brief(arguments: UpdateInventoryPackage, backends: Backends) -> Brief:
+    present = await backends.freewheel.inventory_package(arguments.package_id)
+    before, asked = told_fields(present), arguments.asked()
+    changed = {field: value for field, value in asked.items() if not _is_already(field, value, before)}
+    off = " Campaigns that target it lose it." if changed.get("status") == "INACTIVE" else ""
+    named = f"inventory package {present.id} ({printable(present.name or 'no name', limit=200)})"
+    return Brief(
+        does=f"Change {named}.{off}" if changed else f"Nothing: {named} is already as asked.",
+        changes=[changed_line(field, *told_both(field, before.get(field), value)) for field, value in changed.items()],
+        not_checked=["Which campaigns target it: FreeWheel does not tell."],
+    )
+
+
+async def _reconcile(arguments: UpdateInventoryPackage, backends: Backends, doubt: Doubt) -> Verdict:
+    package = await backends.freewheel.inventory_package(arguments.package_id)
+    told, asked = told_fields(package), arguments.asked()
+    found = {"package_id": package.id, **({"status": package.status} if package.status else {})}
+    untold = [field for field in asked if field not in told]
+    against = differing(asked, told)
+    if not (against or untold):
+        return Verdict(outcome="succeeded", evidence="The package shows what was asked for.", found=found)
+    check = f"A person looks at inventory package {package.id} in FreeWheel."
+    if untold or may_have_moved(doubt, package.updated_at):
+        evidence = f"{against or 'FreeWheel does not tell ' + ', '.join(untold) + '.'} It may have been changed since."
+        return Verdict(outcome="unknown", evidence=evidence, check=check, found=found)
+    return Verdict(outcome="not_sent", evidence=against, found=found)
+
+
 TOOL = Tool(
     name="update_inventory_package",
     title="Update inventory package",
     arguments=UpdateInventoryPackage,
     result=UpdatedInventoryPackage,
-    effect=Write(destructive=True, repeatable=True),
+    effect=Write(
+        subject=_subject,
+        brief=_brief,
+        reconcile=_reconcile,
+        destructive=True,
+        repeatable=True,
+        consequential=lambda arguments: arguments.status == "INACTIVE",
+    ),
     vendors=frozenset({"freewheel"}),
     handler=update_inventory_package,
 )

@@ -24,6 +24,7 @@ from tools.errors import Conflict
 from tools.fields import BodyId, FreeWheelId, Name, Prose
 from tools.freewheel.models import ProposedInsertionOrder
 from tools.freewheel.order_state import BASIC, NOT_BASIC, attributes, same, untold, whole_body, words
+from tools.freewheel.orders import references
 from tools.freewheel.proposals import (
     MOST_CAPS,
     Budget,
@@ -32,10 +33,11 @@ from tools.freewheel.proposals import (
     body,
     whole_proposed_io,
 )
-from tools.replies import STOP_AT_A_DIFFERENCE
+from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.updates import Change, change, seen
+from tools.updates import Change, change, changed_line, may_have_moved, seen
+from tools.writes import Brief, Doubt, Verdict, remember
 
 
 class UpdateProposedIo(Arguments):
@@ -84,9 +86,8 @@ class UpdatedProposedIo(Result):
 async def update_proposed_io(arguments: UpdateProposedIo, backends: Backends) -> UpdatedProposedIo:
     """Change attributes of a proposed insertion order in FreeWheel; what is left out stays.
 
-    Use it when the person says what to change, after get_proposed_io. Answers what changed, before and after, and what
-    FreeWheel did not confirm. What somebody else changes in that moment is undone. It touches no inventory. A new order
-    is create_proposed_io's.
+    Use it when the person says what to change, after get_proposed_io. What somebody else changes in that moment is
+    undone. A new order is create_proposed_io's.
     """
     order_id = arguments.proposed_io_id
     before = await backends.freewheel.proposed_insertion_order(order_id)
@@ -98,10 +99,11 @@ async def update_proposed_io(arguments: UpdateProposedIo, backends: Backends) ->
     at_risk = [name for name in untold(before) if name not in asked]
     if at_risk and not arguments.accept_unknown:
         raise _could_be_lost(order_id, at_risk)
+    remember({"updated_at": before.updated_at})
     answer = await backends.freewheel.update_proposed_insertion_order(
         order_id,
         whole_body(before, given),
-        look=f"First call get_proposed_io for {order_id}: if it shows what was asked for, the write was done; if it "
+        look=f"By hand: get_proposed_io for {order_id}: if it shows what was asked for, the write was done; if it "
         "shows the old values a minute later, the same call may be made again.",
     )
     read_back = await seen(backends.freewheel.proposed_insertion_order(order_id))
@@ -216,12 +218,72 @@ def _next_step(unconfirmed: Collection[str], *, different: bool, read_back: bool
     return "Show the person the changes."
 
 
+def _subject(arguments: UpdateProposedIo) -> str:
+    return f"proposed_io:{arguments.proposed_io_id}"
+
+
+def _as_asked(arguments: UpdateProposedIo, was: Mapping[str, Any]) -> dict[str, Any]:
+    given = body(_given(arguments, was))
+    return attributes(ProposedInsertionOrder.model_validate({"id": arguments.proposed_io_id, **given}))
+
+
+async def _brief(arguments: UpdateProposedIo, backends: Backends) -> Brief:
+    order = await backends.freewheel.proposed_insertion_order(arguments.proposed_io_id)
+    was = attributes(order)
+    asked = _as_asked(arguments, was)
+    moved = {name: value for name, value in asked.items() if name not in was or not same(was[name], value)}
+    at_risk = [name for name in untold(order) if name not in asked]
+    found = await references(backends, campaign_id=None, brand_id=arguments.brand_id if "brand_id" in moved else None)
+    budget = was.get("budget", {})
+    goal = next((f", {goal} {budget[goal]:,}" for goal in ("currency", "impression") if budget.get(goal)), "")
+    named = f"proposed IO {order.id} ({printable(order.name or 'no name', limit=200)}{goal})"
+    closes = f" as {asked['proposed_io_status']}" if asked.get("proposed_io_status") in _CLOSED else ""
+    return Brief(
+        does=f"{'Close' if closes else 'Change'} {named}{closes}."
+        if moved
+        else f"Nothing: {named} is already as asked.",
+        changes=[changed_line(name, was.get(name, "not told by FreeWheel"), value) for name, value in moved.items()],
+        problems=[
+            *found.problems,
+            *([f"FreeWheel does not tell {', '.join(at_risk)}: it may be lost."] if at_risk else []),
+        ],
+        not_checked=found.not_checked,
+    )
+
+
+async def _reconcile(arguments: UpdateProposedIo, backends: Backends, doubt: Doubt) -> Verdict:
+    order = await backends.freewheel.proposed_insertion_order(arguments.proposed_io_id)
+    now = attributes(order)
+    asked = _as_asked(arguments, now)
+    silent = [name for name in asked if name not in now]
+    against = [
+        f"{name} is {words(now[name])} and not {words(value)}"
+        for name, value in asked.items()
+        if name in now and not same(now[name], value)
+    ]
+    found = {"proposed_io_id": order.id, "proposed_io_status": order.proposed_io_status}
+    check = f"A person looks at proposed IO {order.id} in FreeWheel."
+    if not against and not silent:
+        return Verdict(outcome="succeeded", evidence="The order shows what was asked for.", found=found)
+    told = f"{'; '.join(against) or 'FreeWheel does not tell ' + ', '.join(silent)}."
+    if not against or may_have_moved(doubt, order.updated_at):
+        return Verdict(outcome="unknown", evidence=f"{told} It may have been changed since.", check=check, found=found)
+    return Verdict(outcome="not_sent", evidence=told, found=found)
+
+
 TOOL = Tool(
     name="update_proposed_io",
     title="Update proposed insertion order",
     arguments=UpdateProposedIo,
     result=UpdatedProposedIo,
-    effect=Write(destructive=True, repeatable=True),
+    effect=Write(
+        subject=_subject,
+        brief=_brief,
+        reconcile=_reconcile,
+        destructive=True,
+        repeatable=True,
+        consequential=lambda arguments: arguments.proposed_io_status in _CLOSED,
+    ),
     vendors=frozenset({"freewheel"}),
     handler=update_proposed_io,
 )

@@ -14,7 +14,8 @@ from tools.interchange import models
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.updates import Change, changes
+from tools.updates import Change, changed_line, changes, may_have_moved
+from tools.writes import Brief, Doubt, Verdict, remember
 
 
 class ConfigureGamSource(Arguments):
@@ -42,17 +43,18 @@ class ConfiguredSource(Result):
 async def configure_gam_source(arguments: ConfigureGamSource, backends: Backends) -> ConfiguredSource:
     """Save which Google Ad Manager network an Interchange ad-server source sells from.
 
-    Use it when the person gives the network code; get_gam_connection shows what is configured now. It replaces the
+    get_gam_connection shows what is configured now. This replaces the
     whole ad-server configuration, and a source that sells may stop. Refused when another ad server is configured.
     Saving is no test: a person grants the service account it names, then test_gam_connection tells.
     """
     source_id, network_code = arguments.source_id, arguments.network_code
     before = await backends.interchange.esa_connection(source_id)
     _refuse_another_ad_server(source_id, before)
+    remember({"updated_at": before.updated_at})
     answer = await backends.interchange.configure_ad_server(
         source_id,
         {"type": GOOGLE_AD_MANAGER, "networkCode": network_code},
-        look=f"First call get_gam_connection for source {source_id}: if its network code is {network_code}, it is "
+        look=f"By hand: get_gam_connection for source {source_id}: if its network code is {network_code}, it is "
         "saved; if not, the same call may be made again.",
     )
     saved = answer.ad_server or models.AdServer()
@@ -136,12 +138,53 @@ def _next_step(answer: models.EsaConnection, saved: models.AdServer, different: 
     )
 
 
+def _subject(arguments: ConfigureGamSource) -> str:
+    return f"ad_server:{arguments.source_id}"
+
+
+async def _brief(arguments: ConfigureGamSource, backends: Backends) -> Brief:
+    source_id, code = arguments.source_id, arguments.network_code
+    connection = await backends.interchange.esa_connection(source_id)
+    configured = connection.ad_server
+    had = configured.network_code if configured else None
+    another = configured is not None and configured.type not in (None, GOOGLE_AD_MANAGER)
+    selling = " It was provisioned: what it sells may stop." if connection.provisioned_at and had != code else ""
+    return Brief(
+        does=f"Replace the ad-server configuration of source {source_id} by Google Ad Manager network {code}.{selling}",
+        changes=[changed_line("network_code", had, code)] if had != code else ["Nothing differs from what is there."],
+        problems=["Another ad server is configured: this call is refused."] if another else [],
+        not_checked=["Whether the network can be reached: test_gam_connection tells once it is granted."],
+    )
+
+
+async def _reconcile(arguments: ConfigureGamSource, backends: Backends, doubt: Doubt) -> Verdict:
+    source_id = arguments.source_id
+    connection = await backends.interchange.esa_connection(source_id)
+    code = connection.ad_server.network_code if connection.ad_server else None
+    found = {"source_id": source_id, **({"network_code": code} if code else {})}
+    if code == arguments.network_code:
+        return Verdict(outcome="succeeded", evidence=f"The source has network {code}.", found=found)
+    evidence = f"The source has {f'network {printable(code, limit=80)}' if code else 'no network that is told'}."
+    if may_have_moved(doubt, connection.updated_at) or connection.ad_server is None:
+        check = f"A person looks at the ad server of source {source_id} in Interchange."
+        told = f"{evidence} It may have been changed since."
+        return Verdict(outcome="unknown", evidence=told, check=check, found=found)
+    return Verdict(outcome="not_sent", evidence=evidence, found=found)
+
+
 TOOL = Tool(
     name="configure_gam_source",
     title="Configure a Google Ad Manager source",
     arguments=ConfigureGamSource,
     result=ConfiguredSource,
-    effect=Write(destructive=True, repeatable=True),
+    effect=Write(
+        subject=_subject,
+        brief=_brief,
+        reconcile=_reconcile,
+        destructive=True,
+        repeatable=True,
+        consequential=lambda _: True,
+    ),
     vendors=frozenset({"interchange"}),
     handler=configure_gam_source,
 )

@@ -64,7 +64,7 @@ async def get_gam_connection(arguments: GetGamConnection, backends: Backends) ->
     """Read the Google Ad Manager connection of a source as Interchange last knew it.
 
     Use it for the network code, the service account to grant and the last error. Whether it works now says
-    test_gam_connection; configure_gam_source configures it.
+    test_gam_connection.
     """
     connection = await backends.interchange.esa_connection(arguments.source_id)
     ad_server = connection.ad_server

@@ -18,10 +18,14 @@ from tools.interchange.work_items import (
     departures,
     encoded,
     fields,
+    named,
+    required,
+    subject,
 )
 from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
+from tools.writes import Brief, Doubt, Verdict
 
 
 class CompleteWorkItem(Arguments):
@@ -53,16 +57,16 @@ class CompletedWorkItem(Result):
 async def complete_work_item(arguments: CompleteWorkItem, backends: Backends) -> CompletedWorkItem:
     """Record in Interchange that a person has done the work of a work item.
 
-    Use it only once a person says that the work is done, with the results they report: it does no work itself. It
-    cannot be undone, and Interchange may act on it, such as turning a hold into a booking. For progress or a blocker
-    use update_work_item. Completing again changes nothing.
+    Use it only once a person says that the work is done, with the results they report. It cannot be undone, and
+    Interchange may act on it, such as turning a hold into a booking. For progress or a blocker use
+    update_work_item.
     """
     source_id, item_id = arguments.source_id, arguments.work_item_id
     answer = await backends.interchange.complete_work_item(
         source_id,
         item_id,
         without_none({"result": arguments.result, "notes": arguments.notes}),
-        look=f"First call get_work_item for work item {item_id} of source {source_id}: if its status is COMPLETED, it "
+        look=f"By hand: get_work_item for work item {item_id} of source {source_id}: if its status is COMPLETED, it "
         "is done; if not, the same call may be made again.",
     )
     # a completion that was there before keeps the result of then
@@ -119,12 +123,59 @@ def _next_step(source_id: str, item: models.WorkItem, different: str) -> str:
     )
 
 
+def _subject(arguments: CompleteWorkItem) -> str:
+    return subject(arguments.source_id, arguments.work_item_id)
+
+
+async def _brief(arguments: CompleteWorkItem, backends: Backends) -> Brief:
+    item = (await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)).item
+    wanted = required(item)
+    missing = [name for name in wanted if name not in (arguments.result or {})]
+    problems = [f"It is {item.status} already."] if item.status in ("COMPLETED", "CANCELLED") else []
+    problems += [f"Its required results are missing: {', '.join(missing)}."] if missing else []
+    return Brief(
+        does=f"Record {named(item, arguments.work_item_id)} of source {arguments.source_id} as done{_about(item)}.",
+        changes=["It cannot be undone. Interchange may act on it, such as turning a hold into a booking."],
+        problems=problems,
+    )
+
+
+def _about(item: models.WorkItem) -> str:
+    """What it is worth, as far as its payload tells."""
+    payload = item.payload or {}
+    count, cpm, product = payload.get("requestedImpressions"), payload.get("cpm"), payload.get("productName")
+    if not isinstance(count, int):
+        return ""
+    of = f" of {printable(product, limit=120)}" if isinstance(product, str) else ""
+    money = f", about {count * cpm / 1000:,.2f} at {cpm:,.2f} CPM" if isinstance(cpm, int | float) else ""
+    return f": {count:,} impressions{of}{money}"
+
+
+async def _reconcile(arguments: CompleteWorkItem, backends: Backends, _: Doubt) -> Verdict:
+    item = (await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)).item
+    found = {"work_item_id": arguments.work_item_id, "status": item.status, "completed_by": item.completed_by}
+    found = without_none(found)
+    if item.status == "COMPLETED":
+        return Verdict(outcome="succeeded", evidence="The work item is COMPLETED.", found=found)
+    if item.status is None:
+        check = f"A person looks at work item {arguments.work_item_id} in Interchange."
+        return Verdict(outcome="unknown", evidence="Interchange does not tell its status.", check=check)
+    return Verdict(outcome="not_sent", evidence=f"The work item is {printable(item.status, limit=40)}.", found=found)
+
+
 TOOL = Tool(
     name="complete_work_item",
     title="Complete a work item",
     arguments=CompleteWorkItem,
     result=CompletedWorkItem,
-    effect=Write(destructive=True, repeatable=True),
+    effect=Write(
+        subject=_subject,
+        brief=_brief,
+        reconcile=_reconcile,
+        destructive=True,
+        repeatable=True,
+        consequential=lambda _: True,
+    ),
     vendors=frozenset({"interchange"}),
     handler=complete_work_item,
 )

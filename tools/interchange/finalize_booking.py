@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field, field_validator
 
 from tools.backends import Backends
 from tools.fields import BodyId, BuyerCustomerId, Name, SourceId, written_in_json
-from tools.interchange import models, readiness
+from tools.interchange import capacity, handoffs, models, readiness
 from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
+from tools.writes import Brief, Doubt, Verdict
 
 _CREATIVE_NAMES = {"client_copy_master_ref": "clientCopyMasterRef", "duration": "duration"}
 
@@ -91,13 +93,13 @@ async def finalize_booking(arguments: FinalizeBooking, backends: Backends) -> Bo
 
     Use it after reserve_avail, with the same ids, once the person has agreed. The impressions stay HELD until the
     upstream work succeeds: report it as booked only if a status here says BOOKED. To give the hold up, use
-    release_booking. Never repeat a call whose answer was lost: work items may be made twice.
+    release_booking.
     """
     source_id, media_buy_id = arguments.source_id, arguments.media_buy_id
     handoff, raw = await backends.interchange.finalize(
         source_id,
         _body(arguments),
-        look=f"First call list_work_items for source {source_id} and media buy {media_buy_id}: if there are new ones "
+        look=f"By hand: list_work_items for source {source_id} and media buy {media_buy_id}: if there are new ones "
         f"for avail {arguments.avail_id} (get_work_item tells), it was done; if not, a person looks in Interchange. "
         "Report nothing as booked before Interchange says BOOKED.",
     )
@@ -111,11 +113,11 @@ async def finalize_booking(arguments: FinalizeBooking, backends: Backends) -> Bo
         execution_status=handoff.execution_status,
         open_work_items=items,
         unread_work_items=_unread(handoff.work_items),
-        cadent=_cadent(raw, whole=arguments.include_cadent),
+        cadent=_cadent(raw),
         in_the_way=in_the_way,
         setup_not_read=handoff.projection is None or None,
         waiting_stages=readiness.waiting_stages(handoff.projection),
-        projection=readiness.as_it_came(raw.get("projection")) if arguments.include_projection else None,
+        projection=readiness.as_it_came(raw.get("projection")),
     )
 
 
@@ -133,14 +135,14 @@ def _body(arguments: FinalizeBooking) -> dict[str, Any]:
     return without_none(body)
 
 
-def _cadent(raw: dict[str, Any], *, whole: bool) -> Cadent:
+def _cadent(raw: dict[str, Any]) -> Cadent:
     """They are there although they came in a shape that cannot be shown."""
     campaign, xml = raw.get("cadentCampaign"), raw.get("cadentRequestXml")
     return Cadent(
         has_campaign=bool(campaign),
         has_request_xml=bool(xml),
-        campaign=readiness.as_it_came(campaign) if whole and campaign else None,
-        request_xml=xml if whole and isinstance(xml, str) and xml else None,
+        campaign=readiness.as_it_came(campaign) if campaign else None,
+        request_xml=xml if isinstance(xml, str) and xml else None,
     )
 
 
@@ -220,12 +222,54 @@ def _next_step(
     return " ".join(todo)
 
 
+def _present(arguments: FinalizeBooking, told: dict[str, Any]) -> dict[str, Any]:
+    """The record keeps the answer whole, so that a later call may still ask for its long parts."""
+    shown = dict(told)
+    if not arguments.include_projection:
+        shown.pop("projection", None)
+    if not arguments.include_cadent and "cadent" in shown:
+        shown["cadent"] = {name: value for name, value in shown["cadent"].items() if name.startswith("has_")}
+    return shown
+
+
+async def _brief(arguments: FinalizeBooking, backends: Backends) -> Brief:
+    avail = await capacity.find_avail(arguments, backends)
+    items, whole = await handoffs.work_of(arguments, backends)
+    before = {"work_items": [item.id for item in items if item.id]} if whole else None
+    if avail is None:
+        return replace(capacity.no_avail(arguments, "Hand over for execution what is held of"), before=before)
+    count = capacity.held_by(await capacity.hold_of(arguments, backends))
+    what = f"the {count:,} impressions" if count else "what is held (this server has no record of how much)"
+    return Brief(
+        does=f"Hand {what} of {capacity.named(avail)} of source {arguments.source_id} for media buy "
+        f"{arguments.media_buy_id} over for execution{capacity.worth(avail, count)}. People then book it upstream.",
+        changes=["People get work items; the impressions stay HELD until that work succeeds."],
+        problems=[] if avail.held_impressions else ["Nothing of this avail is held now."],
+        not_checked=["Whether the hold is still there: Interchange lists no holds."],
+        before=before,
+    )
+
+
+async def _reconcile(arguments: FinalizeBooking, backends: Backends, doubt: Doubt) -> Verdict:
+    return await handoffs.by_work_items(arguments, backends, doubt)
+
+
 TOOL = Tool(
     name="finalize_booking",
     title="Finalise a booking",
     arguments=FinalizeBooking,
     result=BookingHandoff,
-    effect=Write(),
+    effect=Write(
+        subject=capacity.subject,
+        resource=capacity.resource,
+        brief=_brief,
+        reconcile=_reconcile,
+        holds=True,
+        baseline=True,
+        consequential=lambda _: True,
+        shown_only=frozenset({"include_cadent", "include_projection"}),
+        present=_present,
+    ),
     vendors=frozenset({"interchange"}),
     handler=finalize_booking,
 )

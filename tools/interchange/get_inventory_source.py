@@ -56,7 +56,7 @@ class InventorySourceDetails(Result):
 async def get_inventory_source(arguments: GetInventorySource, backends: Backends) -> InventorySourceDetails:
     """Read one inventory source of the Interchange storefront with its readiness: what is in its way, what waits.
 
-    Use it when bookings on a source do not move, or to see whether a setup is complete. It changes nothing. To find
+    Use it when bookings on a source do not move, or to see whether a setup is complete. To find
     sources use list_inventory_sources; for the test of an ad server, test_gam_connection.
     """
     source = await backends.interchange.inventory_source(arguments.source_id)

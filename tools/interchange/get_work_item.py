@@ -52,7 +52,7 @@ class WorkItemDetails(WorkItem):
 async def get_work_item(arguments: GetWorkItem, backends: Backends) -> WorkItemDetails:
     """Read all of one work item: the work to do, results so far, history.
 
-    Use it before update_work_item and complete_work_item, and when their answer was lost.
+    Use it before update_work_item and complete_work_item.
     """
     answer = await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)
     item = answer.item

@@ -64,7 +64,7 @@ async def list_avails(arguments: ListAvails, backends: Backends) -> Avails:
     """List the avails for sale in Interchange: impressions available, held and booked, flight and CPM of each.
 
     Use it first, to find avail_id and source_id for reserve_avail, and later to see how much is held or booked.
-    Give source_id once it is known: without it every source is read, for each page. Counts are of this moment. For
+    Give source_id once it is known: without it every source is read, for each page. For
     FreeWheel's targeting bundles, use list_inventory_packages.
     """
     if arguments.source_id is None:

@@ -6,11 +6,12 @@ from pydantic import Field
 
 from tools.backends import Backends
 from tools.fields import BodyId, BuyerCustomerId, SourceId
-from tools.interchange import models
+from tools.interchange import capacity, models
 from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
+from tools.writes import Brief, Doubt, Verdict
 
 
 class ReleaseBooking(Arguments):
@@ -30,9 +31,8 @@ class Release(Result):
 async def release_booking(arguments: ReleaseBooking, backends: Backends) -> Release:
     """Give up one hold (HELD becomes RELEASED) or cancel one booking (BOOKED becomes CANCELLED) in Interchange.
 
-    Destructive: first confirm with the person which impressions are given up, as others can take them at once. Of
-    several holds with the same ids it ends one, picked by Interchange: look at list_avails before the next. Never
-    repeat a call whose answer was lost.
+    First confirm with the person which impressions are given up: others can take them at once. Of several holds
+    with the same ids it ends one, picked by Interchange: look at list_avails before the next.
     """
     source_id, avail_id, media_buy_id = arguments.source_id, arguments.avail_id, arguments.media_buy_id
     answer = await backends.interchange.release(
@@ -45,7 +45,7 @@ async def release_booking(arguments: ReleaseBooking, backends: Backends) -> Rele
                 "availId": avail_id,
             }
         ),
-        look=f"First call list_avails for source {source_id} and compare the held and booked impressions of avail "
+        look=f"By hand: list_avails for source {source_id} and compare the held and booked impressions of avail "
         f"{avail_id} with what they were, and list_work_items with media_buy_id {media_buy_id} to see what became of "
         "its work; what they leave open a person looks up in Interchange.",
     )
@@ -88,12 +88,50 @@ def _next_step(source_id: str, answer: models.Booking) -> str:
     return " ".join(todo)
 
 
+async def _brief(arguments: ReleaseBooking, backends: Backends) -> Brief:
+    avail = await capacity.find_avail(arguments, backends)
+    if avail is None:
+        return capacity.no_avail(arguments, "Give up what is held or booked of")
+    hold = await capacity.hold_of(arguments, backends)
+    count = capacity.held_by(hold)
+    what = f"{count:,} impressions" if count else "impressions (this server has no record of how many)"
+    held, booked = avail.held_impressions, avail.booked_impressions
+    return Brief(
+        does=f"Give up {what} of {capacity.named(avail)} of source {arguments.source_id}, held or booked for media buy "
+        f"{arguments.media_buy_id}{capacity.worth(avail, count)}. Others can take them at once.",
+        changes=[f"Held {held:,} or booked {booked:,} fall by that; available {avail.available_impressions:,} rises."],
+        problems=[] if held or booked else ["Nothing of this avail is held or booked now."],
+        not_checked=["Whether it is a hold or a booking: Interchange lists neither."],
+        before=capacity.counts(avail),
+    )
+
+
+async def _reconcile(arguments: ReleaseBooking, backends: Backends, doubt: Doubt) -> Verdict:
+    return await capacity.by_counts(arguments, backends, doubt)
+
+
+def _supersedes(arguments: ReleaseBooking) -> tuple[tuple[str, str], ...]:
+    """The avail can be held again, and handed over again."""
+    subject = capacity.subject(arguments)
+    return (("reserve_avail", subject), ("finalize_booking", subject))
+
+
 TOOL = Tool(
     name="release_booking",
     title="Release a hold or booking",
     arguments=ReleaseBooking,
     result=Release,
-    effect=Write(destructive=True),
+    effect=Write(
+        subject=capacity.subject,
+        resource=capacity.resource,
+        brief=_brief,
+        reconcile=_reconcile,
+        destructive=True,
+        holds=True,
+        baseline=True,
+        consequential=lambda _: True,
+        supersedes=_supersedes,
+    ),
     vendors=frozenset({"interchange"}),
     handler=release_booking,
 )

@@ -8,11 +8,12 @@ from pydantic import Field
 
 from tools.backends import Backends
 from tools.fields import LARGEST_INTEGER, BodyId, BuyerCustomerId, SourceId
-from tools.interchange import models
+from tools.interchange import capacity, models
 from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
+from tools.writes import Brief, Doubt, Verdict
 
 
 class ReserveAvail(Arguments):
@@ -40,13 +41,12 @@ async def reserve_avail(arguments: ReserveAvail, backends: Backends) -> Reservat
     """Hold impressions of one avail for a media buy, so that nobody else can take them. A hold is not a booking.
 
     Use it after list_avails, once the person has agreed to avail, amount and media buy. The hold ends by itself;
-    finalize_booking carries it further, release_booking gives it up. A repeated call may make a second hold, so never
-    repeat one whose answer was lost.
+    finalize_booking carries it further, release_booking gives it up.
     """
     answer = await backends.interchange.reserve(
         arguments.source_id,
         _body(arguments),
-        look=f"First call list_avails for source {arguments.source_id} and compare the held impressions of avail "
+        look=f"By hand: list_avails for source {arguments.source_id} and compare the held impressions of avail "
         f"{arguments.avail_id} with what they were, and ask a person to look in Interchange for a hold of media buy "
         f"{arguments.media_buy_id}.",
     )
@@ -102,12 +102,46 @@ def _next_step(answer: models.Booking, different: str) -> str:
     return "Tell the person this status before doing anything else."
 
 
+async def _brief(arguments: ReserveAvail, backends: Backends) -> Brief:
+    count = arguments.requested_impressions
+    avail = await capacity.find_avail(arguments, backends)
+    if avail is None:
+        return capacity.no_avail(arguments, f"Hold {count:,} impressions of")
+    available, held = avail.available_impressions, avail.held_impressions
+    return Brief(
+        does=f"Hold {count:,} impressions of {capacity.named(avail)} of source {arguments.source_id} for media buy "
+        f"{arguments.media_buy_id}{capacity.worth(avail, count)}.",
+        changes=[f"Available {available:,} -> {available - count:,}, held {held:,} -> {held + count:,}."],
+        problems=[f"Only {available:,} impressions are available."] if count > available else [],
+        not_checked=["Whether the media buy is this buyer's: Interchange checks it."],
+        before=capacity.counts(avail),
+    )
+
+
+async def _reconcile(arguments: ReserveAvail, backends: Backends, doubt: Doubt) -> Verdict:
+    return await capacity.by_counts(arguments, backends, doubt)
+
+
+def _supersedes(arguments: ReserveAvail) -> tuple[tuple[str, str], ...]:
+    """A new hold begins anew what was done with the one before."""
+    subject = capacity.subject(arguments)
+    return (("finalize_booking", subject), ("release_booking", subject))
+
+
 TOOL = Tool(
     name="reserve_avail",
     title="Hold an avail",
     arguments=ReserveAvail,
     result=Reservation,
-    effect=Write(),
+    effect=Write(
+        subject=capacity.subject,
+        resource=capacity.resource,
+        brief=_brief,
+        reconcile=_reconcile,
+        holds=True,
+        baseline=True,
+        supersedes=_supersedes,
+    ),
     vendors=frozenset({"interchange"}),
     handler=reserve_avail,
 )

@@ -18,14 +18,17 @@ from tools.interchange.work_items import (
     WorkItemId,
     departures,
     fields,
+    named,
     next_move,
     state,
+    subject,
     unconfirmed,
 )
 from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.updates import Change, changes
+from tools.updates import Change, changed_line, changes
+from tools.writes import Brief, Doubt, Verdict, remember
 
 
 class UpdateWorkItem(Arguments):
@@ -67,15 +70,16 @@ async def update_work_item(arguments: UpdateWorkItem, backends: Backends) -> Upd
     """Change who does a work item, its status, or what is recorded on it so far.
 
     Use it when the person says so: to take work up, hand it over, block or unblock it. To close work that is done use
-    complete_work_item, never this. Each call adds to the item's history. Answers with what changed.
+    complete_work_item, never this. Each call adds to the item's history.
     """
     source_id, item_id = arguments.source_id, arguments.work_item_id
     before = await backends.interchange.work_item(source_id, item_id)
+    remember(_trace(before))
     answer = await backends.interchange.update_work_item(
         source_id,
         item_id,
         _body(arguments),
-        look=f"First call get_work_item for work item {item_id} of source {source_id}: its state and history show "
+        look=f"By hand: get_work_item for work item {item_id} of source {source_id}: its state and history show "
         "whether the update was made.",
     )
     asked = {"id": item_id, **_asked(arguments)}
@@ -136,12 +140,50 @@ def _next_step(item: models.WorkItem, silent: list[str], different: str) -> str:
     return next_move(item)
 
 
+def _subject(arguments: UpdateWorkItem) -> str:
+    return subject(arguments.source_id, arguments.work_item_id)
+
+
+async def _brief(arguments: UpdateWorkItem, backends: Backends) -> Brief:
+    detail = await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)
+    item, now = detail.item, state(detail.item)
+    wanted = _asked(arguments) | {f"result.{key}": value for key, value in (arguments.result or {}).items()}
+    lines = [changed_line(name, now.get(name), value) for name, value in wanted.items() if now.get(name) != value]
+    return Brief(
+        does=f"Change {named(item, arguments.work_item_id)} of source {arguments.source_id}.",
+        changes=[*lines, *(["A note is added to its history."] if arguments.notes else [])],
+        problems=[f"It is {item.status} already."] if item.status in ("COMPLETED", "CANCELLED") else [],
+    )
+
+
+def _trace(detail: models.WorkItemDetail) -> dict[str, Any]:
+    """What every update of an item moves."""
+    return {"updated_at": detail.item.updated_at, "events": len(detail.events)}
+
+
+async def _reconcile(arguments: UpdateWorkItem, backends: Backends, doubt: Doubt) -> Verdict:
+    detail = await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)
+    asked = {"id": arguments.work_item_id, **_asked(arguments)}
+    against = departures(asked, arguments.result, detail.item)
+    silent = unconfirmed(asked, arguments.result, detail.item)
+    noted = not arguments.notes or any(event.notes == models.passage(arguments.notes) for event in detail.events)
+    found = {"work_item_id": arguments.work_item_id, "status": detail.item.status}
+    check = f"A person looks at the history of work item {arguments.work_item_id} in Interchange."
+    if not (against or silent) and noted:
+        return Verdict(outcome="succeeded", evidence="The work item shows what was asked for.", found=found)
+    missing = against or (f"It does not tell {', '.join(silent)}." if silent else "The note is not in its history.")
+    if doubt.write.before == _trace(detail):
+        evidence = f"{missing} It was not changed since before this was sent."
+        return Verdict(outcome="not_sent", evidence=evidence, found=found)
+    return Verdict(outcome="unknown", evidence=f"{missing} It was changed since.", found=found, check=check)
+
+
 TOOL = Tool(
     name="update_work_item",
     title="Update a work item",
     arguments=UpdateWorkItem,
     result=UpdatedWorkItem,
-    effect=Write(destructive=True),
+    effect=Write(subject=_subject, brief=_brief, reconcile=_reconcile, destructive=True),
     vendors=frozenset({"interchange"}),
     handler=update_work_item,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any, cast
+from urllib.parse import quote
 
 from pydantic import AfterValidator, Field
 from pydantic_core import to_json
@@ -81,6 +82,17 @@ class WorkItem(Result):
     )
 
 
+def subject(source_id: str, work_item_id: str) -> str:
+    """What a write to it is about, as the record names it."""
+    return f"work_item:{quote(source_id, safe='')}/{quote(work_item_id, safe='')}"
+
+
+def named(item: models.WorkItem, work_item_id: str) -> str:
+    """A work item in a sentence: id, kind and title."""
+    told = ": ".join(printable(text, limit=200) for text in (item.kind, item.title) if text)
+    return f"work item {work_item_id}" + (f" ({told})" if told else "")
+
+
 def fields(source_id: str, item: models.WorkItem) -> dict[str, Any]:
     """The fields of WorkItem."""
     return {
@@ -94,11 +106,11 @@ def fields(source_id: str, item: models.WorkItem) -> dict[str, Any]:
         "assigned_to": item.assigned_to or None,
         "blocked_reason": item.blocked_reason or None,
         "media_buy_id": item.media_buy_id,
-        "required_result_fields": _required(item) or None,
+        "required_result_fields": required(item) or None,
     }
 
 
-def _required(item: models.WorkItem) -> list[str]:
+def required(item: models.WorkItem) -> list[str]:
     """A single item has no such field in the published document; its payload may name them."""
     named = (item.payload or {}).get("requiredResultFields")
     listed = cast("list[Any]", named) if isinstance(named, list) else []

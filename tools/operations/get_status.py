@@ -38,9 +38,8 @@ class Status(Result):
 async def get_status(_: GetStatus, backends: Backends) -> Status:
     """Tell this server's environment, which vendors it reaches, and which tools are missing and why.
 
-    Use it when a tool that you expect is not there, when calls to a vendor keep failing, or before real work, to see
-    whether writes are real. It reads once from each vendor and changes nothing. Whether an Ad Manager network can be
-    used is test_gam_connection's question.
+    Use it when a tool that you expect is not there, when calls to a vendor keep failing, or before real work, to
+    see whether writes are real. It reads once from each vendor.
     """
     reached: dict[VendorName, Reached] = {}
 

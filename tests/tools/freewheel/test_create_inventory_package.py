@@ -9,16 +9,15 @@ import httpx
 import pytest
 
 from tests.snapshots import answer_of
-from tests.support import Answer, answered_by, error_of, sandboxed, text_of
+from tests.support import Answer, answered_by, by_hand, error_of, sandboxed, text_of
 from tests.tools.freewheel.packages import PACKAGES, Tree, apps, dropped, genres, item_set, ok, timed_out
 
 TOOL = "create_inventory_package"
 LEAST: dict[str, Any] = {"name": "CTV drama", "targeting": genres("1004", "1008")}
 CREATED: dict[str, Any] = {**LEAST, "id": 7, "status": "ACTIVE", "updated_at": "2026-11-22T12:00:00Z"}
 LOOK = (
-    "First call list_inventory_packages with the same name (its first 255 characters at most) and sort_by_updated "
-    "descending: if a package of that name was updated just now, the write was done; if there is none a minute later "
-    "either, the same call may be made again."
+    "By hand: list_inventory_packages with the same name (its first 255 characters at most) and sort_by_updated "
+    "descending; if a package of that name was updated just now, the write was done."
 )
 
 
@@ -91,7 +90,7 @@ async def test_a_package_is_created_with_both_targetings_in_freewheels_spelling(
         },
         "ssp_targeting": apps("70215"),
     }
-    assert network.freewheel.sent()[0] == ("POST", PACKAGES, body)
+    assert network.freewheel.written()[0] == ("POST", PACKAGES, body)
     headers = network.freewheel.requests[-2].headers
     assert (headers["accept"], headers["content-type"]) == ("application/json", "application/json")
     assert kept.structured_content is not None
@@ -110,14 +109,16 @@ async def test_what_was_given_is_sent_and_nothing_else(tmp_path: Path, arguments
     async with sandboxed(tmp_path) as (client, network):
         result = await client.call_tool(TOOL, arguments)
     assert not result.is_error, text_of(result)
-    assert network.freewheel.sent() == [("POST", PACKAGES, arguments)]
+    assert network.freewheel.written() == [("POST", PACKAGES, arguments)]
 
 
-async def test_the_same_call_twice_makes_two_packages(tmp_path: Path) -> None:
+async def test_the_same_call_twice_makes_one_package_and_a_key_of_its_own_another(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, network):
-        made = [answer_of(TOOL, await client.call_tool(TOOL, LEAST)) for _ in range(2)]
-    assert [answer["inventory_package"]["id"] for answer in made] == [274522, 274523]
-    assert len(network.freewheel.sent()) == 2
+        calls = [LEAST, LEAST, {**LEAST, "idempotency_key": "another"}]
+        made = [answer_of(TOOL, await client.call_tool(TOOL, call)) for call in calls]
+    assert [answer["inventory_package"]["id"] for answer in made] == [274522, 274522, 274523]
+    assert [answer.get("replayed") for answer in made] == [None, True, None]
+    assert len(network.freewheel.written()) == 2
 
 
 def targeting(tree: Tree) -> dict[str, Any]:
@@ -185,7 +186,7 @@ async def test_an_id_that_freewheel_does_not_know_is_refused_in_its_words(tmp_pa
         'exist". Nothing was changed.',
         "Correct the arguments as the message says, then call again.",
     )
-    assert len(network.freewheel.sent()) == 1
+    assert len(network.freewheel.written()) == 1
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,7 @@ async def test_a_refused_write_is_sent_once_and_changed_nothing(status: int, cod
     assert (error["code"], error["upstream_status"]) == (code, status)
     assert error["message"].endswith("Nothing was changed.")
     assert error["next_step"].startswith(next_step)
-    assert recorders["freewheel"].sent() == [("POST", PACKAGES, LEAST)]
+    assert recorders["freewheel"].written() == [("POST", PACKAGES, LEAST)]
 
 
 LOST: list[tuple[Answer, str]] = [
@@ -229,12 +230,12 @@ LOST: list[tuple[Answer, str]] = [
 async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
     async with answered_by({"freewheel": answer}) as (client, recorders):
         result = await client.call_tool(TOOL, LEAST)
-    assert text_of(result) == (
+    assert by_hand(result) == (
         f"[in_doubt] The request was sent, but FreeWheel {what}: it may or may not have been carried out.\n"
         f"Next: Do not send it again yet. {LOOK}"
     )
     assert error_of(result)["retryable"] is False
-    assert recorders["freewheel"].sent() == [("POST", PACKAGES, LEAST)]
+    assert recorders["freewheel"].written() == [("POST", PACKAGES, LEAST)]
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,15 @@ import pytest
 
 from server.sandbox.freewheel import BRANDS, CAMPAIGNS, USERS
 from tests.snapshots import answer_of
-from tests.support import Answer, answered_by, error_of, sandboxed, text_of
+from tests.support import Answer, answered_by, by_hand, error_of, sandboxed, text_of
 
 TOOL = "create_proposed_io"
 COLLECTION = "/services/v4/proposed_insertion_orders"
 NESTED = f"/services/v4/campaigns/{CAMPAIGNS[0].id}/proposed_insertion_orders"
 LEAST: dict[str, Any] = {"external_id": "CRM-2044", "name": "Halden Trucks - Winter"}
 LOOK = (
-    "First call list_proposed_ios with the external_id of this call as `text`, to the end of the list: if it is there, "
-    "the write was done; if it is not there a minute later either, the same call may be made again."
+    "By hand: list_proposed_ios with the external_id of this call as `text`, to the end of the list; if one that is "
+    "new is there, the write was done."
 )
 
 
@@ -162,10 +162,11 @@ async def test_freewheel_takes_each_attribute_as_it_is_sent(
     assert network.freewheel.sent() == [("POST", COLLECTION, {**LEAST, **body})]
 
 
-async def test_the_same_call_twice_makes_two_orders(tmp_path: Path) -> None:
+async def test_the_same_call_twice_makes_one_order_and_a_key_of_its_own_another(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, network):
-        ids = [answer_of(TOOL, await client.call_tool(TOOL, LEAST))["proposed_io"]["id"] for _ in range(2)]
-    assert ids == [418419, 418420]
+        calls = [LEAST, LEAST, {**LEAST, "idempotency_key": "another"}]
+        ids = [answer_of(TOOL, await client.call_tool(TOOL, call))["proposed_io"]["id"] for call in calls]
+    assert ids == [418419, 418419, 418420]
     assert len(network.freewheel.sent()) == 2
 
 
@@ -320,7 +321,7 @@ LOST: list[tuple[Answer, str]] = [
 async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
     async with answered_by({"freewheel": answer}) as (client, recorders):
         result = await client.call_tool(TOOL, LEAST)
-    assert text_of(result) == (
+    assert by_hand(result) == (
         f"[in_doubt] The request was sent, but FreeWheel {what}: it may or may not have been carried out.\n"
         f"Next: Do not send it again yet. {LOOK}"
     )

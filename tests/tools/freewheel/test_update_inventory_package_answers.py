@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support import Answer, answered_by, error_of, sandboxed, text_of
+from tests.support import Answer, answered_by, by_hand, error_of, sandboxed
 from tests.tools.freewheel.packages import (
     PACKAGE,
     PUT,
@@ -28,7 +28,7 @@ from tests.tools.freewheel.packages import (
 TOOL = "update_inventory_package"
 STOP = "Do nothing more with it: show the person this difference, and have it looked at at the vendor."
 LOOK = (
-    "First call get_inventory_package for 7: if it shows the new values, the write was done; if it shows the old ones "
+    "By hand: get_inventory_package for 7: if it shows the new values, the write was done; if it shows the old ones "
     "a minute later, the same call may be made again."
 )
 
@@ -224,7 +224,7 @@ LOST: list[tuple[Answer, str]] = [
 async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Any, what: str) -> None:
     async with answered_by({"freewheel": in_turn(ok(PACKAGE), answer)}) as (client, recorders):
         result = await client.call_tool(TOOL, {"package_id": 7, **RENAME})
-    assert text_of(result) == (
+    assert by_hand(result) == (
         f"[in_doubt] The request was sent, but FreeWheel {what}: it may or may not have been carried out.\n"
         f"Next: Do not send it again yet. {LOOK}"
     )

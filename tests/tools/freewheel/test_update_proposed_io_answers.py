@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.snapshots import answer_of
-from tests.support import Answer, answered_by, error_of, text_of
+from tests.support import Answer, answered_by, by_hand, error_of, text_of
 
 TOOL = "update_proposed_io"
 PATH = "/services/v4/proposed_insertion_orders/9"
@@ -256,9 +256,9 @@ async def test_a_lost_answer_is_in_doubt_and_not_sent_again(
     not_taken = [json({}, 405)] if verb == "PATCH" else []
     async with answered_by({"freewheel": in_turn(json(WHOLE), *not_taken, lost)}) as (client, recorders):
         result = await client.call_tool(TOOL, RENAMED)
-    assert text_of(result) == (
+    assert by_hand(result) == (
         f"[in_doubt] The request was sent, but FreeWheel {what}: it may or may not have been carried out.\n"
-        "Next: Do not send it again yet. First call get_proposed_io for 9: if it shows what was asked for, the write "
+        "Next: Do not send it again yet. By hand: get_proposed_io for 9: if it shows what was asked for, the write "
         "was done; if it shows the old values a minute later, the same call may be made again."
     )
     verbs = ["PUT"] if verb == "PUT" else ["PUT", "PATCH"]

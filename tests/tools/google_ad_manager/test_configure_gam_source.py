@@ -17,6 +17,7 @@ from tests.support import (
     Recorder,
     SandboxNetwork,
     answered_by,
+    by_hand,
     connected,
     error_of,
     sandboxed,
@@ -259,9 +260,9 @@ LOST: list[tuple[Answer, str]] = [
 async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
     async with answered_by({"interchange": reading(NOTHING, answer)}) as (client, recorders):
         result = await client.call_tool(TOOL, ARGUMENTS)
-    assert text_of(result) == (
+    assert by_hand(result) == (
         f"[in_doubt] The request was sent, but Interchange {what}: it may or may not have been carried out.\n"
-        "Next: Do not send it again yet. First call get_gam_connection for source s: if its network code is 12345678, "
+        "Next: Do not send it again yet. By hand: get_gam_connection for source s: if its network code is 12345678, "
         "it is saved; if not, the same call may be made again."
     )
     assert recorders["interchange"].sent() == SENT

@@ -11,7 +11,7 @@ from mcp import Client
 
 from server.calls import check
 from tests.snapshots import answer_of
-from tests.support import Answer, answered_by, error_of, sandboxed, text_of
+from tests.support import Answer, answered_by, by_hand, error_of, sandboxed, text_of
 from tests.tools.interchange.work_items import CTV, IDS, ITEM, LOST, PATH, REFUSALS, SOURCES, refusing
 from tools.errors import InvalidArguments
 from tools.interchange import complete_work_item
@@ -21,7 +21,7 @@ BOOKING_WORK = {"source_id": CTV, "work_item_id": "440316901"}
 AT = f"{SOURCES}/{CTV}/modular/work-items/440316901/complete"
 DONE = {"upstreamBookingRef": "IO-90211"}
 LOOK = (
-    "First call get_work_item for work item 7 of source s: if its status is COMPLETED, it is done; "
+    "By hand: get_work_item for work item 7 of source s: if its status is COMPLETED, it is done; "
     "if not, the same call may be made again."
 )
 STOP = "Do nothing more with it: show the person this difference, and have it looked at at the vendor."
@@ -195,7 +195,7 @@ async def test_a_vendors_text_does_not_speak_to_the_agent() -> None:
 async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
     async with answered_by({"interchange": answer}) as (client, recorders):
         result = await client.call_tool(TOOL, {**IDS, "result": DONE})
-    assert text_of(result) == (
+    assert by_hand(result) == (
         f"[in_doubt] The request was sent, but Interchange {what}: it may or may not have been carried out.\n"
         f"Next: Do not send it again yet. {LOOK}"
     )

@@ -19,6 +19,7 @@ from tests.support import (
     Recorder,
     SandboxNetwork,
     answered_by,
+    by_hand,
     connected,
     error_of,
     sandboxed,
@@ -41,7 +42,7 @@ BODY: dict[str, Any] = {
     "availId": "avl_news_evening",
 }
 LOOK = (
-    "First call list_work_items for source northlight-cadent and media buy sf_mb_7f3a91c204: if there are new ones "
+    "By hand: list_work_items for source northlight-cadent and media buy sf_mb_7f3a91c204: if there are new ones "
     "for avail avl_news_evening (get_work_item tells), it was done; if not, a person looks in Interchange. Report "
     "nothing as booked before Interchange says BOOKED."
 )
@@ -104,7 +105,7 @@ async def test_a_cadent_source_prepares_request_xml_and_the_impressions_stay_hel
             "HITL_PENDING": ["TRAFFIC_CAMPAIGN", "IMPORT_REPORTING"],
         },
     }
-    assert network.interchange.sent()[1:] == [finalization("northlight-cadent")]
+    assert network.interchange.written()[1:] == [finalization("northlight-cadent")]
     headers = network.interchange.requests[-1].headers
     assert (headers["content-type"], headers["accept"]) == ("application/json", "application/json")
 
@@ -154,7 +155,7 @@ async def test_a_freewheel_source_makes_work_items_for_people(tmp_path: Path) ->
         },
     }
     body = {**BODY, "availId": "avl_fast_ros_next_quarter", "packageId": "pkg-1"}
-    assert network.interchange.sent()[1:] == [finalization("northlight-ctv", body)]
+    assert network.interchange.written()[1:] == [finalization("northlight-ctv", body)]
 
 
 @pytest.mark.requirement(
@@ -221,7 +222,7 @@ async def test_every_body_field_of_the_handoff_is_sent_in_interchanges_spelling(
             },
         )
     assert not result.is_error, text_of(result)
-    assert network.interchange.sent()[1:] == [
+    assert network.interchange.written()[1:] == [
         finalization(
             "northlight-cadent",
             {
@@ -259,7 +260,7 @@ async def test_the_cadent_campaign_and_xml_come_only_when_asked_for(tmp_path: Pa
     assert cadent["request_xml"].startswith(
         '<CampaignRequest version="2.4" sender="interchange"><Campaign externalId="sf_mb_7f3a91c204/default"'
     )
-    assert network.interchange.sent()[1:] == [finalization("northlight-cadent")]
+    assert network.interchange.written()[1:] == [finalization("northlight-cadent")]
 
 
 @pytest.mark.parametrize("ids", [IDS, CTV, LIVE], ids=["cadent", "freewheel", "freewheel with gaps"])
@@ -306,7 +307,7 @@ async def test_a_refusal_is_told_in_interchanges_words_and_changes_nothing(
     assert error["message"].startswith(f'Interchange answered {status}: "')
     assert words in error["message"]
     assert error["message"].endswith(". Nothing was changed.")
-    assert len(network.interchange.requests) == 1
+    assert len(network.interchange.written()) == 1
 
 
 async def test_a_hold_of_another_package_or_one_that_is_over_cannot_be_finalised(tmp_path: Path) -> None:
@@ -378,8 +379,8 @@ LOST: list[tuple[Answer, str]] = [
 async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
     async with answered_by({"interchange": answer}) as (client, recorders):
         result = await client.call_tool(TOOL, IDS)
-    assert text_of(result) == (
+    assert by_hand(result) == (
         f"[in_doubt] The request was sent, but Interchange {what}: it may or may not have been carried out.\n"
         f"Next: Do not send it again yet. {LOOK}"
     )
-    assert recorders["interchange"].sent() == [finalization("northlight-cadent")]
+    assert recorders["interchange"].written() == [finalization("northlight-cadent")]

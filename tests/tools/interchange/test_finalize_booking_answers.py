@@ -38,7 +38,7 @@ async def finalized(payload: Any, **arguments: Any) -> dict[str, Any]:
     async with answered_by({"interchange": lambda _: httpx.Response(200, json=payload)}) as (client, recorders):
         result = await client.call_tool(TOOL, {**IDS, **arguments})
     assert not result.is_error, text_of(result)
-    assert len(recorders["interchange"].requests) == 1
+    assert len(recorders["interchange"].written()) == 1
     return answer_of(TOOL, result)
 
 

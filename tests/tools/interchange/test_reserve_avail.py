@@ -13,7 +13,17 @@ from mcp import Client
 from server.settings import Settings
 from server.vendors import Wire
 from tests.snapshots import answer_of
-from tests.support import FakeTime, Recorder, SandboxNetwork, answered_by, connected, error_of, sandboxed, text_of
+from tests.support import (
+    FakeTime,
+    Recorder,
+    SandboxNetwork,
+    answered_by,
+    by_hand,
+    connected,
+    error_of,
+    sandboxed,
+    text_of,
+)
 
 TOOL = "reserve_avail"
 SOURCES = "/api/v2/storefront/inventory-sources"
@@ -31,7 +41,7 @@ BODY: dict[str, Any] = {
     "requestedImpressions": 500_000,
 }
 LOOK = (
-    "First call list_avails for source northlight-cadent and compare the held impressions of avail avl_news_evening "
+    "By hand: list_avails for source northlight-cadent and compare the held impressions of avail avl_news_evening "
     "with what they were, and ask a person to look in Interchange for a hold of media buy sf_mb_7f3a91c204."
 )
 
@@ -67,10 +77,10 @@ async def test_impressions_are_held_and_not_called_booked(tmp_path: Path, mode: 
         "next_step": "When the person agrees, call finalize_booking with the same source, avail, media buy "
         "and buyer, and with the package_id that you gave, if you gave one. release_booking gives the hold up.",
     }
-    assert network.interchange.sent() == [
+    assert network.interchange.written() == [
         reservation("northlight-cadent", {**BODY, "packageId": "pkg-1", "holdMinutes": 90})
     ]
-    headers = network.interchange.requests[0].headers
+    headers = network.interchange.requests[-1].headers
     assert (headers["content-type"], headers["authorization"]) == (
         "application/json",
         "Bearer scope3_sandbox_northlight",
@@ -81,17 +91,22 @@ async def test_what_was_left_out_is_not_sent(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, network):
         answer = answer_of(TOOL, await client.call_tool(TOOL, ARGUMENTS))
     assert answer["what_happened"].endswith("it is HELD. Interchange does not say when it ends.")
-    assert network.interchange.sent() == [reservation("northlight-cadent")]
+    assert network.interchange.written() == [reservation("northlight-cadent")]
+
+
+def _another(**changes: Any) -> dict[str, Any]:
+    """The arguments of a hold that is meant beside the others."""
+    return {**ARGUMENTS, **changes, "idempotency_key": str(changes)}
 
 
 async def test_capacity_adds_up_after_holds_and_when_they_are_over(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, network):
         assert await counts(client) == (3_960_000, 0, 3_240_000)
         for minutes in (60, 120):
-            answer_of(TOOL, await client.call_tool(TOOL, {**ARGUMENTS, "hold_minutes": minutes}))
+            answer_of(TOOL, await client.call_tool(TOOL, _another(hold_minutes=minutes)))
         assert await counts(client) == (2_960_000, 1_000_000, 3_240_000)
-        rest = {**ARGUMENTS, "requested_impressions": 2_960_000}
-        over = {**ARGUMENTS, "requested_impressions": 2_960_001}
+        rest = _another(requested_impressions=2_960_000)
+        over = _another(requested_impressions=2_960_001)
         assert error_of(await client.call_tool(TOOL, over))["code"] == "conflict"
         assert await counts(client) == (2_960_000, 1_000_000, 3_240_000)
         answer_of(TOOL, await client.call_tool(TOOL, rest))
@@ -161,7 +176,7 @@ async def test_a_refusal_is_told_in_interchanges_words_and_holds_nothing(
 ) -> None:
     async with sandboxed(tmp_path) as (client, network):
         result = await client.call_tool(TOOL, {**ARGUMENTS, **changes})
-        assert len(network.interchange.requests) == 1
+        assert len(network.interchange.written()) == 1
         assert await counts(client) == (3_960_000, 0, 3_240_000)
     error = error_of(result)
     assert error["code"] == code
@@ -248,7 +263,7 @@ async def test_a_source_id_is_one_percent_encoded_segment(tmp_path: Path, source
     async with sandboxed(tmp_path) as (client, network):
         result = await client.call_tool(TOOL, {**ARGUMENTS, "source_id": source_id})
     assert f"Inventory source {source_id} not found"[:200] in error_of(result)["message"]
-    assert network.interchange.sent() == [reservation(segment)]
+    assert network.interchange.written() == [reservation(segment)]
 
 
 BOOKING: dict[str, Any] = {"bookingId": 5, "availId": "a", "mediaBuyId": "sf_mb_7f3a91c204", "status": "HELD"}
@@ -344,12 +359,12 @@ LOST: Sequence[tuple[Any, str]] = [
 async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Any, what: str) -> None:
     async with answered_by({"interchange": answer}) as (client, recorders):
         result = await client.call_tool(TOOL, ARGUMENTS)
-    assert text_of(result) == (
+    assert by_hand(result) == (
         f"[in_doubt] The request was sent, but Interchange {what}: it may or may not have been carried out.\n"
         f"Next: Do not send it again yet. {LOOK}"
     )
     assert error_of(result)["retryable"] is False
-    assert recorders["interchange"].sent() == [reservation("northlight-cadent")]
+    assert recorders["interchange"].written() == [reservation("northlight-cadent")]
 
 
 async def test_a_hold_whose_answer_was_lost_shows_in_the_avails_where_the_agent_is_told_to_look(tmp_path: Path) -> None:
@@ -370,7 +385,7 @@ async def test_a_hold_whose_answer_was_lost_shows_in_the_avails_where_the_agent_
         assert error_of(await client.call_tool(TOOL, ARGUMENTS))["code"] == "in_doubt"
         after = await counts(client)
     assert (before, after) == ((3_960_000, 0, 3_240_000), (3_460_000, 500_000, 3_240_000))
-    assert [method for method, _, _ in recorder.sent()].count("POST") == 1
+    assert [method for method, _, _ in recorder.written()].count("POST") == 1
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError])
@@ -381,4 +396,4 @@ async def test_a_connection_that_never_opened_sent_nothing_and_is_tried_again(
         result = await client.call_tool(TOOL, ARGUMENTS)
     assert error_of(result)["message"] == "No connection to Interchange could be opened, so nothing was sent."
     assert (error_of(result)["code"], error_of(result)["retryable"]) == ("unavailable", True)
-    assert len(recorders["interchange"].requests) == 3
+    assert len(recorders["interchange"].written()) == 3

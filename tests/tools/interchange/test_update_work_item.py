@@ -18,6 +18,7 @@ from tests.support import (
     Recorder,
     SandboxNetwork,
     answered_by,
+    by_hand,
     connected,
     error_of,
     sandboxed,
@@ -30,7 +31,7 @@ from tools.interchange import update_work_item
 TOOL = "update_work_item"
 WORK = {"source_id": CTV, "work_item_id": "440316908"}
 AT = f"{SOURCES}/{CTV}/modular/work-items/440316908"
-LOOK = "First call get_work_item for work item 7 of source s: its state and history show whether the update was made."
+LOOK = "By hand: get_work_item for work item 7 of source s: its state and history show whether the update was made."
 BLOCKED_NEXT = "A person removes what blocks it; then update_work_item with status OPEN or IN_PROGRESS."
 STOP = "Do nothing more with it: show the person this difference, and have it looked at at the vendor."
 
@@ -258,7 +259,7 @@ async def test_an_unknown_status_and_a_vendors_text_are_told_as_they_are_and_on_
 async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
     async with answered_by({"interchange": reading(ITEM, answer)}) as (client, recorders):
         result = await client.call_tool(TOOL, {**IDS, "status": "IN_PROGRESS"})
-    assert text_of(result) == (
+    assert by_hand(result) == (
         f"[in_doubt] The request was sent, but Interchange {what}: it may or may not have been carried out.\n"
         f"Next: Do not send it again yet. {LOOK}"
     )

@@ -1,0 +1,80 @@
+"""Asking the person in the client before a consequential write, in either era of the protocol.
+
+Up to 2025-11-25 the server sends the client a request and waits. From 2026-07-28 on the call is answered with what is
+asked, and the client makes it again with the person's word. What it then brings back is sealed by the SDK's
+RequestStateBoundary: bound to tool, arguments and principal, and valid for a few minutes. Inside the seal is the
+question, so that a person's word is only taken for what that person read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
+from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from server.operations import digest
+from server.writes import Asker
+from tools.errors import Unavailable
+
+LASTS = 600.0
+"""Seconds for which a question may be answered."""
+
+_KEY = "confirm"
+_NOTHING_TO_FILL_IN: dict[str, Any] = {"type": "object", "properties": {}}
+
+
+class NeedsInput(Exception):
+    """The call is answered with a question."""
+
+    def __init__(self, result: types.InputRequiredResult) -> None:
+        super().__init__()
+        self.result = result
+
+
+class ClientAsker(Asker):
+    """Asks through the client that made the call, when it can show a question to its person."""
+
+    def __init__(self, context: ServerRequestContext[Any], params: types.CallToolRequestParams) -> None:
+        self._context = context
+        self._params = params
+
+    async def ask(self, question: str) -> bool:
+        """Raises NeedsInput where the client is to make the call again with the answer."""
+        if self._context.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            return self._answered(question)
+        try:
+            answer = await self._context.session.elicit_form(
+                question, _NOTHING_TO_FILL_IN, related_request_id=self._context.request_id
+            )
+        except MCPError:
+            raise Unavailable(
+                "The client did not show the person the question that has to be answered first. Nothing was sent.",
+                next_step="Make the same call again. If it stays so, the operator sets who confirms: ADOPS_CONFIRM.",
+            ) from None
+        return answer.action == "accept"
+
+    @property
+    def can_ask(self) -> bool:
+        capabilities = self._context.session.client_capabilities
+        elicitation = capabilities.elicitation if capabilities else None
+        if elicitation is None:
+            return False
+        return elicitation.form is not None or elicitation.url is None
+
+    def _answered(self, question: str) -> bool:
+        answer = (self._params.input_responses or {}).get(_KEY)
+        if self._params.request_state == digest(question) and isinstance(answer, types.ElicitResult):
+            return answer.action == "accept"
+        asked = types.ElicitRequest(
+            params=types.ElicitRequestFormParams(message=question, requested_schema=_NOTHING_TO_FILL_IN)
+        )
+        raise NeedsInput(types.InputRequiredResult(input_requests={_KEY: asked}, request_state=digest(question)))
+
+
+def sealed(name: str) -> RequestStateBoundary:
+    """The middleware that seals what a client brings back. Its key lives as long as the process."""
+    return RequestStateBoundary(RequestStateSecurity.ephemeral(ttl=LASTS), default_audience=name)

@@ -1,0 +1,262 @@
+"""What the record of writes does inside one transaction; see `server.operations` for what it means."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from server.operations import (
+    APPROVAL_LASTS,
+    OPEN_STATES,
+    Begun,
+    Busy,
+    Ending,
+    Keeps,
+    New,
+    Operation,
+    Step,
+    Taken,
+    Wanted,
+    digest,
+)
+from server.operations_tables import HISTORY
+from server.operations_tables import OPERATIONS as TABLE
+from tools.writes import State
+
+_HELD_IN: dict[Keeps, tuple[State, ...]] = {
+    "success": ("awaiting_approval", "sending", "in_doubt", "succeeded"),
+    "doubt": ("awaiting_approval", "sending", "in_doubt"),
+    "sending": ("awaiting_approval", "sending"),
+}
+"""In which states a write holds its claim."""
+
+_LEFT_BEHIND = {
+    "code": "in_doubt",
+    "message": "The process that sent it ended before the answer came: it may or may not have been carried out.",
+}
+_NEVER_LEFT = {"code": "unavailable", "message": "The process ended before anything was sent."}
+_STALE = {"code": "unavailable", "message": "It was approved and not sent within a day, so the approval is over."}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """now: seconds since the epoch. owner: this process. lease: seconds."""
+
+    connection: Connection
+    now: float
+    owner: str
+    lease: float
+
+    def begin(self, new: New, *, awaiting: bool) -> Begun | Taken | Busy:
+        if (standing := self.standing(new)) is not None:
+            return Taken(standing)
+        busy = digest(new.scope, new.resource)
+        if not awaiting and (other := self._one(TABLE.c.busy == busy)) is not None:
+            # it may be the same write, begun by another process since the look above
+            standing = self._one(TABLE.c.claim == new.identity)
+            return Busy(other) if standing is None else Taken(standing)
+        operation_id = f"op_{int(self.now * 1000):011x}{secrets.token_hex(4)}"
+        state: State = "awaiting_approval" if awaiting else "sending"
+        self.connection.execute(
+            TABLE.insert().values(
+                id=operation_id,
+                scope=new.scope,
+                tool=new.tool,
+                subject=new.subject,
+                resource=new.resource,
+                idempotency_key=new.idempotency_key,
+                identity=new.identity,
+                claim=new.identity,
+                busy=None if awaiting else busy,
+                keeps=new.keeps,
+                fingerprint=new.fingerprint,
+                state=state,
+                principal=new.principal,
+                does=new.does,
+                arguments=_text(new.arguments),
+                requests="[]",
+                created_at=self.now,
+                owner=self.owner,
+                lease_until=None if awaiting else self.now + self.lease,
+            )
+        )
+        self._note(operation_id, state, new.principal, new.note)
+        return Begun(operation_id)
+
+    def start(self, operation_id: str) -> Begun | Taken | Busy:
+        self.expire()
+        found = self._of(operation_id)
+        if found.state != "awaiting_approval" or found.approved_at is None:
+            return Taken(found)
+        busy = digest(found.scope, found.resource)
+        if (other := self._one(TABLE.c.busy == busy)) is not None:
+            return Busy(other)
+        started = self.connection.execute(
+            TABLE.update()
+            .where(TABLE.c.id == operation_id, TABLE.c.state == "awaiting_approval")
+            .values(state="sending", busy=busy, owner=self.owner, lease_until=self.now + self.lease)
+        )
+        if not started.rowcount:
+            return Taken(self._of(operation_id))
+        self._note(operation_id, "sending", found.principal, "taken up after its approval")
+        return Begun(operation_id)
+
+    def standing(self, new: New) -> Operation | None:
+        self.expire()
+        return self._one(TABLE.c.claim == new.identity)
+
+    def rejected(self, new: New, since: float) -> Operation | None:
+        newest = TABLE.select().where(TABLE.c.identity == new.identity).order_by(TABLE.c.created_at.desc()).limit(1)
+        for found in map(_operation, self.connection.execute(newest)):
+            if (found.error or {}).get("code") == "rejected" and (found.ended_at or 0) >= since:
+                return found
+        return None
+
+    def keep_brief(self, operation_id: str, does: str, before: Mapping[str, Any] | None) -> None:
+        self._mine(operation_id, does=does, before=_text(before))
+
+    def depart(self, operation_id: str, request: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
+        requests = [*self._of(operation_id).requests, dict(request)]
+        kept = {} if before is None else {"before": _text(before)}
+        return self._mine(
+            operation_id, **kept, requests=_text(requests), sent_at=self.now, lease_until=self.now + self.lease
+        )
+
+    def renew(self) -> None:
+        mine = (TABLE.c.owner == self.owner) & (TABLE.c.state == "sending")
+        self.connection.execute(TABLE.update().where(mine).values(lease_until=self.now + self.lease))
+
+    def settle(self, operation_id: str, ending: Ending) -> bool:
+        found = self._of(operation_id)
+        if found.state not in ending.only_from:
+            return False
+        values: dict[str, Any] = {"result": _text(ending.result), "error": _text(ending.error)}
+        values |= {} if ending.requests is None else {"requests": _text(ending.requests)}
+        self._move(found, ending.state, ending.actor, ending.note, **values)
+        if ending.state == "succeeded":
+            for tool, subject in ending.supersedes:
+                self._supersede(found, tool, subject, ending.actor)
+        return True
+
+    def decide(self, operation_id: str, *, approve: bool, actor: str, note: str) -> Operation | None:
+        found = self._one(TABLE.c.id == operation_id, lock=True)
+        if found is None or found.state != "awaiting_approval":
+            return found
+        if approve:
+            approval = {"approved_by": actor, "approved_at": self.now}
+            self._move(found, "awaiting_approval", actor, note or "approved", **approval)
+        else:
+            error = {"code": "rejected", "message": f"A person rejected it: {note or 'no reason was given'}."}
+            self._move(found, "failed", actor, note or "rejected", error=_text(error))
+        return self._of(operation_id)
+
+    def get(self, operation_id: str) -> tuple[Operation, list[Step]] | None:
+        self.expire()
+        found = self._one(TABLE.c.id == operation_id)
+        return (found, self._steps(operation_id)) if found else None
+
+    def list(self, wanted: Wanted) -> tuple[list[Operation], int]:
+        self.expire()
+        conditions: list[sa.ColumnElement[bool]] = []
+        if wanted.scope is not None:
+            conditions.append(TABLE.c.scope == wanted.scope)
+        if wanted.states:
+            conditions.append(TABLE.c.state.in_(list(wanted.states)))
+        if wanted.tool is not None:
+            conditions.append(TABLE.c.tool == wanted.tool)
+        if wanted.text is not None:
+            inside = (column.icontains(wanted.text, autoescape=True) for column in (TABLE.c.subject, TABLE.c.does))
+            conditions.append(sa.or_(*inside, TABLE.c.id == wanted.text))
+        count = sa.select(sa.func.count()).select_from(TABLE).where(*conditions)
+        newest = TABLE.select().where(*conditions).order_by(TABLE.c.created_at.desc(), TABLE.c.id.desc())
+        rows = self.connection.execute(newest.limit(wanted.limit).offset(wanted.offset))
+        return [_operation(row) for row in rows], self.connection.execute(count).scalar_one()
+
+    def done(self, scope: str, tool: str, subject: str) -> Operation | None:
+        same = (TABLE.c.scope == scope) & (TABLE.c.tool == tool) & (TABLE.c.subject == subject)
+        newest = TABLE.select().where(same, TABLE.c.state == "succeeded").order_by(TABLE.c.created_at.desc()).limit(1)
+        row = self.connection.execute(newest).first()
+        return None if row is None else _operation(row)
+
+    def siblings(self, operation: Operation) -> Sequence[Operation]:
+        same = (TABLE.c.scope == operation.scope) & (TABLE.c.resource == operation.resource)
+        others = TABLE.select().where(same, TABLE.c.id != operation.id).order_by(TABLE.c.created_at, TABLE.c.id)
+        return [_operation(row) for row in self.connection.execute(others)]
+
+    def expire(self) -> None:
+        """Settle what a dead process left under way, and approvals that nobody used.
+
+        The rows are locked: a process that is about to send one waits, and then finds that it is no longer its own.
+        """
+        dead = TABLE.select().where(TABLE.c.state == "sending", TABLE.c.lease_until < self.now)
+        dead = dead.with_for_update(skip_locked=True)
+        for operation in map(_operation, self.connection.execute(dead).all()):
+            if operation.sent_at is None:
+                self._move(operation, "failed", _SELF, "the process ended before it sent it", error=_text(_NEVER_LEFT))
+            else:
+                self._move(operation, "in_doubt", _SELF, "the process that sent it is gone", error=_text(_LEFT_BEHIND))
+        unused = TABLE.c.approved_at < self.now - APPROVAL_LASTS
+        stale = TABLE.select().where(TABLE.c.state == "awaiting_approval", unused).with_for_update(skip_locked=True)
+        for operation in map(_operation, self.connection.execute(stale).all()):
+            self._move(operation, "failed", _SELF, "its approval was not used in time", error=_text(_STALE))
+
+    def _supersede(self, by: Operation, tool: str, subject: str, actor: str) -> None:
+        same = (TABLE.c.scope == by.scope) & (TABLE.c.tool == tool) & (TABLE.c.subject == subject)
+        done = TABLE.select().where(same, TABLE.c.state == "succeeded", TABLE.c.id != by.id)
+        for operation in map(_operation, self.connection.execute(done).all()):
+            self._move(operation, "superseded", actor, f"ended by {by.tool}, {by.id}")
+
+    def _move(self, operation: Operation, state: State, actor: str, note: str, **values: Any) -> None:
+        """Another state, with what it means for the claim and for the resource."""
+        if state not in _HELD_IN[operation.keeps]:
+            values["claim"] = None
+        if state != "sending":
+            values |= {"busy": None, "lease_until": None}
+        if state not in OPEN_STATES:
+            values["ended_at"] = self.now
+        self.connection.execute(TABLE.update().where(TABLE.c.id == operation.id).values(state=state, **values))
+        self._note(operation.id, state, actor, note)
+
+    def _mine(self, operation_id: str, **values: Any) -> bool:
+        """Change a write that this process has under way; False when it has none of that id."""
+        mine = (TABLE.c.id == operation_id) & (TABLE.c.owner == self.owner) & (TABLE.c.state == "sending")
+        return bool(self.connection.execute(TABLE.update().where(mine).values(**values)).rowcount)
+
+    def _note(self, operation_id: str, state: State, actor: str, note: str) -> None:
+        step = {"operation_id": operation_id, "at": self.now, "state": state, "actor": actor, "note": note}
+        self.connection.execute(HISTORY.insert().values(step))
+
+    def _steps(self, operation_id: str) -> list[Step]:
+        steps = HISTORY.select().where(HISTORY.c.operation_id == operation_id).order_by(HISTORY.c.number)
+        rows = self.connection.execute(steps)
+        return [Step(at=row.at, state=row.state, actor=row.actor, note=row.note) for row in rows]
+
+    def _of(self, operation_id: str) -> Operation:
+        found = self._one(TABLE.c.id == operation_id, lock=True)
+        assert found is not None  # noqa: S101 - nothing removes a record
+        return found
+
+    def _one(self, condition: sa.ColumnElement[bool], *, lock: bool = False) -> Operation | None:
+        query = TABLE.select().where(condition)
+        row = self.connection.execute(query.with_for_update() if lock else query).first()
+        return None if row is None else _operation(row)
+
+
+_SELF = "adops-mcp"
+_JSON = ("arguments", "before", "requests", "result", "error")
+
+
+def _operation(row: sa.Row[Any]) -> Operation:
+    told = {name: getattr(row, name) for name in Operation.__slots__}
+    return Operation(**{name: json.loads(value) if name in _JSON and value else value for name, value in told.items()})
+
+
+def _text(value: Any) -> str | None:
+    """JSON for a column, in ASCII: PostgreSQL takes no NUL."""
+    return None if value is None else json.dumps(value)

@@ -1,0 +1,137 @@
+"""Where the record of writes is kept: its tables, and a database that is opened and brought up to date.
+
+SQLite in the user's data directory, or PostgreSQL where several servers share one record. `server/migrations` makes
+the tables; they are told here again, as what the queries stand on.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+HEAD = "0001"
+"""The newest migration. Alembic is imported only when the database is not there yet: it costs more than a write."""
+
+_MIGRATING = 7_261_104_009
+"""PostgreSQL's advisory lock for bringing the tables up to date: any number that nobody else uses."""
+
+METADATA = sa.MetaData()
+
+OPERATIONS = sa.Table(
+    "operations",
+    METADATA,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("scope", sa.String(80), nullable=False),
+    sa.Column("tool", sa.String(80), nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("idempotency_key", sa.Text),
+    sa.Column("identity", sa.String(64), nullable=False),
+    sa.Column("claim", sa.String(64), unique=True),
+    sa.Column("busy", sa.String(64), unique=True),
+    sa.Column("keeps", sa.String(10), nullable=False),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("principal", sa.Text, nullable=False),
+    sa.Column("does", sa.Text, nullable=False),
+    sa.Column("arguments", sa.Text, nullable=False),
+    sa.Column("before", sa.Text),
+    sa.Column("requests", sa.Text, nullable=False),
+    sa.Column("result", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("approved_by", sa.Text),
+    sa.Column("approved_at", sa.Double),
+    sa.Column("created_at", sa.Double, nullable=False),
+    sa.Column("sent_at", sa.Double),
+    sa.Column("ended_at", sa.Double),
+    sa.Column("owner", sa.String(80)),
+    sa.Column("lease_until", sa.Double),
+)
+
+HISTORY = sa.Table(
+    "operation_history",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("operation_id", sa.String(40), sa.ForeignKey("operations.id"), nullable=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+)
+
+
+def open_engine(url: str) -> Engine:
+    """The database with its tables as this version needs them.
+
+    Raises sqlalchemy.exc.SQLAlchemyError, alembic.util.CommandError (a newer version made it), ImportError (no driver)
+    or OSError.
+    """
+    engine = _sqlite(url) if url.startswith("sqlite") else _postgresql(url)
+    try:
+        with engine.begin() as connection:
+            current = _version(connection)
+        if current != HEAD:
+            _migrate(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _sqlite(url: str) -> Engine:
+    parsed = sa.make_url(url)
+    if parsed.database:
+        path = Path(parsed.database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # what was sold to whom is for the eyes of its owner
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    engine = sa.create_engine(parsed, connect_args={"timeout": 10})
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        # the driver begins no transaction of its own, so that each one takes the write lock at its start
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA foreign_keys=ON")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: str) -> Engine:
+    parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
+    return sa.create_engine(
+        parsed, pool_pre_ping=True, connect_args={"connect_timeout": 5, "options": "-c statement_timeout=15000"}
+    )
+
+
+def _version(connection: Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _migrate(engine: Engine) -> None:
+    from alembic import command  # noqa: PLC0415 - see HEAD
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATING})
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

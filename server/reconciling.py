@@ -1,0 +1,135 @@
+"""Settling a write in doubt: its tool looks at the vendor, and what it found goes on record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from server.operations import Ending, Operation, Operations
+from server.standing import moment
+from tools.backends import Backends
+from tools.catalogue import CATALOGUE
+from tools.errors import InProgress
+from tools.schema import Arguments
+from tools.tool import Write
+from tools.writes import Doubt, Outcome, Past, Verdict
+
+EFFECTS = {tool.name: tool.effect for tool in CATALOGUE if isinstance(tool.effect, Write)}
+_ARGUMENTS = {tool.name: tool.arguments for tool in CATALOGUE}
+
+_TO_ASK = "Tell the person that this is not known."
+_AGAIN = "The same call may be made again, if the person still wants it."
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a reconciliation says, and the operation as it stands then."""
+
+    verdict: Verdict
+    operation: Operation
+    next_step: str
+
+
+async def reconcile(
+    record: Operations, operation: Operation, backends: Backends, *, settle_after: float, actor: str
+) -> Settled:
+    """Look whether it was done. Raises AdOpsError when the vendor cannot be looked at: then nothing is settled.
+
+    settle_after: seconds after which a write that does not show is taken for one that was not carried out.
+    """
+    if operation.state != "in_doubt":
+        return _nothing_to_settle(operation)
+    quiet_at = (operation.sent_at or operation.created_at) + settle_after
+    verdict = await _verdict(record, operation, backends, settle_after)
+    if verdict.outcome == "not_sent" and record.now() < quiet_at:
+        verdict = Verdict(
+            outcome="unknown",
+            evidence=f"{verdict.evidence} It may still be carried out, until about {moment(quiet_at)}.",
+            check=f"Call reconcile_operation again after {moment(quiet_at)}.",
+        )
+    await record.settle(operation.id, _ending(operation, verdict, actor))
+    found = await record.get(operation.id)
+    now = found[0] if found else operation
+    return Settled(verdict, now, _next_step(verdict))
+
+
+async def settle_by_hand(record: Operations, operation: Operation, outcome: Outcome, *, actor: str, note: str) -> bool:
+    """Record what a person found out at the vendor. False when the operation is not in doubt."""
+    verdict = Verdict(outcome=outcome, evidence=f"A person looked at the vendor: {note or 'no note was given'}.")
+    return operation.state == "in_doubt" and await record.settle(operation.id, _ending(operation, verdict, actor))
+
+
+async def _verdict(record: Operations, operation: Operation, backends: Backends, settle_after: float) -> Verdict:
+    effect, arguments = EFFECTS.get(operation.tool), arguments_of(operation)
+    if effect is None or arguments is None:
+        return Verdict(
+            outcome="unknown",
+            evidence="This version of adops-mcp cannot read its arguments.",
+            check=f"A person looks at the vendor for: {operation.does}",
+        )
+    siblings = [past(sibling) for sibling in await record.siblings(operation)]
+    doubt = Doubt(write=past(operation), now=record.now(), settle_after=settle_after, siblings=siblings)
+    return await effect.reconcile(arguments, backends, doubt)
+
+
+def arguments_of(operation: Operation) -> Arguments | None:
+    """None when this version's tool does not take them."""
+    try:
+        return _ARGUMENTS[operation.tool].model_validate(operation.arguments, strict=False)
+    except (KeyError, ValidationError):
+        return None
+
+
+def past(operation: Operation) -> Past:
+    return Past(
+        id=operation.id,
+        tool=operation.tool,
+        state=operation.state,
+        subject=operation.subject,
+        arguments=operation.arguments,
+        before=operation.before,
+        result=operation.result,
+        sent_at=operation.sent_at,
+    )
+
+
+def _ending(operation: Operation, verdict: Verdict, actor: str) -> Ending:
+    note = f"reconciled: {verdict.outcome.replace('_', ' ')}. {verdict.evidence}"
+    if verdict.outcome == "succeeded":
+        told: dict[str, Any] = {"found": dict(verdict.found)} if verdict.found else {}
+        told |= {
+            "what_happened": f"The answer was lost; looking at the vendor showed that it was done. {verdict.evidence}",
+            "next_step": "Tell the person.",
+        }
+        arguments = arguments_of(operation)
+        supersedes = EFFECTS[operation.tool].supersedes(arguments) if arguments else ()
+        return Ending(
+            state="succeeded", actor=actor, note=note, result=told, supersedes=supersedes, only_from=("in_doubt",)
+        )
+    if verdict.outcome == "not_sent":
+        error = {"code": "not_sent", "message": f"It was not carried out. {verdict.evidence}", "next_step": _AGAIN}
+        return Ending(state="failed", actor=actor, note=note, error=error, only_from=("in_doubt",))
+    return Ending(state="in_doubt", actor=actor, note=note, error=operation.error, only_from=("in_doubt",))
+
+
+def _next_step(verdict: Verdict) -> str:
+    if verdict.outcome == "succeeded":
+        return "Tell the person that it was done, with what was found. Do not send it again."
+    if verdict.outcome == "not_sent":
+        return f"Tell the person that it was not carried out. {_AGAIN}"
+    return f"{_TO_ASK} {verdict.check} Do not send it again before it is settled."
+
+
+def _nothing_to_settle(operation: Operation) -> Settled:
+    if operation.state == "sending":
+        error = InProgress(
+            "This write is under way, so there is nothing to settle yet.",
+            next_step="Call reconcile_operation again in half a minute.",
+        )
+        error.operation_id = operation.id
+        raise error
+    outcome: Outcome = "succeeded" if operation.state in ("succeeded", "superseded") else "not_sent"
+    evidence = f"It is not in doubt: the record has it as {operation.state}."
+    return Settled(Verdict(outcome=outcome, evidence=evidence), operation, "Nothing is left to settle.")

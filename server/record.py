@@ -1,0 +1,137 @@
+"""The record of writes of one server: which database it is, and how an agent reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from server.operations import Operation, Operations, Step, Wanted
+from server.reconciling import EFFECTS, arguments_of, past, reconcile
+from server.settings import Settings, variable
+from server.standing import APPROVE, moment
+from server.vendors import data_directory
+from tools.backends import Backends
+from tools.errors import NotFound
+from tools.fields import Listing, next_page, nothing_on
+from tools.operations.list_operations import ListOperations
+from tools.operations.record import HistoryStep, OperationSummary, Reconciliation, SentRequest, WholeOperation
+from tools.replies import printable
+from tools.writes import Past
+
+READER = "an agent, through reconcile_operation"
+
+
+def open_record(settings: Settings, now: Callable[[], float]) -> Operations:
+    """The record of this environment; nothing is opened before its first use."""
+    if settings.database_url is not None:
+        return Operations(settings.database_url.get_secret_value(), variable("database_url"), now)
+    path = data_directory(settings) / f"operations-{settings.environment}.sqlite3"
+    return Operations(f"sqlite:///{path}", f"{variable('data_dir')} ({path} must be writable)", now)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordView:
+    """What the tools of the record stand on."""
+
+    record: Operations
+    settle_after: float
+
+    async def list(self, wanted: ListOperations, backends: Backends) -> Listing[OperationSummary]:
+        page, per_page = wanted.page, wanted.per_page
+        found, total = await self.record.list(
+            Wanted(
+                scope=backends.scope(),
+                states=(wanted.state,) if wanted.state else (),
+                text=wanted.text,
+                limit=per_page,
+                offset=(page - 1) * per_page,
+            )
+        )
+        filtered = wanted.state or wanted.text
+        none = "No write on record is like that." if filtered else "Nothing was written here yet."
+        return Listing[OperationSummary](
+            items=[OperationSummary(**summary(operation)) for operation in found],
+            total=total,
+            next=next_page(wanted, page) if page * per_page < total else None,
+            note=None if found else nothing_on(page) if total else none,
+        )
+
+    async def get(self, operation_id: str, backends: Backends) -> WholeOperation:
+        operation, steps = await self._found(operation_id, backends)
+        return WholeOperation(**whole(operation, steps))
+
+    async def reconcile(self, operation_id: str, backends: Backends) -> Reconciliation:
+        operation, _ = await self._found(operation_id, backends)
+        settled = await reconcile(self.record, operation, backends, settle_after=self.settle_after, actor=READER)
+        return Reconciliation(
+            operation_id=operation.id,
+            outcome=settled.verdict.outcome,
+            state=settled.operation.state,
+            found=dict(settled.verdict.found) or None,
+            what_happened=settled.verdict.evidence,
+            next_step=settled.next_step,
+        )
+
+    async def done(self, tool: str, subject: str, backends: Backends) -> Past | None:
+        done = await self.record.done(backends.scope(), tool, subject)
+        return past(done) if done else None
+
+    async def _found(self, operation_id: str, backends: Backends) -> tuple[Operation, list[Step]]:
+        found = await self.record.get(operation_id)
+        if found is None or found[0].scope != backends.scope():
+            raise NotFound(
+                f"There is no operation {printable(operation_id, limit=64)} on record here.",
+                next_step="Take the id from list_operations.",
+            )
+        return found
+
+
+def summary(operation: Operation) -> dict[str, Any]:
+    """The fields of OperationSummary."""
+    return {
+        "operation_id": operation.id,
+        "tool": operation.tool,
+        "state": operation.state,
+        "does": operation.does,
+        "asked_by": operation.principal,
+        "asked_at": moment(operation.created_at),
+        "ended_at": moment(operation.ended_at) if operation.ended_at else None,
+    }
+
+
+def whole(operation: Operation, steps: list[Step]) -> dict[str, Any]:
+    """The fields of WholeOperation."""
+    took = operation.ended_at - operation.sent_at if operation.ended_at and operation.sent_at else None
+    arguments, result = arguments_of(operation), operation.result
+    if arguments is not None and result is not None:
+        result = EFFECTS[operation.tool].present(arguments, result)
+    return {
+        **summary(operation),
+        "subject": operation.subject,
+        "idempotency_key": operation.idempotency_key,
+        "arguments": operation.arguments,
+        "approved_by": operation.approved_by,
+        "sent_at": moment(operation.sent_at) if operation.sent_at else None,
+        "took_seconds": round(took, 3) if took is not None else None,
+        "requests": [SentRequest(**request) for request in operation.requests],
+        "result": result,
+        "failure": operation.error,
+        "history": [HistoryStep(at=moment(step.at), state=step.state, by=step.actor, note=step.note) for step in steps],
+        "next_step": _next_step(operation),
+    }
+
+
+def _next_step(operation: Operation) -> str:
+    if operation.state == "awaiting_approval" and operation.approved_at is not None:
+        return "It is approved: make exactly the same call again, and it is sent."
+    waits = f"It waits for a person: `{APPROVE} {operation.id}`, or reject. Then make exactly the same call again."
+    steps = {
+        "awaiting_approval": waits,
+        "sending": "It is under way: look again in a few seconds.",
+        "in_doubt": f"Call reconcile_operation with operation_id {operation.id}.",
+        "succeeded": "It was done. What changed since then is not in this.",
+        "superseded": "It was done, and a later write ended it.",
+        "failed": "Nothing was changed by it. The same call may be made again, if the person still wants it.",
+    }
+    return steps[operation.state]

@@ -1,0 +1,292 @@
+"""reconcile_operation as an agent meets it: what a look at the vendor says of a write whose answer was lost."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mcp import Client
+
+from server.settings import Settings
+from server.vendors import Wire
+from tests.snapshots import answer_of
+from tests.support import FakeTime, SandboxNetwork, connected, error_of, text_of
+from tools.tool import VendorName
+
+TOOL = "reconcile_operation"
+SOURCE = "northlight-cadent"
+AVAIL = "avl_news_evening"
+IDS: dict[str, Any] = {
+    "source_id": SOURCE,
+    "avail_id": AVAIL,
+    "media_buy_id": "sf_mb_7f3a91c204",
+    "buyer_customer_id": 88120,
+}
+HOLD: dict[str, Any] = {**IDS, "requested_impressions": 500_000}
+ITEM: dict[str, Any] = {"source_id": "northlight-ctv", "work_item_id": "440317003"}
+GENRE: dict[str, Any] = {
+    "relationship": "OR",
+    "item_lists": [{"relationship": "OR", "items": [{"id": "1076", "type": "STANDARD_GENRE"}]}],
+}
+TARGETING = {"include": {"relationship": "AND", "item_sets": [{"targeting_type": "CONTENT", **GENRE}]}}
+
+
+class Losing(httpx.AsyncBaseTransport):
+    """A vendor of the sandbox whose answers to writes are lost while `losing`: before it does them, or after."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+        self.losing: str | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        write = request.method != "GET" and not request.url.path.endswith("/token")
+        if write and self.losing == "before":
+            raise httpx.ReadError("", request=request)
+        answer = await self._inner.handle_async_request(request)
+        if write and self.losing == "after":
+            await answer.aread()
+            raise httpx.ReadError("", request=request)
+        return answer
+
+
+class World:
+    """The server on a sandbox that loses answers, and an agent before it."""
+
+    def __init__(self, client: Client, network: SandboxNetwork, losing: dict[VendorName, Losing]) -> None:
+        self.client = client
+        self.network = network
+        self.losing = losing
+
+    async def done(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        self.network.time.moment += 1
+        result = await self.client.call_tool(tool, arguments)
+        assert not result.is_error, text_of(result)
+        return result.structured_content
+
+    async def lost(self, tool: str, arguments: dict[str, Any], *, when: str) -> str:
+        """The operation of a call whose answer is lost."""
+        self.network.time.moment += 1
+        for vendor in self.losing.values():
+            vendor.losing = when
+        result = await self.client.call_tool(tool, arguments)
+        for vendor in self.losing.values():
+            vendor.losing = None
+        assert result.is_error, text_of(result)
+        error = result.structured_content["error"]
+        assert error["code"] == "in_doubt"
+        assert error["next_step"].startswith(f"Call reconcile_operation with operation_id {error['operation_id']}: ")
+        return error["operation_id"]
+
+    async def reconciled(self, operation_id: str, *, later: float = 120) -> dict[str, Any]:
+        self.network.time.moment += later
+        return answer_of(TOOL, await self.client.call_tool(TOOL, {"operation_id": operation_id}))
+
+    def writes(self) -> int:
+        return len(self.network.interchange.written()) + len(self.network.freewheel.written())
+
+
+@asynccontextmanager
+async def world(directory: Path) -> AsyncGenerator[World]:
+    network = SandboxNetwork(FakeTime(), directory)
+    losing: dict[VendorName, Losing] = {
+        "interchange": Losing(network.interchange),
+        "freewheel": Losing(network.freewheel),
+    }
+    transports: dict[VendorName, httpx.AsyncBaseTransport] = {**network.wire.transports, **losing}
+    settings = Settings(environment="sandbox", data_dir=directory)
+    async with connected(Wire(transports, network.time.timing), settings) as client:
+        yield World(client, network, losing)
+    network.sandbox.close()
+
+
+WRITES: list[tuple[str, dict[str, Any], list[tuple[str, dict[str, Any]]]]] = [
+    ("reserve_avail", HOLD, []),
+    ("finalize_booking", IDS, [("reserve_avail", HOLD)]),
+    ("release_booking", IDS, [("reserve_avail", HOLD)]),
+    ("update_work_item", {**ITEM, "status": "IN_PROGRESS", "notes": "taken"}, []),
+    ("update_work_item", {**ITEM, "notes": "only a note"}, []),
+    ("complete_work_item", {**ITEM, "result": {"reference": "R"}}, []),
+    ("configure_gam_source", {"source_id": "gam-northlight", "network_code": "21700010"}, []),
+    ("create_inventory_package", {"name": "New one", "targeting": TARGETING}, []),
+    ("update_inventory_package", {"package_id": 270118, "status": "INACTIVE"}, []),
+    ("create_proposed_io", {"external_id": "CRM-9", "name": "N"}, []),
+    ("update_proposed_io", {"proposed_io_id": 418250, "name": "Renamed"}, []),
+]
+each_write = pytest.mark.parametrize(
+    ("tool", "arguments", "first"), WRITES, ids=[f"{number}-{tool}" for number, (tool, _, _) in enumerate(WRITES)]
+)
+
+
+@each_write
+async def test_a_write_that_was_done_although_its_answer_was_lost_is_found(
+    tmp_path: Path, tool: str, arguments: dict[str, Any], first: list[tuple[str, dict[str, Any]]]
+) -> None:
+    async with world(tmp_path) as agent:
+        for before, given in first:
+            await agent.done(before, given)
+        arguments = await completable(agent, tool, arguments)
+        operation_id = await agent.lost(tool, arguments, when="after")
+        writes = agent.writes()
+        answer = await agent.reconciled(operation_id)
+        assert (answer["outcome"], answer["state"]) == ("succeeded", "succeeded"), answer
+        assert answer["found"]
+        assert "Do not send it again" in answer["next_step"]
+        assert agent.writes() == writes
+
+
+@each_write
+async def test_a_write_that_never_arrived_is_found_not_to_be_done_and_may_be_sent(
+    tmp_path: Path, tool: str, arguments: dict[str, Any], first: list[tuple[str, dict[str, Any]]]
+) -> None:
+    async with world(tmp_path) as agent:
+        for before, given in first:
+            await agent.done(before, given)
+        arguments = await completable(agent, tool, arguments)
+        operation_id = await agent.lost(tool, arguments, when="before")
+        answer = await agent.reconciled(operation_id)
+        assert (answer["outcome"], answer["state"]) == ("not_sent", "failed"), answer
+        assert "may be made again" in answer["next_step"]
+        again = await agent.done(tool, arguments)
+        assert again["operation_id"] != operation_id
+        assert "replayed" not in again
+
+
+async def completable(agent: World, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """With the results that the work item asks for."""
+    if tool != "complete_work_item":
+        return arguments
+    item = await agent.done("get_work_item", ITEM)
+    return {**arguments, "result": dict.fromkeys(item.get("required_result_fields") or ["reference"], "R")}
+
+
+async def test_a_write_in_doubt_is_not_sent_again_before_it_is_settled_and_answered_afterwards(tmp_path: Path) -> None:
+    async with world(tmp_path) as agent:
+        operation_id = await agent.lost("reserve_avail", HOLD, when="after")
+        again = await agent.client.call_tool("reserve_avail", HOLD)
+        assert error_of(again)["code"] == "in_doubt"
+        assert text_of(again) == (
+            "[in_doubt] The same write was sent at 2026-11-22T12:00:01Z and may or may not have been carried out. It "
+            f"was not sent again.\nNext: Call reconcile_operation with operation_id {operation_id}: it looks whether "
+            "it was done."
+        )
+        answer = await agent.reconciled(operation_id)
+        assert answer["what_happened"] == (
+            "Held and booked impressions of avail avl_news_evening: 3,240,000 before it was sent, 3,740,000 now; it is "
+            "about 500,000, which is as if it was carried out and as nothing else on record explains."
+        )
+        replayed = answer_of("reserve_avail", await agent.client.call_tool("reserve_avail", HOLD))
+        assert replayed["replayed"] is True
+        assert replayed["found"]["held_impressions"] == 500_000
+        assert agent.writes() == 1
+
+
+async def test_what_does_not_show_yet_may_still_be_carried_out(tmp_path: Path) -> None:
+    async with world(tmp_path) as agent:
+        operation_id = await agent.lost("create_proposed_io", {"external_id": "X", "name": "N"}, when="before")
+        answer = await agent.reconciled(operation_id, later=59)
+        assert (answer["outcome"], answer["state"]) == ("unknown", "in_doubt")
+        assert answer["next_step"] == (
+            "Tell the person that this is not known. Call reconcile_operation again after 2026-11-22T12:01:01Z. Do not "
+            "send it again before it is settled."
+        )
+        assert (await agent.reconciled(operation_id, later=1))["outcome"] == "not_sent"
+
+
+async def test_impressions_that_others_moved_leave_a_hold_unknown_with_what_a_person_checks(tmp_path: Path) -> None:
+    async with world(tmp_path) as agent:
+        operation_id = await agent.lost("reserve_avail", HOLD, when="after")
+        body = {
+            "availId": AVAIL,
+            "mediaBuyId": IDS["media_buy_id"],
+            "buyerCustomerId": 88120,
+            "requestedImpressions": 7,
+        }
+        async with httpx.AsyncClient(transport=agent.network.interchange) as somebody:
+            url = f"https://interchange.sandbox/api/v2/storefront/inventory-sources/{SOURCE}/modular/reservations"
+            key = {"Authorization": "Bearer scope3_sandbox_northlight"}
+            assert (await somebody.post(url, json=body, headers=key)).is_success
+        answer = await agent.reconciled(operation_id)
+    assert (answer["outcome"], answer["state"]) == ("unknown", "in_doubt")
+    assert "others moved it" in answer["what_happened"]
+    assert f"adops-mcp operations reconcile {operation_id}" in answer["next_step"]
+
+
+async def test_of_two_holds_of_the_same_size_in_doubt_the_first_is_settled_after_the_second(tmp_path: Path) -> None:
+    other = {**HOLD, "package_id": "pkg-2"}
+    async with world(tmp_path) as agent:
+        first = await agent.lost("reserve_avail", HOLD, when="after")
+        second = await agent.lost("reserve_avail", other, when="before")
+        open_ = await agent.reconciled(first)
+        assert open_["outcome"] == "unknown"
+        assert f"First call reconcile_operation for the other writes on this avail: {second}." in open_["next_step"]
+        assert (await agent.reconciled(second))["outcome"] == "not_sent"
+        assert (await agent.reconciled(first))["outcome"] == "succeeded"
+
+
+async def test_two_holds_of_different_sizes_in_doubt_are_told_apart(tmp_path: Path) -> None:
+    other = {**HOLD, "package_id": "pkg-2", "requested_impressions": 1_000}
+    async with world(tmp_path) as agent:
+        first = await agent.lost("reserve_avail", HOLD, when="after")
+        second = await agent.lost("reserve_avail", other, when="before")
+        assert (await agent.reconciled(first))["outcome"] == "succeeded"
+        assert (await agent.reconciled(second))["outcome"] == "not_sent"
+
+
+async def test_a_release_that_is_found_lets_the_avail_be_held_again(tmp_path: Path) -> None:
+    async with world(tmp_path) as agent:
+        await agent.done("reserve_avail", HOLD)
+        operation_id = await agent.lost("release_booking", IDS, when="after")
+        assert (await agent.reconciled(operation_id))["outcome"] == "succeeded"
+        assert "replayed" not in await agent.done("reserve_avail", HOLD)
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(200, html="<html>"), httpx.Response(403)])
+async def test_a_vendor_that_cannot_be_looked_at_settles_nothing(tmp_path: Path, answer: httpx.Response) -> None:
+    async with world(tmp_path) as agent:
+        operation_id = await agent.lost("create_proposed_io", {"external_id": "X", "name": "N"}, when="after")
+        working = agent.network.freewheel._inner  # pyright: ignore[reportPrivateUsage]
+        agent.network.freewheel._inner = httpx.MockTransport(lambda _: answer)  # pyright: ignore[reportPrivateUsage]
+        agent.network.time.moment += 120
+        failed = await agent.client.call_tool(TOOL, {"operation_id": operation_id})
+        assert error_of(failed)["code"] in ("unavailable", "unexpected_answer", "forbidden")
+        agent.network.freewheel._inner = working  # pyright: ignore[reportPrivateUsage]
+        assert (await agent.reconciled(operation_id))["outcome"] == "succeeded"
+
+
+async def test_what_is_not_in_doubt_is_said_to_be_settled(tmp_path: Path) -> None:
+    async with world(tmp_path) as agent:
+        made = await agent.done("create_proposed_io", {"external_id": "X", "name": "N"})
+        answer = await agent.reconciled(made["operation_id"])
+    assert (answer["outcome"], answer["next_step"]) == ("succeeded", "Nothing is left to settle.")
+
+
+async def test_long_looks_say_how_far_they_have_come(tmp_path: Path) -> None:
+    heard: list[tuple[float, float | None, str | None]] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, total, message))
+
+    async with world(tmp_path) as agent:
+        for number in range(30):
+            await agent.done("create_proposed_io", {"external_id": f"X-{number}", "name": "N"})
+        operation_id = await agent.lost("create_proposed_io", {"external_id": "X", "name": "N"}, when="after")
+        agent.network.time.moment += 120
+        await agent.client.call_tool(TOOL, {"operation_id": operation_id}, progress_callback=hear)
+    assert len(heard) == 2
+    assert [done for done, _, _ in heard] == sorted(done for done, _, _ in heard)
+    assert heard[-1][0] == heard[-1][1]
+    assert heard[0][2] == "reading proposed IOs"
+
+
+async def test_an_older_order_of_the_same_external_id_is_not_taken_for_the_lost_one(tmp_path: Path) -> None:
+    async with world(tmp_path) as agent:
+        (old,) = (await agent.done("list_proposed_ios", {"per_page": 5}))["items"][:1]
+        arguments = {"external_id": old["external_id"], "name": "N"}
+        operation_id = await agent.lost("create_proposed_io", arguments, when="before")
+        answer = await agent.reconciled(operation_id)
+    assert answer["outcome"] == "not_sent"
+    assert f"older ones: {old['id']}" in answer["what_happened"]

@@ -1,0 +1,112 @@
+"""What a write tells about itself: what it would do, what it is about, and how to find out whether it was done.
+
+The server keeps the record of writes; what is asked here and answered by the tools is all that it knows of ad
+operations (see the house plan, "At most once").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+State = Literal["awaiting_approval", "sending", "succeeded", "failed", "in_doubt", "superseded"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """What a write would do, as far as reading tells.
+
+    does: one sentence for the person who decides, with the money and the inventory in it.
+    changes: what would be otherwise afterwards, a line each.
+    problems: why the vendor would refuse it, or why it would not be what was meant.
+    not_checked: what could not be looked up.
+    before: numbers and ids that a later look is compared with.
+    """
+
+    does: str
+    changes: Sequence[str] = ()
+    problems: Sequence[str] = ()
+    not_checked: Sequence[str] = ()
+    before: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """One write of the record, as a reconciliation reads it.
+
+    before: what its brief held. sent_at: seconds since the epoch; None when it never left. result: what the agent was
+    told. id: of its record.
+    """
+
+    id: str
+    tool: str
+    state: State
+    subject: str
+    arguments: Mapping[str, Any]
+    before: Mapping[str, Any] | None
+    result: Mapping[str, Any] | None
+    sent_at: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A write whose outcome is looked for.
+
+    now: seconds since the epoch. settle_after: seconds after which a write shows at the vendor, or was not carried out.
+    siblings: the other writes of the record on the same resource, the oldest first.
+    """
+
+    write: Past
+    now: float
+    settle_after: float
+    siblings: Sequence[Past] = ()
+
+
+Outcome = Literal["succeeded", "not_sent", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a look at the vendor found.
+
+    evidence: what was seen, in a sentence. found: ids and states of what was found. check: for an unknown outcome, what
+    a person looks at, and where.
+    """
+
+    outcome: Outcome
+    evidence: str
+    found: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    check: str = ""
+
+
+class Departure(Protocol):
+    """Told of each write on its way out; it may raise to keep it from leaving."""
+
+    def remember(self, before: Mapping[str, Any]) -> None: ...
+
+    async def leaving(self, method: str, path: str, body: Any) -> None: ...
+
+    def answered(self, status: int) -> None: ...
+
+
+DEPARTURE: ContextVar[Departure | None] = ContextVar("DEPARTURE", default=None)
+"""Who is told of the writes of the present call."""
+
+
+def remember(before: Mapping[str, Any]) -> None:
+    """Keep with the write that leaves next what it was like before, for a reconciliation to compare with."""
+    if (departure := DEPARTURE.get()) is not None:
+        departure.remember(before)
+
+
+Progress = Callable[[float, float | None, str], Any]
+PROGRESS: ContextVar[Progress | None] = ContextVar("PROGRESS", default=None)
+"""Who is told how far the present call has come."""
+
+
+async def report(done: float, total: float | None, what: str) -> None:
+    """Say how far long work has come: `done` of `total` (None when not known), and with what."""
+    if (told := PROGRESS.get()) is not None:
+        await told(done, total, what)
