@@ -1,4 +1,4 @@
-"""The command: `adops-mcp [serve]`, `demo`, `doctor`, `sandbox`. What each needs is imported when it runs."""
+"""The command: `adops-mcp [serve]`, `demo`, `doctor`, ... What each command needs is imported when it runs."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
         "and the result of one cheap authenticated read. Exit code 1 if something that a tool needs is broken.",
         formatter_class=_Help,
     )
+    _operations(commands)
     sandbox = commands.add_parser(
         "sandbox",
         help="reset the sandbox, or serve it on loopback",
@@ -90,6 +91,49 @@ def _choosing(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--tools", metavar="NAMES", default=argparse.SUPPRESS, help="only these tools, beside those of --toolsets"
     )
+
+
+_WHAT_OPERATIONS_DO = {
+    "list": "what was written and what waits, the newest first",
+    "show": "one write: who asked, what was sent and answered, its history",
+    "approve": "let a write that waits be sent, when the agent asks again",
+    "reject": "keep a write that waits from being sent",
+    "reconcile": "look at the vendor whether writes in doubt were carried out",
+    "export": "every write as a line of JSON, for an auditor",
+}
+
+
+def _operations(commands: Any) -> None:
+    operations = commands.add_parser(
+        "operations",
+        help="see the record of writes, approve, reject and settle them",
+        description="The record of writes of this environment: what was sent, what waits, what is in doubt.",
+        formatter_class=_Help,
+    )
+    actions = operations.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
+    made = {
+        name: actions.add_parser(name, help=told, description=f"{told[0].upper()}{told[1:]}.", formatter_class=_Help)
+        for name, told in _WHAT_OPERATIONS_DO.items()
+    }
+    made["list"].add_argument(
+        "--state", choices=("awaiting_approval", "sending", "succeeded", "failed", "in_doubt", "superseded")
+    )
+    made["list"].add_argument("--text", help="only what is about this, or has this id")
+    made["list"].add_argument("--limit", type=_count, default=50, metavar="N", help="how many at most (50)")
+    for name in ("show", "approve", "reject"):
+        made[name].add_argument("operation_id", metavar="ID")
+    made["reconcile"].add_argument("operation_id", metavar="ID", nargs="?", help="one operation; else all in doubt")
+    made["reconcile"].add_argument(
+        "--outcome", choices=("succeeded", "not_sent"), help="what a person found out at the vendor, instead of looking"
+    )
+    for name in ("approve", "reject", "reconcile"):
+        made[name].add_argument("--note", help="why, for the history (and for the agent, when it is rejected)")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no count: give a number from 1 to 10000")
+    return int(text)
 
 
 def _port(text: str) -> int:
@@ -136,6 +180,10 @@ def _run(arguments: argparse.Namespace, settings: Any) -> int:
             from server.doctor import run_doctor  # noqa: PLC0415
 
             return run_doctor(settings)
+        case "operations":
+            from server.operations_command import run  # noqa: PLC0415
+
+            return run(settings, arguments)
         case "sandbox":
             from server.sandbox_command import reset, serve  # noqa: PLC0415
 

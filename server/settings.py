@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from server.faults import Misbehaviour
 from tools.catalogue import CATALOGUE
 from tools.freewheel.auth import ClientCredentials, PasswordGrant
 from tools.tool import Toolset
@@ -58,6 +59,11 @@ def _postgresql(url: SecretStr) -> SecretStr:
     if urlsplit(url.get_secret_value()).scheme not in ("postgresql", "postgres"):
         raise ValueError("must begin with postgresql://")
     return SecretStr(url.get_secret_value().replace("postgres://", "postgresql://", 1))
+
+
+def _faults(text: str) -> str:
+    Misbehaviour.read(text)
+    return text
 
 
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql)]
@@ -126,6 +132,10 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds after which a write in doubt that does not show at the vendor counts as not carried out. "
         "Default: `60`.",
+    )
+    sandbox_faults: Annotated[str, AfterValidator(_faults)] | None = Field(
+        default=None,
+        description="Make the sandbox misbehave: rates of faults and a seed, such as `all=0.3,lost_after=0.1,seed=7`.",
     )
     interchange_api_key: SecretStr | None = Field(default=None, description="Interchange: API key or access token.")
     interchange_base_url: BaseUrl | None = Field(

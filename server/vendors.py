@@ -14,6 +14,7 @@ import httpx
 from pydantic import SecretStr
 
 from server import __version__
+from server.faults import FaultyTransport, Misbehaviour
 from server.settings import (
     NoAccess,
     Settings,
@@ -180,7 +181,11 @@ def _sandbox(settings: Settings, wire: Wire, stack: AsyncExitStack) -> tuple[Acc
         PasswordGrant(USERNAME, SecretStr(PASSWORD)),
         lambda: SecretStr(sandbox.service_account_key(f"{_GOOGLE_AD_MANAGER_SANDBOX}/token")),
     )
-    return access, Wire({**apps, **wire.transports}, wire.timing), lambda: f"sandbox/{sandbox.generation()}"
+    ways: dict[VendorName, httpx.AsyncBaseTransport] = {**apps, **wire.transports}
+    if settings.sandbox_faults is not None:
+        misbehaviour = Misbehaviour.read(settings.sandbox_faults)
+        ways = {vendor: FaultyTransport(way, misbehaviour, wire.timing.sleep) for vendor, way in ways.items()}
+    return access, Wire(ways, wire.timing), lambda: f"sandbox/{sandbox.generation()}"
 
 
 class _Opening:

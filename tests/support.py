@@ -88,6 +88,7 @@ class SandboxNetwork:
 
     def __init__(self, time: FakeTime, directory: Path) -> None:
         self.time = time
+        self.directory = directory
         self.sandbox = Sandbox(directory / FILE_NAME, time.now)
         self.interchange = Recorder(httpx.ASGITransport(self.sandbox.interchange()))
         self.freewheel = Recorder(httpx.ASGITransport(self.sandbox.freewheel()))

@@ -1,0 +1,225 @@
+"""`adops-mcp operations`: what was written, what waits for a person, and what is in doubt, at the command line."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import anyio
+
+from server.operations import Operation, Operations, Step, Wanted
+from server.reconciling import reconcile, settle_by_hand
+from server.record import open_record, whole
+from server.settings import Settings
+from server.standing import moment
+from server.vendors import Wire, open_backends
+from tools.backends import Backends
+from tools.errors import AdOpsError
+from tools.replies import printable
+
+PAGE = 500
+"""Operations that are read at once for an export or a round of reconciling."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """The operator's place: the record of this environment, and the vendors to look at."""
+
+    record: Operations
+    backends: Backends
+    settings: Settings
+    operator: str
+    arguments: argparse.Namespace
+
+    @property
+    def scope(self) -> str:
+        return self.backends.scope()
+
+    async def found(self) -> tuple[Operation, list[Step]] | None:
+        found = await self.record.get(self.arguments.operation_id)
+        if found is None or found[0].scope != self.scope:
+            _complain(
+                f"there is no operation {self.arguments.operation_id} on record here; `operations list` shows all."
+            )
+            return None
+        return found
+
+    async def every(self, states: tuple[str, ...] = ()) -> AsyncGenerator[Operation]:
+        """The newest first."""
+        wanted = Wanted(scope=self.scope, states=states, limit=PAGE)
+        while page := (await self.record.list(wanted))[0]:
+            for operation in page:
+                yield operation
+            wanted = replace(wanted, offset=wanted.offset + PAGE)
+
+
+def run(settings: Settings, arguments: argparse.Namespace, wire: Wire | None = None) -> int:
+    """Run one of its actions; 0 done, 1 not done."""
+    return anyio.run(carried_out, settings, arguments, wire or Wire())
+
+
+async def carried_out(settings: Settings, arguments: argparse.Namespace, wire: Wire) -> int:
+    action = _ACTIONS[arguments.action]
+    try:
+        async with _desk(settings, arguments, wire) as desk:
+            return await action(desk)
+    except AdOpsError as error:
+        _complain(f"{error.message} {error.next_step}")
+        return 1
+
+
+@asynccontextmanager
+async def _desk(settings: Settings, arguments: argparse.Namespace, wire: Wire) -> AsyncGenerator[_Desk]:
+    record = open_record(settings, wire.timing.now)
+    async with open_backends(settings, wire) as backends:
+        try:
+            yield _Desk(record, backends, settings, f"{getpass.getuser()} at the command line", arguments)
+        finally:
+            await record.close()
+
+
+async def _list(desk: _Desk) -> int:
+    wanted = Wanted(
+        scope=desk.scope,
+        states=(desk.arguments.state,) if desk.arguments.state else (),
+        text=desk.arguments.text,
+        limit=desk.arguments.limit,
+    )
+    found, total = await desk.record.list(wanted)
+    for operation in found:
+        _say(f"{operation.id}  {moment(operation.created_at)}  {operation.state:17}  {_line(operation.does)}")
+    if not found:
+        _say(
+            "Nothing is on record like that."
+            if total == 0 and (wanted.states or wanted.text)
+            else "Nothing was written."
+        )
+    elif total > len(found):
+        _say(f"{total - len(found)} more: --limit shows them.")
+    return 0
+
+
+async def _show(desk: _Desk) -> int:
+    if (found := await desk.found()) is None:
+        return 1
+    told = _told(*found)
+    _say(json.dumps(told, indent=2, ensure_ascii=False))
+    return 0
+
+
+async def _approve(desk: _Desk) -> int:
+    return await _decide(desk, approve=True)
+
+
+async def _reject(desk: _Desk) -> int:
+    return await _decide(desk, approve=False)
+
+
+async def _decide(desk: _Desk, *, approve: bool) -> int:
+    if (found := await desk.found()) is None:
+        return 1
+    operation, _ = found
+    if operation.state != "awaiting_approval":
+        _complain(f"{operation.id} does not wait for approval: it is {operation.state}.")
+        return 1
+    decided = await desk.record.decide(
+        operation.id, approve=approve, actor=desk.operator, note=desk.arguments.note or ""
+    )
+    done = decided is not None and (decided.approved_by == desk.operator if approve else decided.state == "failed")
+    if not done:
+        _complain(f"{operation.id} does not wait any more: it is {decided.state if decided else 'gone'}.")
+        return 1
+    _say(_line(operation.does))
+    _say(
+        f"Approved. It is sent when the agent makes the same call again, within a day: {operation.id}"
+        if approve
+        else f"Rejected; it is not sent: {operation.id}"
+    )
+    return 0
+
+
+async def _reconcile(desk: _Desk) -> int:
+    if desk.arguments.operation_id is None:
+        return await _reconcile_all(desk)
+    if (found := await desk.found()) is None:
+        return 1
+    operation, _ = found
+    if desk.arguments.outcome:
+        by_hand = await settle_by_hand(
+            desk.record, operation, desk.arguments.outcome, actor=desk.operator, note=desk.arguments.note or ""
+        )
+        if not by_hand:
+            _complain(f"{operation.id} is not in doubt: it is {operation.state}.")
+            return 1
+        _say(f"{operation.id} is settled as {desk.arguments.outcome.replace('_', ' ')}, by {desk.operator}.")
+        return 0
+    return 0 if await _looked(desk, operation) else 1
+
+
+async def _reconcile_all(desk: _Desk) -> int:
+    if desk.arguments.outcome:
+        _complain("--outcome needs the id of one operation.")
+        return 1
+    in_doubt = [operation async for operation in desk.every(("in_doubt",))]
+    settled = [await _looked(desk, operation) for operation in reversed(in_doubt)]
+    _say(f"{len(settled)} in doubt, {settled.count(True)} settled, {settled.count(False)} still in doubt.")
+    return 0 if all(settled) else 1
+
+
+async def _looked(desk: _Desk, operation: Operation) -> bool:
+    """Whether nothing is in doubt about it any more."""
+    try:
+        found = await reconcile(
+            desk.record, operation, desk.backends, settle_after=desk.settings.settle_after, actor=desk.operator
+        )
+    except AdOpsError as error:
+        _complain(f"{operation.id}: {error.message}")
+        return False
+    verdict = found.verdict
+    _say(f"{operation.id}  {verdict.outcome.replace('_', ' ')}: {_line(verdict.evidence)}")
+    if verdict.check:
+        _say(f"  {_line(verdict.check)}")
+    return found.operation.state != "in_doubt"
+
+
+async def _export(desk: _Desk) -> int:
+    """Every operation as one line of JSON, whole and with its history."""
+    async for operation in desk.every():
+        found = await desk.record.get(operation.id)
+        if found is not None:
+            _say(json.dumps({"scope": operation.scope, **_told(*found)}, ensure_ascii=False, separators=(",", ":")))
+    return 0
+
+
+_ACTIONS: dict[str, Callable[[_Desk], Coroutine[Any, Any, int]]] = {
+    "list": _list,
+    "show": _show,
+    "approve": _approve,
+    "reject": _reject,
+    "reconcile": _reconcile,
+    "export": _export,
+}
+
+
+def _told(operation: Operation, steps: list[Step]) -> dict[str, Any]:
+    from tools.operations.record import WholeOperation  # noqa: PLC0415 - a list does without it
+
+    return WholeOperation(**whole(operation, steps)).told()
+
+
+def _line(text: str) -> str:
+    return printable(text, limit=1000)
+
+
+def _say(line: str) -> None:
+    print(line)  # noqa: T201
+
+
+def _complain(line: str) -> None:
+    print(f"adops-mcp: {line}", file=sys.stderr)  # noqa: T201
