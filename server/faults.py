@@ -7,6 +7,7 @@ with a seed, or asked for by one request with the header `X-Sandbox-Fault`. Toke
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -38,6 +39,9 @@ LATENCY = (0.02, 0.2)
 
 _KEPT = 500
 """Answers that are kept to be given again."""
+
+STALE = 2.0
+"""Seconds by which a stale read is late at most."""
 
 
 class UnknownFault(ValueError):
@@ -89,7 +93,8 @@ class FaultyTransport(httpx.AsyncBaseTransport):
     misbehaviour: Misbehaviour
     sleep: Callable[[float], Awaitable[None]]
     happened: dict[Fault, int] = field(default_factory=dict["Fault", int])
-    _answers: dict[str, httpx.Response] = field(default_factory=dict[str, httpx.Response])
+    clock: Callable[[], float] = time.monotonic
+    _answers: dict[str, tuple[float, httpx.Response]] = field(default_factory=dict[str, "tuple[float, httpx.Response]"])
     _dice: random.Random | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -156,14 +161,14 @@ class FaultyTransport(httpx.AsyncBaseTransport):
         answer = await self.inner.handle_async_request(request)
         await answer.aread()
         if request.method == "GET":
-            self._answers[str(request.url)] = answer
+            self._answers[str(request.url)] = self.clock(), answer
             if len(self._answers) > _KEPT:
                 del self._answers[next(iter(self._answers))]
         return answer
 
     def _before(self, request: httpx.Request) -> httpx.Response | None:
-        before = self._answers.get(str(request.url))
-        if before is None:
+        at, before = self._answers.get(str(request.url), (0.0, None))
+        if before is None or self.clock() - at > STALE:
             return None
         return httpx.Response(before.status_code, headers={"content-type": "application/json"}, content=before.content)
 

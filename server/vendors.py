@@ -184,7 +184,10 @@ def _sandbox(settings: Settings, wire: Wire, stack: AsyncExitStack) -> tuple[Acc
     ways: dict[VendorName, httpx.AsyncBaseTransport] = {**apps, **wire.transports}
     if settings.sandbox_faults is not None:
         misbehaviour = Misbehaviour.read(settings.sandbox_faults)
-        ways = {vendor: FaultyTransport(way, misbehaviour, wire.timing.sleep) for vendor, way in ways.items()}
+        ways = {
+            vendor: FaultyTransport(way, misbehaviour, wire.timing.sleep, clock=wire.timing.clock)
+            for vendor, way in ways.items()
+        }
     return access, Wire(ways, wire.timing), lambda: f"sandbox/{sandbox.generation()}"
 
 

@@ -305,8 +305,8 @@ class Writes:
 
     async def _carried_out(self, journey: _Journey, call: WriteCall, brief: Brief | None) -> Result:
         if call.effect.baseline:
-            # what was read before this one was begun may be from before another one ended
-            brief = await call.brief()
+            # without it a lost answer could never be settled, and one read earlier may be from before another write
+            brief = await call.effect.brief(call.arguments, call.backends)
         if brief is not None:
             await self.record.keep_brief(journey.operation_id, _storable(brief.does), brief.before)
         departing = DEPARTURE.set(journey)
@@ -338,7 +338,7 @@ class WriteCall:
         return cast("Write[Any]", self.tool.effect)
 
     async def brief(self) -> Brief | None:
-        """None when it cannot be had: a write does not depend on it."""
+        """What a person is asked with; None when it cannot be had."""
         try:
             with anyio.fail_after(LONGEST_BRIEF):
                 return await self.effect.brief(self.arguments, self.backends)

@@ -72,6 +72,10 @@ def serve_help() -> str:
     return _text(parser(command="serve").format_help())
 
 
+def operations_help() -> str:
+    return _text(parser(command="operations").format_help())
+
+
 def _text(text: str) -> str:
     return f"```text\n{text.rstrip()}\n```"
 
@@ -83,6 +87,7 @@ PARTS = {
     "settings": settings,
     "help": command_help,
     "serve_help": serve_help,
+    "operations_help": operations_help,
 }
 
 

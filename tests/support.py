@@ -167,6 +167,34 @@ async def answered_by(
         yield client, recorders
 
 
+@asynccontextmanager
+async def written_to(
+    answers: Mapping[VendorName, Answer], time: FakeTime | None = None, **settings: Any
+) -> AsyncGenerator[tuple[Client, dict[VendorName, Recorder]]]:
+    """As `answered_by`, for writes: what is looked up before them is there and empty, whatever the functions answer."""
+
+    def with_lists(answer: Answer) -> Answer:
+        async def answered(request: httpx.Request) -> httpx.Response:
+            listed = request.url.path.rpartition("/")[2] if request.method == "GET" else ""
+            if listed in _EMPTY_LISTS:
+                return httpx.Response(200, json=_EMPTY_LISTS[listed])
+            answer_ = answer(request)
+            return answer_ if isinstance(answer_, httpx.Response) else await answer_
+
+        return answered
+
+    listing: dict[VendorName, Answer] = {vendor: with_lists(answer) for vendor, answer in answers.items()}
+    async with answered_by(listing, time, **settings) as connection:
+        yield connection
+
+
+_EMPTY_LISTS: dict[str, Any] = {
+    "products": {"products": []},
+    "work-items": {"items": [], "total": 0},
+    "inventory_packages": {"items": [], "total_count": 0},
+}
+
+
 def calls_of(settings: Settings, wire: Wire | None = None, *, longest: float | None = None) -> Calls:
     """The one call path without a client before it. longest: seconds for a call, instead of its own limits."""
     timing = (wire or Wire()).timing

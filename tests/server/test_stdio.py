@@ -189,6 +189,13 @@ def slow_vendor(answer: bytes) -> Generator[tuple[str, list[bytes], threading.Ev
             self.end_headers()
             self.wfile.write(answer)
 
+        def do_GET(self) -> None:
+            listed = b'{"products": []}'
+            self.send_response(200)
+            self.send_header("content-length", str(len(listed)))
+            self.end_headers()
+            self.wfile.write(listed)
+
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
             pass
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.snapshots import answer_of
-from tests.support import Answer, answered_by, by_hand, error_of, sandboxed, text_of
+from tests.support import Answer, by_hand, error_of, sandboxed, text_of, written_to
 from tests.tools.freewheel.packages import PACKAGES, Tree, apps, dropped, genres, item_set, ok, timed_out
 
 TOOL = "create_inventory_package"
@@ -206,7 +206,7 @@ async def test_an_id_that_freewheel_does_not_know_is_refused_in_its_words(tmp_pa
 )
 async def test_a_refused_write_is_sent_once_and_changed_nothing(status: int, code: str, next_step: str) -> None:
     answer = httpx.Response(status, json={"Message": "User is not authorized to access this resource"})
-    async with answered_by({"freewheel": lambda _: answer}) as (client, recorders):
+    async with written_to({"freewheel": lambda _: answer}) as (client, recorders):
         result = await client.call_tool(TOOL, LEAST)
     error = error_of(result)
     assert (error["code"], error["upstream_status"]) == (code, status)
@@ -228,7 +228,7 @@ LOST: list[tuple[Answer, str]] = [
 
 @pytest.mark.parametrize(("answer", "what"), LOST, ids=[what for _, what in LOST])
 async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
-    async with answered_by({"freewheel": answer}) as (client, recorders):
+    async with written_to({"freewheel": answer}) as (client, recorders):
         result = await client.call_tool(TOOL, LEAST)
     assert by_hand(result) == (
         f"[in_doubt] The request was sent, but FreeWheel {what}: it may or may not have been carried out.\n"
@@ -252,7 +252,7 @@ async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what
     ],
 )
 async def test_an_answer_that_says_the_same_otherwise_is_no_difference(payload: Any) -> None:
-    async with answered_by({"freewheel": lambda _: ok(payload, 201)}) as (client, _):
+    async with written_to({"freewheel": lambda _: ok(payload, 201)}) as (client, _):
         answer = answer_of(TOOL, await client.call_tool(TOOL, LEAST))
     assert answer["what_happened"] == (
         "FreeWheel created inventory package 7. Its status is ACTIVE. Nothing is sold or held by it."
@@ -261,7 +261,7 @@ async def test_an_answer_that_says_the_same_otherwise_is_no_difference(payload: 
 
 
 async def test_what_the_answer_does_not_show_is_to_be_looked_at() -> None:
-    async with answered_by({"freewheel": lambda _: ok({"id": 7, "name": "CTV drama"}, 201)}) as (client, _):
+    async with written_to({"freewheel": lambda _: ok({"id": 7, "name": "CTV drama"}, 201)}) as (client, _):
         answer = answer_of(TOOL, await client.call_tool(TOOL, {**LEAST, "description": "D"}))
     assert answer == {
         "environment": "live",
@@ -290,7 +290,7 @@ async def test_what_the_answer_does_not_show_is_to_be_looked_at() -> None:
     ],
 )
 async def test_a_package_other_than_the_one_asked_for_stops_the_agent(answered: dict[str, Any], said: str) -> None:
-    async with answered_by({"freewheel": lambda _: ok({**CREATED, **answered}, 201)}) as (client, _):
+    async with written_to({"freewheel": lambda _: ok({**CREATED, **answered}, 201)}) as (client, _):
         answer = answer_of(TOOL, await client.call_tool(TOOL, LEAST))
     assert answer["what_happened"].endswith(f"The answer is not what was asked for: {said}.")
     assert answer["next_step"].startswith("Do nothing more with it")

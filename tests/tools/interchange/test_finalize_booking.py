@@ -18,12 +18,12 @@ from tests.support import (
     FakeTime,
     Recorder,
     SandboxNetwork,
-    answered_by,
     by_hand,
     connected,
     error_of,
     sandboxed,
     text_of,
+    written_to,
 )
 
 TOOL = "finalize_booking"
@@ -377,7 +377,7 @@ LOST: list[tuple[Answer, str]] = [
 
 @pytest.mark.parametrize(("answer", "what"), LOST, ids=[what for _, what in LOST])
 async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
-    async with answered_by({"interchange": answer}) as (client, recorders):
+    async with written_to({"interchange": answer}) as (client, recorders):
         result = await client.call_tool(TOOL, IDS)
     assert by_hand(result) == (
         f"[in_doubt] The request was sent, but Interchange {what}: it may or may not have been carried out.\n"

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.snapshots import answer_of
-from tests.support import answered_by, text_of
+from tests.support import text_of, written_to
 
 TOOL = "finalize_booking"
 IDS: dict[str, Any] = {
@@ -35,7 +35,7 @@ ANSWER: dict[str, Any] = {"booking": BOOKING, "workItems": [], "projection": HEA
 
 async def finalized(payload: Any, **arguments: Any) -> dict[str, Any]:
     """The answer to one finalization that Interchange answers with `payload`."""
-    async with answered_by({"interchange": lambda _: httpx.Response(200, json=payload)}) as (client, recorders):
+    async with written_to({"interchange": lambda _: httpx.Response(200, json=payload)}) as (client, recorders):
         result = await client.call_tool(TOOL, {**IDS, **arguments})
     assert not result.is_error, text_of(result)
     assert len(recorders["interchange"].written()) == 1

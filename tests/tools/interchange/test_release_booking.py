@@ -18,12 +18,12 @@ from tests.support import (
     FakeTime,
     Recorder,
     SandboxNetwork,
-    answered_by,
     by_hand,
     connected,
     error_of,
     sandboxed,
     text_of,
+    written_to,
 )
 
 TOOL = "release_booking"
@@ -183,7 +183,7 @@ async def test_a_refusal_is_told_in_interchanges_words_and_gives_up_nothing(
 async def test_every_refusal_has_a_next_move_and_says_that_nothing_was_changed(
     status: int, code: str, next_step: str
 ) -> None:
-    async with answered_by({"interchange": lambda _: httpx.Response(status, json={"error": {"code": "X"}})}) as (
+    async with written_to({"interchange": lambda _: httpx.Response(status, json={"error": {"code": "X"}})}) as (
         client,
         recorders,
     ):
@@ -243,7 +243,7 @@ BOOKING: dict[str, Any] = {
 
 async def released(payload: Any, **arguments: Any) -> dict[str, Any]:
     """The answer to one release that Interchange answers with `payload`."""
-    async with answered_by({"interchange": lambda _: httpx.Response(200, json=payload)}) as (client, recorders):
+    async with written_to({"interchange": lambda _: httpx.Response(200, json=payload)}) as (client, recorders):
         result = await client.call_tool(TOOL, {**IDS, **arguments})
     assert not result.is_error, text_of(result)
     assert len(recorders["interchange"].written()) == 1
@@ -323,7 +323,7 @@ LOST: Sequence[tuple[Answer, str]] = [
 
 @pytest.mark.parametrize(("answer", "what"), LOST, ids=[what for _, what in LOST])
 async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
-    async with answered_by({"interchange": answer}) as (client, recorders):
+    async with written_to({"interchange": answer}) as (client, recorders):
         result = await client.call_tool(TOOL, IDS)
     assert by_hand(result) == (
         f"[in_doubt] The request was sent, but Interchange {what}: it may or may not have been carried out.\n"
