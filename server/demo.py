@@ -76,6 +76,7 @@ class _Job:
             "buyer_customer_id": buy["buyer_customer_id"],
         }
         await self.hold(ids)
+        await self.say_it_twice(ids)
         await self.finalise(ids)
         await self.look_again(ids, avail)
         await self.see_the_work(ids)
@@ -130,6 +131,12 @@ class _Job:
         self.expect(held["booking"]["status"] == "HELD", "a hold")
         self.tell(held)
 
+    async def say_it_twice(self, ids: Json) -> None:
+        self.ask("The same again, as an agent does that did not hear the answer. (Nothing is sent.)")
+        again = await self.call("reserve_avail", **ids, requested_impressions=IMPRESSIONS, hold_minutes=120)
+        self.expect(again["replayed"] is True, "the outcome of the hold that there is")
+        self.tell(again)
+
     async def finalise(self, ids: Json) -> None:
         self.ask("Hand it over for execution.")
         handoff = await self.call("finalize_booking", **ids)
@@ -162,7 +169,8 @@ class _Job:
 
     async def hold_too_much(self, ids: Json) -> None:
         self.ask("Now hold a billion more. (This is refused.)")
-        error = await self.call("reserve_avail", refused=True, **ids, requested_impressions=1_000_000_000)
+        more = {"requested_impressions": 1_000_000_000, "idempotency_key": "a billion more"}
+        error = await self.call("reserve_avail", refused=True, **ids, **more)
         self.expect(error["code"] == Conflict.code, "a conflict")
         self.say(f"refused [{error['code']}] {error['message']}")
         self.say(f"next: {error['next_step']}")

@@ -32,7 +32,7 @@ from server.standing import (
     with_other_arguments,
 )
 from tools.backends import Backends
-from tools.errors import AdOpsError, InDoubt, Unavailable
+from tools.errors import AdOpsError, Forbidden, InDoubt, NotFound, Refused, Unavailable
 from tools.schema import Arguments, Result
 from tools.tool import AnyTool, Write
 from tools.transport import Timing
@@ -306,7 +306,7 @@ class Writes:
     async def _carried_out(self, journey: _Journey, call: WriteCall, brief: Brief | None) -> Result:
         if call.effect.baseline:
             # without it a lost answer could never be settled, and one read earlier may be from before another write
-            brief = await call.effect.brief(call.arguments, call.backends)
+            brief = await _baseline(call)
         if brief is not None:
             await self.record.keep_brief(journey.operation_id, _storable(brief.does), brief.before)
         departing = DEPARTURE.set(journey)
@@ -375,17 +375,26 @@ def _answer(call: WriteCall, new: New, standing: Operation) -> dict[str, Any]:
     raise in_doubt_before(standing)
 
 
+async def _baseline(call: WriteCall) -> Brief | None:
+    """What a lost answer is settled with. None where the vendor refuses to tell: it then refuses the write in its own
+    words, or this account may write and not read. Raises AdOpsError when it cannot be had now: nothing is sent."""
+    try:
+        return await call.effect.brief(call.arguments, call.backends)
+    except (NotFound, Refused, Forbidden):
+        return None
+
+
 def _is_same(standing: Operation, new: New) -> bool:
     return standing.fingerprint == new.fingerprint
 
 
 def _failure(journey: _Journey, error: BaseException, actor: str) -> Ending:
     """How a write ended that gave no result: in doubt unless it is known that nothing was carried out."""
+    status = journey.requests[-1].get("status", 0) if journey.requests else None
     if isinstance(error, AdOpsError):
-        in_doubt = isinstance(error, InDoubt)
+        in_doubt = isinstance(error, InDoubt) or (status is not None and 200 <= status < 300)
         told = {"code": error.code, "message": error.message, "next_step": error.next_step}
     else:
-        status = journey.requests[-1].get("status", 0) if journey.requests else None
         in_doubt = status is not None and not 400 <= status < 500
         what = "It was sent, and the answer was not read." if in_doubt else "It was ended before it was carried out."
         told = {"code": "in_doubt" if in_doubt else "unavailable", "message": what}

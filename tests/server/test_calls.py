@@ -30,6 +30,7 @@ from tests.support import (
     live_settings,
     sandboxed,
     text_of,
+    written_to,
 )
 from tools.catalogue import CATALOGUE
 from tools.tool import AnyTool, Probe, Write
@@ -377,7 +378,7 @@ async def test_odd_text_in_a_free_form_answer_does_not_put_a_write_in_doubt() ->
     payload = b'{"booking": ' + booking + rb', "workItems": [{"title": "\ud800"}], "projection": {"x": "\ud800"}}'
     headers = {"content-type": "application/json"}
     answer = httpx.Response(200, content=payload, headers=headers)
-    async with answered_by({"interchange": lambda _: answer}) as (client, _):
+    async with written_to({"interchange": lambda _: answer}) as (client, _):
         result = await client.call_tool("finalize_booking", {**IDS, "include_projection": True})
     assert not result.is_error, text_of(result)
 
@@ -425,7 +426,9 @@ async def test_what_takes_too_long_is_ended_and_told(tool: str, told: str) -> No
 
 async def test_a_write_that_has_left_is_not_cut_short() -> None:
     async def slow(request: httpx.Request) -> httpx.Response:
-        ends = anyio.current_time() + (0.6 if request.method == "POST" else 0)
+        if request.method == "GET":
+            return httpx.Response(200, json={"products": []})
+        ends = anyio.current_time() + 0.6
         while anyio.current_time() < ends:
             await anyio.lowlevel.checkpoint()
         return httpx.Response(200, json=RESERVED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -349,3 +351,11 @@ async def test_a_damaged_record_is_not_replaced(tmp_path: Path) -> None:
         with pytest.raises(Unrecorded):
             await record.begin(ORDER)
     assert file.read_bytes().startswith(b"this is no database")
+
+
+def test_a_server_that_only_reads_never_pays_for_the_database() -> None:
+    loaded = "print([name for name in ('sqlalchemy', 'alembic', 'psycopg') if name in sys.modules])"
+    told = subprocess.run(
+        [sys.executable, "-c", f"import sys, server.stdio; {loaded}"], capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "[]\n"

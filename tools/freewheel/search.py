@@ -15,6 +15,7 @@ import anyio
 from tools.fields import next_page, nothing_on
 from tools.freewheel.models import Entry, PageOf
 from tools.schema import Arguments
+from tools.writes import report
 
 LARGEST_PAGE = 50
 
@@ -80,6 +81,7 @@ async def _searched(
     reading.take(await read(reading.following, LARGEST_PAGE))
     with anyio.move_on_after(LONGEST):
         while reading.goes_on and len(reading.matches) <= last:
+            await report(len(reading.ids), reading.counted, f"searching {name}")
             reading.take(await read(reading.following, LARGEST_PAGE))
     shown, enough = reading.matches[first:last], len(reading.matches) > last
     nothing = nothing_on(wanted.page) if reading.matches else "None of them has all words of `text`."

@@ -31,6 +31,7 @@ from tools.interchange.models import (
 )
 from tools.replies import Answer, Kind
 from tools.transport import Hints, Transport
+from tools.writes import report
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -98,6 +99,7 @@ class InterchangeClient:
                     read[source_id] = await read_one(source_id)
                 except AdOpsError as error:
                     unread[source_id] = error
+                await report(len(read) + len(unread), len(sources), "reading inventory sources")
 
         with anyio.move_on_after(LONGEST_ROUND):
             async with anyio.create_task_group() as tasks:

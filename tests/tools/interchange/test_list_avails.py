@@ -398,3 +398,14 @@ async def test_data_beside_an_error_is_not_taken_for_the_truth() -> None:
     async with answered_by({"interchange": lambda _: httpx.Response(200, json=payload)}) as (client, _):
         result = await client.call_tool(TOOL, {"source_id": "one"})
     assert 'an error in a success: PARTIAL, "Half of the feed is missing."' in text_of(result)
+
+
+async def test_reading_every_source_says_how_far_it_has_come(tmp_path: Path) -> None:
+    heard: list[tuple[float, float | None, str | None]] = []
+
+    async def hear(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, total, message))
+
+    async with sandboxed(tmp_path) as (client, _):
+        await client.call_tool(TOOL, {}, progress_callback=hear)
+    assert heard == [(number, 3, "reading inventory sources") for number in (1, 2, 3)]
