@@ -191,6 +191,8 @@ class Agent(RuleBasedStateMachine):
     def carry_on(self, fault: Fault | None, death: str | None, tool: str, data: st.DataObject) -> None:
         held = [hold for hold in self.holds() if hold.told == "done"]
         hold = data.draw(st.sampled_from(held), "hold")
+        if tool == "finalize_booking" and self.is_given_up(hold):
+            return
         ids = {**AVAIL, "package_id": hold.arguments["package_id"]}
         known = [intent for intent in self.intents if intent.tool == tool and intent.arguments == ids]
         self.make(known[0] if known else self.meant(tool, ids), fault, death)
@@ -199,7 +201,7 @@ class Agent(RuleBasedStateMachine):
     @rule(fault=faults, death=deaths, data=st.data())
     def repeat(self, fault: Fault | None, death: str | None, data: st.DataObject) -> None:
         intent = data.draw(st.sampled_from(self.intents), "intent")
-        if intent.tool == "reserve_avail" and self.is_given_up(intent):
+        if intent.tool in ("reserve_avail", "finalize_booking") and self.is_given_up(intent):
             return
         self.make(intent, fault, death)
 
@@ -228,7 +230,7 @@ class Agent(RuleBasedStateMachine):
         return [intent for intent in self.intents if intent.tool == "reserve_avail"]
 
     def is_given_up(self, hold: Intent) -> bool:
-        """A hold that was given up may be made anew, which is another one."""
+        """What was given up may be held and handed over anew, which is another write."""
         released = (intent for intent in self.intents if intent.tool == "release_booking")
         return any(intent.arguments["package_id"] == hold.arguments["package_id"] for intent in released)
 
