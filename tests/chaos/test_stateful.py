@@ -181,8 +181,10 @@ class Agent(RuleBasedStateMachine):
         name = f"Chaos {len(self.intents)}."
         self.make(self.meant("create_inventory_package", {"name": name, "targeting": TARGETING}), fault, death)
 
-    @rule(fault=faults, death=deaths, impressions=st.integers(1, 2000))
-    def hold(self, fault: Fault | None, death: str | None, impressions: int) -> None:
+    @rule(fault=faults, death=deaths)
+    def hold(self, fault: Fault | None, death: str | None) -> None:
+        """Of sizes that no others add up to: of two equal ones in doubt within a minute, counts do not always tell."""
+        impressions = 2 ** len(self.holds())
         arguments = {**AVAIL, "package_id": f"chaos-{len(self.intents)}", "requested_impressions": impressions}
         self.make(self.meant("reserve_avail", arguments), fault, death)
 
