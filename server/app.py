@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import getpass
 from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -23,10 +22,10 @@ from server import __version__, resources
 from server.arguments import schema_of
 from server.calls import Calls
 from server.completions import Completions
-from server.confirmation import ClientAsker, NeedsInput, sealed
+from server.confirmation import NeedsInput, asker_of, sealed
 from server.offer import Offer, offer
 from server.prompts import filled, listed, offered_prompts
-from server.record import RecordView, open_record
+from server.record import RecordView, open_record, user
 from server.settings import Environment, Settings
 from server.vendors import Wire, open_backends
 from server.writes import Caller, Writes
@@ -241,15 +240,7 @@ def _caller(context: Context, params: types.CallToolRequestParams) -> Caller:
     """Who asks, as far as stdio tells: the user of this machine, and what the client calls itself."""
     client = context.session.client_params.client_info if context.session.client_params else None
     named = printable(f"{client.name} {client.version}", limit=120) if client else "a client that gave no name"
-    return Caller(f"{_user()} through {named}", ClientAsker(context, params))
-
-
-@functools.cache
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown user"
+    return Caller(f"{user()} through {named}", asker_of(context, params))
 
 
 _LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")

@@ -6,9 +6,10 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from server import __version__
+from tools.writes import State
 
 _SERVE = "serve MCP over stdio (what runs when no command is given)"
 
@@ -115,9 +116,7 @@ def _operations(commands: Any) -> None:
         name: actions.add_parser(name, help=told, description=f"{told[0].upper()}{told[1:]}.", formatter_class=_Help)
         for name, told in _WHAT_OPERATIONS_DO.items()
     }
-    made["list"].add_argument(
-        "--state", choices=("awaiting_approval", "sending", "succeeded", "failed", "in_doubt", "superseded")
-    )
+    made["list"].add_argument("--state", choices=get_args(State))
     made["list"].add_argument("--text", help="only what is about this, or has this id")
     made["list"].add_argument("--limit", type=_count, default=50, metavar="N", help="how many at most (50)")
     for name in ("show", "approve", "reject"):

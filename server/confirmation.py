@@ -17,7 +17,6 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from server.operations import digest
-from server.writes import Asker
 from tools.errors import Unavailable
 
 LASTS = 600.0
@@ -35,8 +34,17 @@ class NeedsInput(Exception):
         self.result = result
 
 
-class ClientAsker(Asker):
-    """Asks through the client that made the call, when it can show a question to its person."""
+def asker_of(context: ServerRequestContext[Any], params: types.CallToolRequestParams) -> ClientAsker | None:
+    """Who asks in the client that made the call; None when it cannot show a question to its person."""
+    capabilities = context.session.client_capabilities
+    elicitation = capabilities.elicitation if capabilities else None
+    if elicitation is None or (elicitation.form is None and elicitation.url is not None):
+        return None
+    return ClientAsker(context, params)
+
+
+class ClientAsker:
+    """Asks through the client that made the call."""
 
     def __init__(self, context: ServerRequestContext[Any], params: types.CallToolRequestParams) -> None:
         self._context = context
@@ -56,14 +64,6 @@ class ClientAsker(Asker):
                 next_step="Make the same call again. If it stays so, the operator sets who confirms: ADOPS_CONFIRM.",
             ) from None
         return answer.action == "accept"
-
-    @property
-    def can_ask(self) -> bool:
-        capabilities = self._context.session.client_capabilities
-        elicitation = capabilities.elicitation if capabilities else None
-        if elicitation is None:
-            return False
-        return elicitation.form is not None or elicitation.url is None
 
     def _answered(self, question: str) -> bool:
         answer = (self._params.input_responses or {}).get(_KEY)

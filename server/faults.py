@@ -95,7 +95,9 @@ class FaultyTransport(httpx.AsyncBaseTransport):
     happened: dict[Fault, int] = field(default_factory=dict["Fault", int])
     clock: Callable[[], float] = time.monotonic
     _answers: dict[str, tuple[float, httpx.Response]] = field(default_factory=dict[str, "tuple[float, httpx.Response]"])
-    _dice: random.Random | None = None
+
+    def __post_init__(self) -> None:
+        self._dice = random.Random(self.misbehaviour.seed)  # noqa: S311 - to be repeated, not to be secret
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         fault = self._fault(request)
@@ -104,7 +106,7 @@ class FaultyTransport(httpx.AsyncBaseTransport):
         self.happened[fault] = self.happened.get(fault, 0) + 1
         match fault:
             case "latency":
-                await self.sleep(self._random.uniform(*LATENCY))
+                await self.sleep(self._dice.uniform(*LATENCY))
                 return await self._answer(request)
             case "rate_limited":
                 return _refusal(request, 429, {"Retry-After": "1"})
@@ -138,19 +140,13 @@ class FaultyTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self.inner.aclose()
 
-    @property
-    def _random(self) -> random.Random:
-        if self._dice is None:
-            self._dice = random.Random(self.misbehaviour.seed)  # noqa: S311 - to be repeated, not to be secret
-        return self._dice
-
     def _fault(self, request: httpx.Request) -> Fault | None:
         asked = request.headers.get(HEADER)
         if asked is not None:
             return next((fault for fault in FAULTS if fault == asked), None)
         if request.url.path.endswith("/token"):
             return None
-        rolled = self._random.random()
+        rolled = self._dice.random()
         for fault, rate in self.misbehaviour.rates.items():
             rolled -= rate
             if rolled < 0:

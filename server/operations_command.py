@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -15,7 +14,7 @@ import anyio
 
 from server.operations import Operation, Operations, Step, Wanted
 from server.reconciling import reconcile, settle_by_hand
-from server.record import open_record, whole
+from server.record import open_record, user, whole
 from server.settings import Settings
 from server.standing import moment
 from server.vendors import Wire, open_backends
@@ -79,7 +78,7 @@ async def _desk(settings: Settings, arguments: argparse.Namespace, wire: Wire) -
     record = open_record(settings, wire.timing.now)
     async with open_backends(settings, wire) as backends:
         try:
-            yield _Desk(record, backends, settings, f"{getpass.getuser()} at the command line", arguments)
+            yield _Desk(record, backends, settings, f"{user()} at the command line", arguments)
         finally:
             await record.close()
 

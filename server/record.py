@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import getpass
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +30,15 @@ def open_record(settings: Settings, now: Callable[[], float]) -> Operations:
         return Operations(settings.database_url.get_secret_value(), variable("database_url"), now)
     path = data_directory(settings) / f"operations-{settings.environment}.sqlite3"
     return Operations(f"sqlite:///{path}", f"{variable('data_dir')} ({path} must be writable)", now)
+
+
+@functools.cache
+def user() -> str:
+    """Who is at this machine, as the record names them."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown user"
 
 
 @dataclass(frozen=True, slots=True)

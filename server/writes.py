@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 import anyio
 
@@ -36,7 +36,7 @@ from tools.errors import AdOpsError, Forbidden, InDoubt, NotFound, Refused, Unav
 from tools.schema import Arguments, Result
 from tools.tool import AnyTool, Write
 from tools.transport import Timing
-from tools.writes import DEPARTURE, Brief, State
+from tools.writes import Brief, State, departing
 
 logger = logging.getLogger(__name__)
 
@@ -58,25 +58,24 @@ REJECTION_STANDS = 3600.0
 """Seconds for which the same call is answered with its rejection, instead of asking again."""
 
 
-class Asker:
-    """Who asks the person in the client. This one has no way to."""
-
-    @property
-    def can_ask(self) -> bool:
-        """When not, the client's own permission prompt has to do."""
-        return False
+class Asker(Protocol):
+    """Who asks the person in the client."""
 
     async def ask(self, question: str) -> bool:
         """Whether the person agrees."""
-        raise NotImplementedError(question)
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a call. principal: as the record names them."""
+    """Who makes a call.
+
+    principal: as the record names them. asker: None where the client cannot ask, and its own permission prompt has to
+    do.
+    """
 
     principal: str = "unknown"
-    asker: Asker = field(default_factory=Asker)
+    asker: Asker | None = None
 
 
 class Fault(Exception):
@@ -186,13 +185,11 @@ class Writes:
         effect = call.effect
         brief = await effect.brief(call.arguments, call.backends)
         would_send: dict[str, Any] | None = None
-        departing = DEPARTURE.set(_Rehearsal())
         try:
-            await call.tool.handler(call.arguments, call.backends)
+            with departing(_Rehearsal()):
+                await call.tool.handler(call.arguments, call.backends)
         except WouldSend as stopped:
             would_send = stopped.request
-        finally:
-            DEPARTURE.reset(departing)
         standing = await self.record.standing(call.new(brief.does))
         problems = list(brief.problems) + ([on_record(standing)] if standing else [])
         told = {
@@ -217,27 +214,26 @@ class Writes:
     async def write(self, call: WriteCall) -> dict[str, Any]:
         """What the agent is told: the result, or the outcome of the same write before. Raises AdOpsError or Fault."""
         self.under_way.check(call.tool)
-        consequential = self.confirm != "none" and call.effect.consequential(call.arguments)
+        consequential = call.effect.consequential(call.arguments)
+        asks_operator = consequential and self.confirm == "operator"
+        asks_client = consequential and self.confirm == "client"
+        asker = call.caller.asker if asks_client else None
         new = call.new(f"{call.tool.title}: {call.effect.subject(call.arguments)}")
-        if (
-            told := await self._before(call, new, asks_operator=consequential and self.confirm == "operator")
-        ) is not None:
+        if (told := await self._before(call, new, asks_operator=asks_operator)) is not None:
             return told
-        brief = None
-        if consequential and (self.confirm == "operator" or call.caller.asker.can_ask):
-            brief = await call.brief()
-            new = call.new(brief.does) if brief else new
-        if consequential and self.confirm == "client":
-            agreed = await call.caller.asker.ask(question(new.does, brief)) if call.caller.asker.can_ask else None
-            if agreed is False:
+        brief = await call.brief() if asks_operator or asker else None
+        if brief is not None:
+            new = replace(new, does=_storable(brief.does))
+        if asker is not None:
+            if not await asker.ask(question(new.does, brief)):
                 raise declined()
-            new = replace(
-                new, note="the person agreed in the client" if agreed else "this client cannot ask the person"
-            )
+            new = replace(new, note="the person agreed in the client")
+        elif asks_client:
+            new = replace(new, note="this client cannot ask the person")
         self.under_way.check(call.tool)
         with self.under_way:
             with anyio.fail_after(self.longest):
-                begun = await self._begun(call, new, awaits=consequential and self.confirm == "operator")
+                begun = await self._begun(call, new, awaits=asks_operator)
             if isinstance(begun, str):
                 return await self._send(begun, call, brief)
             return begun
@@ -309,11 +305,8 @@ class Writes:
             brief = await _baseline(call)
         if brief is not None:
             await self.record.keep_brief(journey.operation_id, _storable(brief.does), brief.before)
-        departing = DEPARTURE.set(journey)
-        try:
+        with departing(journey):
             return await call.tool.handler(call.arguments, call.backends)
-        finally:
-            DEPARTURE.reset(departing)
 
     async def _settle(self, operation_id: str, ending: Ending) -> None:
         """The outcome is known, and told, even when it cannot be recorded: the record then ends up in doubt."""

@@ -19,13 +19,13 @@ from mcp_types import CallToolResult, TextContent
 from pydantic import SecretStr
 
 from server.app import build_server
-from server.calls import Calls
+from server.calls import LONGEST_CALL, Calls
 from server.operations import Operations
 from server.operations_tables import open_engine
 from server.sandbox import FILE_NAME, Sandbox
 from server.settings import Settings
 from server.vendors import Wire
-from server.writes import Writes
+from server.writes import LATEST_DEPARTURE, Writes
 from tools.tool import VendorName
 from tools.transport import Timing
 
@@ -199,9 +199,8 @@ def calls_of(settings: Settings, wire: Wire | None = None, *, longest: float | N
     """The one call path without a client before it. longest: seconds for a call, instead of its own limits."""
     timing = (wire or Wire()).timing
     record = Operations("sqlite://", "ADOPS_DATA_DIR", timing.now)
-    if longest is None:
-        return Calls(settings.environment, Writes(record, settings.confirm, timing))
-    return Calls(settings.environment, Writes(record, settings.confirm, timing, longest), longest_call=longest)
+    writes = Writes(record, settings.confirm, timing, longest or LATEST_DEPARTURE)
+    return Calls(settings.environment, writes, longest_call=longest or LONGEST_CALL)
 
 
 def text_of(result: CallToolResult) -> str:

@@ -6,7 +6,8 @@ operations (see the house plan, "At most once").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -81,6 +82,16 @@ class Verdict:
     check: str = ""
 
 
+def made_by(writes: Sequence[Past], shown_as: str, found_as: str) -> set[Any]:
+    """The ids of what other calls made, or were found to have made.
+
+    shown_as: the part of a result that holds the object. found_as: the ids among what a reconciliation found.
+    """
+    results = [write.result or {} for write in writes]
+    made = {result[shown_as]["id"] for result in results if shown_as in result}
+    return made.union(*(result.get("found", {}).get(found_as, ()) for result in results))
+
+
 class Departure(Protocol):
     """Told of each write on its way out; it may raise to keep it from leaving."""
 
@@ -93,6 +104,16 @@ class Departure(Protocol):
 
 DEPARTURE: ContextVar[Departure | None] = ContextVar("DEPARTURE", default=None)
 """Who is told of the writes of the present call."""
+
+
+@contextmanager
+def departing(departure: Departure) -> Generator[None]:
+    """Tell `departure` of the writes inside."""
+    before = DEPARTURE.set(departure)
+    try:
+        yield
+    finally:
+        DEPARTURE.reset(before)
 
 
 def remember(before: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -95,14 +96,9 @@ class Upstream:
                 return len(holds)
             if intent.tool == "release_booking":
                 return sum(status in ("RELEASED", "CANCELLED") for _, status in holds)
-            (kinds,) = [
-                [
-                    kind
-                    for (kind,) in state.execute("SELECT kind FROM interchange_work_items WHERE booking_id = ?", (key,))
-                ]
-                for key, _ in holds
-            ] or [[]]
-            return max((kinds.count(kind) for kind in kinds), default=0)
+            ((booking_id, _),) = holds or [(None, None)]
+            found = state.execute("SELECT kind FROM interchange_work_items WHERE booking_id = ?", (booking_id,))
+            return max(Counter(kind for (kind,) in found).values(), default=0)
 
     def capacity_adds_up(self) -> bool:
         """No avail is sold beyond its capacity."""

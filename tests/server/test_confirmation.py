@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -74,6 +76,21 @@ def settings(directory: Path, **more: Any) -> Settings:
     return Settings(environment="sandbox", data_dir=directory, **more)
 
 
+@asynccontextmanager
+async def asking(
+    directory: Path,
+    person: Person | None = None,
+    mode: Literal["auto", "legacy"] = "auto",
+    confirm: Literal["client", "operator", "none"] = "client",
+) -> AsyncGenerator[tuple[Client, SandboxNetwork]]:
+    """A client of the sandbox, with somebody before it who can be asked, and the network that it used."""
+    network = SandboxNetwork(FakeTime(), directory)
+    asked = {"elicitation_callback": person.answer} if person else {}
+    async with connected(network.wire, settings(directory, confirm=confirm), mode, **asked) as client:
+        yield client, network
+    network.sandbox.close()
+
+
 async def held(client: Client) -> None:
     result = await client.call_tool("reserve_avail", HOLD)
     assert not result.is_error, text_of(result)
@@ -85,8 +102,8 @@ async def test_the_person_is_asked_once_with_the_money_and_the_inventory_and_it_
     tmp_path: Path, tool: str, mode: Literal["auto", "legacy"]
 ) -> None:
     arguments, question = ASKED[tool]
-    person, network = Person("accept"), SandboxNetwork(FakeTime(), tmp_path)
-    async with connected(network.wire, settings(tmp_path), mode, elicitation_callback=person.answer) as client:
+    person = Person("accept")
+    async with asking(tmp_path, person, mode) as (client, network):
         if tool in ("finalize_booking", "release_booking"):
             await held(client)
         before = len(network.interchange.written()) + len(network.freewheel.written())
@@ -101,7 +118,6 @@ async def test_the_person_is_asked_once_with_the_money_and_the_inventory_and_it_
     if tool != "complete_work_item":
         assert answer_of(tool, result)["what_happened"]
     assert told["history"][0]["note"] == "the person agreed in the client"
-    network.sandbox.close()
 
 
 @modes
@@ -110,8 +126,8 @@ async def test_the_person_is_asked_once_with_the_money_and_the_inventory_and_it_
 async def test_what_the_person_declines_is_not_sent(
     tmp_path: Path, tool: str, action: Action, mode: Literal["auto", "legacy"]
 ) -> None:
-    person, network = Person(action), SandboxNetwork(FakeTime(), tmp_path)
-    async with connected(network.wire, settings(tmp_path), mode, elicitation_callback=person.answer) as client:
+    person = Person(action)
+    async with asking(tmp_path, person, mode) as (client, network):
         result = await client.call_tool(tool, ASKED[tool][0])
         assert (await client.call_tool("list_operations", {})).structured_content["total"] == 0
     assert text_of(result) == (
@@ -120,15 +136,14 @@ async def test_what_the_person_declines_is_not_sent(
     )
     assert network.interchange.written() == network.freewheel.written() == []
     assert len(person.read) == 1
-    network.sandbox.close()
 
 
 @modes
 async def test_nobody_is_asked_for_what_is_not_consequential_or_was_done_before(
     tmp_path: Path, mode: Literal["auto", "legacy"]
 ) -> None:
-    person, network = Person("accept"), SandboxNetwork(FakeTime(), tmp_path)
-    async with connected(network.wire, settings(tmp_path), mode, elicitation_callback=person.answer) as client:
+    person = Person("accept")
+    async with asking(tmp_path, person, mode) as (client, _):
         await held(client)
         await client.call_tool("update_inventory_package", {"package_id": 270118, "name": "Another"})
         assert person.read == []
@@ -138,21 +153,18 @@ async def test_nobody_is_asked_for_what_is_not_consequential_or_was_done_before(
     assert replayed.structured_content["replayed"] is True
     assert dry.structured_content["rehearsal"]["asks_a_person"] is True
     assert len(person.read) == 1
-    network.sandbox.close()
 
 
 @modes
 async def test_a_client_that_cannot_ask_goes_through_and_the_record_says_so(
     tmp_path: Path, mode: Literal["auto", "legacy"]
 ) -> None:
-    network = SandboxNetwork(FakeTime(), tmp_path)
-    async with connected(network.wire, settings(tmp_path), mode) as client:
+    async with asking(tmp_path, mode=mode) as (client, _):
         await held(client)
         done = await client.call_tool("finalize_booking", IDS)
         operation_id = done.structured_content["operation_id"]
         told = (await client.call_tool("get_operation", {"operation_id": operation_id})).structured_content
     assert told["history"][0]["note"] == "this client cannot ask the person"
-    network.sandbox.close()
 
 
 async def test_a_client_that_fails_to_ask_sends_nothing(tmp_path: Path) -> None:
@@ -181,8 +193,8 @@ class ByHand:
 async def test_the_word_of_a_person_counts_for_this_call_alone(tmp_path: Path) -> None:
     tool, arguments = "configure_gam_source", ASKED["configure_gam_source"][0]
     yes = {"confirm": types.ElicitResult(action="accept", content={})}
-    person, network = Person("accept"), SandboxNetwork(FakeTime(), tmp_path)
-    async with connected(network.wire, settings(tmp_path), elicitation_callback=person.answer) as client:
+    person = Person("accept")
+    async with asking(tmp_path, person) as (client, network):
         agent = ByHand(client)
         asked = await agent.call(tool, arguments)
         assert isinstance(asked, types.InputRequiredResult)
@@ -199,21 +211,19 @@ async def test_the_word_of_a_person_counts_for_this_call_alone(tmp_path: Path) -
         done = await agent.call(tool, arguments, input_responses=yes, request_state=state)
         assert not done.is_error
     assert len(network.interchange.written()) == 1
-    network.sandbox.close()
 
 
 async def test_a_question_that_changed_meanwhile_is_asked_again(tmp_path: Path) -> None:
     tool, arguments = "update_inventory_package", {"package_id": 270118, "status": "INACTIVE"}
     yes = {"confirm": types.ElicitResult(action="accept", content={})}
-    person, network = Person("accept"), SandboxNetwork(FakeTime(), tmp_path)
-    async with connected(network.wire, settings(tmp_path), elicitation_callback=person.answer) as client:
+    person = Person("accept")
+    async with asking(tmp_path, person) as (client, _):
         agent = ByHand(client)
         asked = await agent.call(tool, arguments)
         await client.call_tool("update_inventory_package", {"package_id": 270118, "name": "Somebody renamed it"})
         again = await agent.call(tool, arguments, input_responses=yes, request_state=asked.request_state)
     assert isinstance(again, types.InputRequiredResult)
     assert "Somebody renamed it" in str(again.input_requests)
-    network.sandbox.close()
 
 
 # the operator
@@ -223,8 +233,7 @@ async def test_a_question_that_changed_meanwhile_is_asked_again(tmp_path: Path) 
 async def test_a_write_waits_for_the_operator_and_the_same_call_then_sends_it(
     tmp_path: Path, mode: Literal["auto", "legacy"]
 ) -> None:
-    network = SandboxNetwork(FakeTime(), tmp_path)
-    async with connected(network.wire, settings(tmp_path, confirm="operator"), mode) as client:
+    async with asking(tmp_path, mode=mode, confirm="operator") as (client, network):
         await held(client)
         waiting = await client.call_tool("finalize_booking", IDS)
         operation_id = waiting.structured_content["error"]["operation_id"]
@@ -251,12 +260,10 @@ async def test_a_write_waits_for_the_operator_and_the_same_call_then_sends_it(
         "succeeded",
     ]
     assert told["approved_by"].endswith("at the command line")
-    network.sandbox.close()
 
 
 async def test_what_the_operator_rejects_is_not_sent_and_the_agent_reads_why(tmp_path: Path) -> None:
-    network = SandboxNetwork(FakeTime(), tmp_path)
-    async with connected(network.wire, settings(tmp_path, confirm="operator")) as client:
+    async with asking(tmp_path, confirm="operator") as (client, network):
         waiting = await client.call_tool("release_booking", IDS)
         operation_id = waiting.structured_content["error"]["operation_id"]
         await _decided(network, tmp_path, operation_id, "reject", "--note", "the buyer still wants it")
@@ -268,12 +275,10 @@ async def test_what_the_operator_rejects_is_not_sent_and_the_agent_reads_why(tmp
     assert error_of(later)["code"] == "awaiting_approval"
     assert later.structured_content["error"]["operation_id"] != operation_id
     assert network.interchange.written() == []
-    network.sandbox.close()
 
 
 async def test_an_approval_is_not_taken_for_other_arguments(tmp_path: Path) -> None:
-    network = SandboxNetwork(FakeTime(), tmp_path)
-    async with connected(network.wire, settings(tmp_path, confirm="operator")) as client:
+    async with asking(tmp_path, confirm="operator") as (client, network):
         await held(client)
         waiting = await client.call_tool("finalize_booking", IDS)
         operation_id = waiting.structured_content["error"]["operation_id"]
@@ -282,18 +287,15 @@ async def test_an_approval_is_not_taken_for_other_arguments(tmp_path: Path) -> N
     assert other["code"] == "conflict"
     assert "campaign_name left out then and Another now" in other["message"]
     assert len(network.interchange.written()) == 1
-    network.sandbox.close()
 
 
 async def test_without_confirmation_nobody_is_asked(tmp_path: Path) -> None:
-    person, network = Person("decline"), SandboxNetwork(FakeTime(), tmp_path)
-    quiet = settings(tmp_path, confirm="none")
-    async with connected(network.wire, quiet, elicitation_callback=person.answer) as client:
+    person = Person("decline")
+    async with asking(tmp_path, person, confirm="none") as (client, _):
         await held(client)
         done = await client.call_tool("finalize_booking", IDS)
     assert not done.is_error
     assert person.read == []
-    network.sandbox.close()
 
 
 async def _decided(network: SandboxNetwork, directory: Path, operation_id: str, action: str, *more: str) -> None:

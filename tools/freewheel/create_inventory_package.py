@@ -14,7 +14,7 @@ from tools.freewheel.targeting import TREES, SspTargeting, Targeting
 from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.writes import Brief, Doubt, Verdict
+from tools.writes import Brief, Doubt, Verdict, made_by
 
 LOOK = (
     "By hand: list_inventory_packages with the same name (its first 255 characters at most) and sort_by_updated "
@@ -104,7 +104,8 @@ async def _reconcile(arguments: CreateInventoryPackage, backends: Backends, doub
         evidence = "The record does not hold which packages of that name there were before."
         return Verdict(outcome="unknown", evidence=evidence, check=check)
     same, whole = await of_that_name(arguments.name, backends)
-    new = [package.id for package in same if package.id not in known and package.id not in _others(doubt)]
+    ours = made_by(doubt.siblings, "inventory_package", "inventory_package_ids")
+    new = [package.id for package in same if package.id not in known and package.id not in ours]
     alike = [
         package_id
         for package_id in new
@@ -120,13 +121,6 @@ async def _reconcile(arguments: CreateInventoryPackage, backends: Backends, doub
     if not whole:
         return Verdict(outcome="unknown", evidence="FreeWheel's list could not be read to its end.", check=check)
     return Verdict(outcome="not_sent", evidence="There is no new package of that name.")
-
-
-def _others(doubt: Doubt) -> set[int]:
-    """The packages that other calls of this server made, or were found to have made."""
-    results = [other.result or {} for other in doubt.siblings]
-    made = {result["inventory_package"]["id"] for result in results if "inventory_package" in result}
-    return made.union(*(result.get("found", {}).get("inventory_package_ids", ()) for result in results))
 
 
 TOOL = Tool(

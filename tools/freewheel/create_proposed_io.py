@@ -17,7 +17,7 @@ from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 from tools.updates import later_than
-from tools.writes import Brief, Doubt, Verdict
+from tools.writes import Brief, Doubt, Verdict, made_by
 
 
 class CreateProposedIo(Arguments):
@@ -119,7 +119,8 @@ async def _brief(arguments: CreateProposedIo, backends: Backends) -> Brief:
 
 async def _reconcile(arguments: CreateProposedIo, backends: Backends, doubt: Doubt) -> Verdict:
     same, whole = await of_that_external_id(arguments.external_id, backends)
-    others = [order for order in same if order.id not in _ours(doubt)]
+    ours = made_by(doubt.siblings, "proposed_io", "proposed_io_ids")
+    others = [order for order in same if order.id not in ours]
     new = [order for order in others if later_than(order.created_at, doubt.write.sent_at)]
     named = printable(arguments.external_id, limit=80)
     check = f"A person looks in FreeWheel for proposed IOs with external_id {named}."
@@ -134,13 +135,6 @@ async def _reconcile(arguments: CreateProposedIo, backends: Backends, doubt: Dou
         return Verdict(outcome="unknown", evidence="FreeWheel's list could not be read to its end.", check=check)
     older = f" (older ones: {', '.join(str(order.id) for order in others[:5])})" if others else ""
     return Verdict(outcome="not_sent", evidence=f"No proposed IO with external_id {named} was created since{older}.")
-
-
-def _ours(doubt: Doubt) -> set[int]:
-    """The orders that other calls of this server made, or were found to have made."""
-    results = [other.result or {} for other in doubt.siblings]
-    made = {result["proposed_io"]["id"] for result in results if "proposed_io" in result}
-    return made.union(*(result.get("found", {}).get("proposed_io_ids", ()) for result in results))
 
 
 TOOL = Tool(

@@ -66,10 +66,9 @@ class _Whole(_Object):
         return {**raw, "raw": raw}
 
 
-class InventoryPackage(_Whole):
+class InventoryPackage(_Whole, Entry):
     """Date-times are ISO 8601 in UTC, passed on as FreeWheel wrote them. The list leaves out both targetings."""
 
-    id: FwId
     name: Text = None
     status: Enum = None
     description: Text = None

@@ -9,9 +9,8 @@ import anyio
 from tools.backends import Backends
 from tools.errors import AdOpsError
 from tools.freewheel.models import Campaign, Named, PageOf, ProposedInsertionOrder
-from tools.freewheel.pages import every
 from tools.freewheel.proposals import Budget
-from tools.freewheel.search import LARGEST_PAGE
+from tools.freewheel.search import every
 
 LONGEST_LOOK = 15.0
 """Seconds for looking a brand up: FreeWheel only lists brands by advertiser."""
@@ -20,8 +19,8 @@ LONGEST_LOOK = 15.0
 async def of_that_external_id(external_id: str, backends: Backends) -> tuple[list[ProposedInsertionOrder], bool]:
     """The orders with exactly that external_id, and whether the list was read to its end: it has no search."""
 
-    async def read(page: int) -> PageOf[ProposedInsertionOrder]:
-        return await backends.freewheel.list_proposed_insertion_orders({"page": page, "per_page": LARGEST_PAGE})
+    async def read(page: int, per_page: int) -> PageOf[ProposedInsertionOrder]:
+        return await backends.freewheel.list_proposed_insertion_orders({"page": page, "per_page": per_page})
 
     orders, whole = await every(read, "proposed IOs")
     return [order for order in orders if (order.external_id or "").strip() == external_id.strip()], whole
@@ -58,8 +57,8 @@ async def references(backends: Backends, *, campaign_id: int | None, brand_id: i
 
 
 async def _campaign(backends: Backends, campaign_id: int, found: References) -> Campaign | None:
-    async def read(page: int) -> PageOf[Campaign]:
-        return await backends.freewheel.list_campaigns({"page": page, "per_page": LARGEST_PAGE})
+    async def read(page: int, per_page: int) -> PageOf[Campaign]:
+        return await backends.freewheel.list_campaigns({"page": page, "per_page": per_page})
 
     campaigns, whole = await every(read, "campaigns")
     campaign = next((one for one in campaigns if one.id == campaign_id), None)
@@ -71,8 +70,8 @@ async def _campaign(backends: Backends, campaign_id: int, found: References) -> 
 
 
 async def _brand(backends: Backends, brand_id: int, campaign: Campaign | None, found: References) -> None:
-    async def advertisers(page: int) -> PageOf[Named]:
-        return await backends.freewheel.list_advertisers({"page": page, "per_page": LARGEST_PAGE})
+    async def advertisers(page: int, per_page: int) -> PageOf[Named]:
+        return await backends.freewheel.list_advertisers({"page": page, "per_page": per_page})
 
     listed, whole = await every(advertisers, "advertisers")
     of_campaign = campaign.advertiser_id if campaign else None
@@ -92,7 +91,7 @@ async def _brand(backends: Backends, brand_id: int, campaign: Campaign | None, f
 
 
 async def _brands_of(backends: Backends, advertiser_id: int) -> tuple[list[Named], bool]:
-    async def read(page: int) -> PageOf[Named]:
-        return await backends.freewheel.list_brands(advertiser_id, {"page": page, "per_page": LARGEST_PAGE})
+    async def read(page: int, per_page: int) -> PageOf[Named]:
+        return await backends.freewheel.list_brands(advertiser_id, {"page": page, "per_page": per_page})
 
     return await every(read, "brands")

@@ -7,8 +7,7 @@ from typing import Any
 
 from tools.backends import Backends
 from tools.freewheel.models import InventoryPackage, PageOf
-from tools.freewheel.pages import every
-from tools.freewheel.search import LARGEST_PAGE
+from tools.freewheel.search import every
 from tools.freewheel.targeting import TREES
 from tools.freewheel.trees import is_told, same_tree, told_change
 from tools.replies import printable
@@ -69,8 +68,8 @@ async def of_that_name(name: str, backends: Backends) -> tuple[list[InventoryPac
     FreeWheel looks for a part of the name, of which it takes 255 characters.
     """
 
-    async def read(page: int) -> PageOf[InventoryPackage]:
-        query = {"page": page, "per_page": LARGEST_PAGE, "name": name[:255]}
+    async def read(page: int, per_page: int) -> PageOf[InventoryPackage]:
+        query = {"page": page, "per_page": per_page, "name": name[:255]}
         return await backends.freewheel.list_inventory_packages(query)
 
     packages, whole = await every(read, "packages of that name")

@@ -19,6 +19,9 @@ from tools.writes import report
 
 LARGEST_PAGE = 50
 
+MOST_PAGES = 400
+"""Pages of a list that are read to its end."""
+
 LONGEST = 20.0
 """Seconds for the pages of one search after the first one."""
 
@@ -71,6 +74,15 @@ async def found(wanted: Wanted, read: Read[T], described: Callable[[T], str], *,
     answer = await read(wanted.page, wanted.per_page)
     note = None if answer.items else nothing_on(wanted.page) if wanted.page > 1 else none
     return Found(answer.items, answer.has_more(wanted.page, wanted.per_page), answer.total, note)
+
+
+async def every(read: Read[T], what: str) -> tuple[list[T], bool]:
+    """Every entry of a list once, and whether this is the whole list; it says how far it has come."""
+    reading = _Reading[T](lambda _: True, 1)
+    while reading.goes_on and reading.following <= MOST_PAGES:
+        reading.take(await read(reading.following, LARGEST_PAGE))
+        await report(len(reading.ids), reading.counted, f"reading {what}")
+    return reading.matches, reading.at_the_end
 
 
 async def _searched(

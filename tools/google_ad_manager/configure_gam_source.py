@@ -43,9 +43,9 @@ class ConfiguredSource(Result):
 async def configure_gam_source(arguments: ConfigureGamSource, backends: Backends) -> ConfiguredSource:
     """Save which Google Ad Manager network an Interchange ad-server source sells from.
 
-    get_gam_connection shows what is configured now. This replaces the
-    whole ad-server configuration, and a source that sells may stop. Refused when another ad server is configured.
-    Saving is no test: a person grants the service account it names, then test_gam_connection tells.
+    get_gam_connection shows what is configured now. This replaces the whole ad-server configuration, and a source
+    that sells may stop. Refused when another ad server is configured. Saving is no test: a person grants the
+    service account it names, then test_gam_connection tells.
     """
     source_id, network_code = arguments.source_id, arguments.network_code
     before = await backends.interchange.esa_connection(source_id)

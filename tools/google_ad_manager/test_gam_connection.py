@@ -81,9 +81,9 @@ async def test_gam_connection(arguments: TestGamConnection, backends: Backends) 
     """Test whether a Google Ad Manager network can be reached, and say what a person must do where if it cannot.
 
     Give source_id to test a source with the account that Interchange keeps, or network_code to test a network with
-    this server's own. It changes nothing in Ad Manager,
-    but Interchange records what a test by source found, and may provision the source when it passes: ask before the
-    first test of one. Test again only after something was done, or when waiting_helps.
+    this server's own. It changes nothing in Ad Manager, but Interchange records what a test by source found, and
+    may provision the source when it passes: ask before the first test of one. Test again only after something was
+    done, or when waiting_helps.
     """
     if arguments.source_id is not None:
         connection = await backends.interchange.esa_connection(arguments.source_id)

@@ -13,7 +13,6 @@ from typing import Any, Protocol, cast
 from urllib.parse import quote
 
 from tools.backends import Backends
-from tools.errors import NotConfigured
 from tools.interchange import models
 from tools.replies import printable
 from tools.writes import Brief, Doubt, Past, Verdict
@@ -52,20 +51,22 @@ async def find_avail(ids: BookingIds, backends: Backends) -> models.Avail | None
 
 async def hold_of(ids: BookingIds, backends: Backends) -> Past | None:
     """The hold of these ids that this server's record knows."""
-    try:
-        return await backends.writes_record.done("reserve_avail", subject(ids), backends)
-    except NotConfigured:
-        return None
+    return await backends.record.done("reserve_avail", subject(ids), backends) if backends.record else None
 
 
 def held_by(hold: Past | None) -> int | None:
     """How many impressions a hold on record is for."""
     if hold is None:
         return None
-    booking = (hold.result or {}).get("booking")
-    told = cast("Mapping[str, Any]", booking).get("requested_impressions") if isinstance(booking, dict) else None
+    told = _answered(hold)
     count = told if told is not None else hold.arguments.get("requested_impressions")
     return count if isinstance(count, int) else None
+
+
+def _answered(write: Past) -> Any:
+    """The impressions of the booking that a write was answered with."""
+    booking = (write.result or {}).get("booking")
+    return cast("Mapping[str, Any]", booking).get("requested_impressions") if isinstance(booking, dict) else None
 
 
 def named(avail: models.Avail) -> str:
@@ -159,8 +160,7 @@ def _effect(write: Past, others: Sequence[Past]) -> int | None:
         return held_by(write)
     if write.tool != "release_booking":
         return 0
-    booking = (write.result or {}).get("booking")
-    told = cast("Mapping[str, Any]", booking).get("requested_impressions") if isinstance(booking, dict) else None
+    told = _answered(write)
     if isinstance(told, int):
         return -told
     holds = [

@@ -6,13 +6,14 @@ from pydantic import Field
 
 from tools.backends import Backends
 from tools.fields import Listing
-from tools.operations.record import OperationState, OperationSummary
+from tools.operations.record import OperationSummary
 from tools.schema import Arguments
 from tools.tool import READ, Tool
+from tools.writes import State
 
 
 class ListOperations(Arguments):
-    state: OperationState | None = Field(default=None, description="Only these.")
+    state: State | None = Field(default=None, description="Only these.")
     text: str | None = Field(default=None, min_length=1, max_length=255, description="Part of what they do, or an id.")
     page: int = Field(default=1, ge=1, le=100_000, description="From 1.")
     per_page: int = Field(default=15, ge=5, le=50, description="Per page.")

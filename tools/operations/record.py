@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import Field
 
@@ -13,8 +13,6 @@ from tools.writes import Past
 if TYPE_CHECKING:
     from tools.backends import Backends
     from tools.operations.list_operations import ListOperations
-
-OperationState = Literal["awaiting_approval", "sending", "succeeded", "failed", "in_doubt", "superseded"]
 
 
 class OperationSummary(Result):

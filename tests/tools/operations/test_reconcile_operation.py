@@ -126,9 +126,7 @@ async def test_a_write_that_was_done_although_its_answer_was_lost_is_found(
     tmp_path: Path, tool: str, arguments: dict[str, Any], first: list[tuple[str, dict[str, Any]]]
 ) -> None:
     async with world(tmp_path) as agent:
-        for before, given in first:
-            await agent.done(before, given)
-        arguments = await completable(agent, tool, arguments)
+        arguments = await prepared(agent, tool, arguments, first)
         operation_id = await agent.lost(tool, arguments, when="after")
         writes = agent.writes()
         answer = await agent.reconciled(operation_id)
@@ -143,9 +141,7 @@ async def test_a_write_that_never_arrived_is_found_not_to_be_done_and_may_be_sen
     tmp_path: Path, tool: str, arguments: dict[str, Any], first: list[tuple[str, dict[str, Any]]]
 ) -> None:
     async with world(tmp_path) as agent:
-        for before, given in first:
-            await agent.done(before, given)
-        arguments = await completable(agent, tool, arguments)
+        arguments = await prepared(agent, tool, arguments, first)
         operation_id = await agent.lost(tool, arguments, when="before")
         answer = await agent.reconciled(operation_id)
         assert (answer["outcome"], answer["state"]) == ("not_sent", "failed"), answer
@@ -155,8 +151,12 @@ async def test_a_write_that_never_arrived_is_found_not_to_be_done_and_may_be_sen
         assert "replayed" not in again
 
 
-async def completable(agent: World, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    """With the results that the work item asks for."""
+async def prepared(
+    agent: World, tool: str, arguments: dict[str, Any], first: list[tuple[str, dict[str, Any]]]
+) -> dict[str, Any]:
+    """The arguments, once what comes first is done; with the results that a work item asks for."""
+    for before, given in first:
+        await agent.done(before, given)
     if tool != "complete_work_item":
         return arguments
     item = await agent.done("get_work_item", ITEM)
