@@ -28,7 +28,8 @@ from server.prompts import filled, listed, offered_prompts
 from server.record import RecordView, open_record, user
 from server.settings import Environment, Settings
 from server.vendors import Wire, open_backends
-from server.writes import Caller, Writes
+from server.write_call import Caller
+from server.writes import Writes
 from tools.backends import Backends
 from tools.replies import printable
 from tools.schema import result_schema
@@ -233,7 +234,7 @@ def build_calls(settings: Settings, wire: Wire | None = None) -> Calls:
     """The one path of every call, with the record of writes that it keeps."""
     timing = (wire or Wire()).timing
     record = open_record(settings, timing.now)
-    return Calls(settings.environment, Writes(record, settings.confirm, timing))
+    return Calls(settings.environment, Writes(record, settings.confirm, timing, settle_after=settings.settle_after))
 
 
 def _caller(context: Context, params: types.CallToolRequestParams) -> Caller:

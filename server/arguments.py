@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from tools.errors import InvalidArguments
@@ -31,7 +31,12 @@ class Manner(Arguments):
 class KeyedManner(Manner):
     """How a write is made whose success answers the same call later."""
 
-    idempotency_key: BodyId | None = Field(default=None, description="A new one: another on purpose.")
+    idempotency_key: BodyId | None = Field(default=None, description="New: another on purpose.")
+
+    @field_validator("idempotency_key")
+    @classmethod
+    def _is_the_same_with_space_around_it(cls, key: str | None) -> str | None:
+        return key.strip() if key is not None else None
 
 
 def manner_of(tool: AnyTool) -> type[Manner] | None:

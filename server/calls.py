@@ -20,7 +20,8 @@ from server.arguments import check
 from server.cleaning import cleaned, encoded
 from server.confirmation import NeedsInput
 from server.standing import look_with_us
-from server.writes import Caller, Fault, WriteCall, Writes
+from server.write_call import Caller, WriteCall
+from server.writes import Fault, Writes
 from tools.backends import Backends
 from tools.errors import AdOpsError, InDoubt, InternalError, Unavailable
 from tools.replies import printable

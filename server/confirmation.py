@@ -2,8 +2,8 @@
 
 Up to 2025-11-25 the server sends the client a request and waits. From 2026-07-28 on the call is answered with what is
 asked, and the client makes it again with the person's word. What it then brings back is sealed by the SDK's
-RequestStateBoundary: bound to tool, arguments and principal, and valid for a few minutes. Inside the seal is the
-question, so that a person's word is only taken for what that person read.
+RequestStateBoundary: bound to tool, arguments and principal, and valid for a few minutes. Inside the seal is what was
+asked about, so that a person's word is only taken for what that person read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from server.operations import digest
+from server.write_call import Word
 from tools.errors import Unavailable
 
 LASTS = 600.0
@@ -50,10 +50,10 @@ class ClientAsker:
         self._context = context
         self._params = params
 
-    async def ask(self, question: str) -> bool:
+    async def ask(self, question: str, about: str) -> Word:
         """Raises NeedsInput where the client is to make the call again with the answer."""
         if self._context.protocol_version in MODERN_PROTOCOL_VERSIONS:
-            return self._answered(question)
+            return self._answered(question, about)
         try:
             answer = await self._context.session.elicit_form(
                 question, _NOTHING_TO_FILL_IN, related_request_id=self._context.request_id
@@ -63,16 +63,16 @@ class ClientAsker:
                 "The client did not show the person the question that has to be answered first. Nothing was sent.",
                 next_step="Make the same call again. If it stays so, the operator sets who confirms: ADOPS_CONFIRM.",
             ) from None
-        return answer.action == "accept"
+        return answer.action
 
-    def _answered(self, question: str) -> bool:
+    def _answered(self, question: str, about: str) -> Word:
         answer = (self._params.input_responses or {}).get(_KEY)
-        if self._params.request_state == digest(question) and isinstance(answer, types.ElicitResult):
-            return answer.action == "accept"
+        if self._params.request_state == about and isinstance(answer, types.ElicitResult):
+            return answer.action
         asked = types.ElicitRequest(
             params=types.ElicitRequestFormParams(message=question, requested_schema=_NOTHING_TO_FILL_IN)
         )
-        raise NeedsInput(types.InputRequiredResult(input_requests={_KEY: asked}, request_state=digest(question)))
+        raise NeedsInput(types.InputRequiredResult(input_requests={_KEY: asked}, request_state=about))
 
 
 def sealed(name: str) -> RequestStateBoundary:

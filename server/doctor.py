@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import anyio
 
 from server.offer import Offer, offer
+from server.record import RecordView, open_record
 from server.settings import Settings, misspelt_choices, unknown_variables, variable
 from server.vendors import NoAccess, Wire, missing_vendors, open_backends, sandbox_path
 from tools.backends import TITLES, Backends
 from tools.catalogue import CATALOGUE
-from tools.operations.reach import reach
+from tools.operations.reach import Reached, reach
 from tools.tool import VendorName, Write
 
 _PREFIXES: dict[VendorName, str] = {
@@ -48,6 +50,7 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
                 findings.append(await _reached(vendor, settings, backends))
             else:
                 findings.append(_away(vendor, away, settings))
+        record = await _record(settings, backends, (wire or Wire()).timing.now)
     configured = len(missing) < len(TITLES)
     lines = [f"environment: {settings.environment} ({_origin('environment', settings)})"]
     if settings.environment == "sandbox":
@@ -55,6 +58,10 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
     for finding in findings:
         lines.append(f"[{finding.mark}] {TITLES[finding.vendor]}")
         lines.extend(f"    {line}" for line in finding.lines)
+    if record.next_step is None:
+        lines.append(f"[ok] Record of writes\n    {record.said}")
+    else:
+        lines.append(f"[broken] Record of writes\n    {record.said}\n    Next: {record.next_step}")
     offered = offer(settings)
     lines.append(
         f"tools: {len(offered.tools)} of {len(CATALOGUE)}"
@@ -64,7 +71,17 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
     lines.extend(f"[{'broken' if line in misspelt else 'warning'}] {line}" for line in unknown_variables())
     if not configured:
         lines.append(f"No vendor is configured for {settings.environment}, so there is no tool to serve.")
-    return "\n".join(lines), configured and not misspelt and all(finding.mark != "broken" for finding in findings)
+    return "\n".join(lines), configured and not misspelt and record.ok and all(
+        finding.mark != "broken" for finding in findings
+    )
+
+
+async def _record(settings: Settings, backends: Backends, now: Callable[[], float]) -> Reached:
+    record = open_record(settings, now)
+    try:
+        return await RecordView(record, settings.settle_after).look(backends)
+    finally:
+        await record.close()
 
 
 async def _reached(vendor: VendorName, settings: Settings, backends: Backends) -> Finding:

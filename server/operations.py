@@ -1,11 +1,13 @@
 """The durable record of writes: each is recorded before it is sent, and what became of it afterwards.
 
-States: `awaiting_approval -> sending -> succeeded | failed | in_doubt`, and `superseded`. Two unique columns do the
-work. `claim` is the write's identity, held for as long as the same call must not be sent: whoever inserts it first may
-send. `busy` is the thing that is written to, held while the write is under way, so that what was read before a write is
-still so when it leaves. A write under way is leased: a process that dies stops renewing, and whoever looks next finds
-it in doubt, or, when it had not left, failed. Before a write leaves, its lease is confirmed in the same transaction
-that records the departure, so a process that was asleep past its lease sends nothing.
+States: `awaiting_approval -> approved | rejected`, `-> sending -> succeeded | failed | in_doubt`, and `superseded`.
+What a person decides on is kept as they were shown it and never changed: another plan is another operation.
+
+Two unique columns do the work. `claim` is the write's identity, held for as long as the same call must not be sent:
+whoever inserts it first may send. `busy` is the thing that is written to, held while the write is under way, so that
+what was read before a write is still so when it leaves. A write under way is leased: a process that dies stops
+renewing, and whoever looks next finds it in doubt, or, when it had not left, failed. Before a write leaves, its lease
+is confirmed in the same transaction that records the departure: a process that was asleep past its lease sends nothing.
 """
 
 from __future__ import annotations
@@ -15,12 +17,13 @@ import json
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio.to_thread
 
 from tools.errors import Unavailable
-from tools.writes import State
+from tools.writes import Ends, Past, State
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
@@ -37,7 +40,7 @@ RENEWED_EVERY = 5.0
 APPROVAL_LASTS = 24 * 60 * 60.0
 """Seconds for which an approval that was not used may be used."""
 
-OPEN_STATES: tuple[State, ...] = ("awaiting_approval", "sending", "in_doubt")
+OPEN_STATES: tuple[State, ...] = ("awaiting_approval", "approved", "sending", "in_doubt")
 
 Keeps = Literal["success", "doubt", "sending"]
 """How long a write keeps others of its identity from being sent: past its success, until it is settled, or only while
@@ -49,6 +52,7 @@ class Operation:
     """One write of the record. Times are seconds since the epoch.
 
     requests: what was sent, in order: method, path, body and, once answered, status. error: what the agent was told.
+    plan: what the person was shown who decided, or is to decide.
     """
 
     id: str
@@ -57,6 +61,7 @@ class Operation:
     subject: str
     resource: str
     idempotency_key: str | None
+    identity: str
     keeps: Keeps
     fingerprint: str
     state: State
@@ -73,6 +78,21 @@ class Operation:
     sent_at: float | None
     ended_at: float | None
     lease_until: float | None
+    plan: dict[str, Any] | None
+
+    def past(self) -> Past:
+        """As a tool reads it."""
+        return Past(
+            id=self.id,
+            tool=self.tool,
+            state=self.state,
+            subject=self.subject,
+            idempotency_key=self.idempotency_key,
+            arguments=self.arguments,
+            before=self.before,
+            result=self.result,
+            sent_at=self.sent_at,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +107,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class New:
-    """A write that is about to be recorded. arguments: redacted; fingerprint: of them as they were given. note: of its
-    first step in the history."""
+    """A write that is about to be recorded. arguments: redacted; fingerprint: of them as they were given. plan: what a
+    person is shown who decides. note: of its first step in the history."""
 
     scope: str
     tool: str
@@ -100,6 +120,7 @@ class New:
     principal: str
     does: str
     arguments: Mapping[str, Any]
+    plan: Mapping[str, Any] | None = None
     note: str = "recorded"
 
     @property
@@ -132,7 +153,7 @@ class Busy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a write ended. supersedes: pairs of tool and subject whose successes a success ends."""
+    """How a write ended. supersedes: what a success ends of others on the same resource."""
 
     state: State
     actor: str
@@ -140,7 +161,7 @@ class Ending:
     result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     requests: Sequence[Mapping[str, Any]] | None = None
-    supersedes: Collection[tuple[str, str]] = ()
+    supersedes: Collection[Ends] = ()
     only_from: Collection[State] = ("sending", "in_doubt")
 
 
@@ -179,6 +200,7 @@ class Operations:
     lease: float = LEASE
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
     _engine: Engine | None = None
+    _file: tuple[int, int] | None = None
     _opening: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def begin(self, new: New, *, awaiting: bool = False) -> Begun | Taken | Busy:
@@ -196,6 +218,10 @@ class Operations:
     async def rejected(self, new: New, *, since: float) -> Operation | None:
         """The newest write of the same identity, when a person rejected it after `since`."""
         return await self._run(lambda record: record.rejected(new, since))
+
+    async def replace(self, operation_id: str, new: New) -> Begun | Taken:
+        """Put another write that waits in the place of one whose plan is no longer so; Taken when it does not wait."""
+        return await self._run(lambda record: record.replace(operation_id, new))
 
     async def keep_brief(self, operation_id: str, does: str, before: Mapping[str, Any] | None) -> None:
         """Keep what was found before the write is sent."""
@@ -228,13 +254,15 @@ class Operations:
         """The newest first, and how many there are."""
         return await self._run(lambda record: record.list(wanted))
 
-    async def done(self, scope: str, tool: str, subject: str) -> Operation | None:
-        """The newest write of that tool about that subject which succeeded and was not superseded."""
-        return await self._run(lambda record: record.done(scope, tool, subject))
+    async def counts(self, scope: str) -> dict[State, int]:
+        """How many writes there are in each state."""
+        return await self._run(lambda record: record.counts(scope))
 
-    async def siblings(self, operation: Operation) -> Sequence[Operation]:
-        """The other writes on the same resource, the oldest first."""
-        return await self._run(lambda record: record.siblings(operation))
+    async def near(
+        self, scope: str, resource: str, *, states: Collection[State] = (), but: str = ""
+    ) -> Sequence[Operation]:
+        """The writes on a resource, the oldest first. states: only these. but: the id of one that is left out."""
+        return await self._run(lambda record: record.near(scope, resource, states, but))
 
     async def close(self) -> None:
         if self._engine is not None:
@@ -254,6 +282,11 @@ class Operations:
 
         from server.operations_rows import Record  # noqa: PLC0415 - see _open
 
+        if self._file != _identity_of(engine):
+            raise self._unrecorded(
+                "its file was moved, deleted or replaced while this server ran",
+                "puts it back and starts the server anew: what it held must not be forgotten",
+            )
         for tries_left in (2, 1, 0):
             try:
                 with engine.begin() as connection:
@@ -266,7 +299,9 @@ class Operations:
     def _open(self) -> Engine:
         from server.operations_tables import open_engine  # noqa: PLC0415 - reads never pay for SQLAlchemy
 
-        return open_engine(self.url)
+        engine = open_engine(self.url)
+        self._file = _identity_of(engine)
+        return engine
 
     def _guarded(self, work: Callable[[], T]) -> T:
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - see _open
@@ -278,6 +313,9 @@ class Operations:
                 "its driver is not installed: pip install 'adops-mcp[postgresql]'", f"checks {self.setting}"
             ) from error
         except (SQLAlchemyError, OSError) as error:
+            if any(word in str(error) for word in ("not a database", "malformed")):
+                keeps = f"keeps its file aside, since it tells what was sent, and restores it: {self.setting}"
+                raise self._unrecorded("it is damaged", keeps) from error
             raise self._unrecorded("it cannot be opened, read or written", f"checks {self.setting}") from error
         except Exception as error:
             if type(error).__name__ != "CommandError":
@@ -289,3 +327,15 @@ class Operations:
             f"The record of writes cannot be used: {why}. Without it no write is sent.",
             next_step=f"The operator {does}; then make the same call again.",
         )
+
+
+def _identity_of(engine: Engine) -> tuple[int, int] | None:
+    """Which file a database is in, so that another one in its place is noticed; None where it is in none."""
+    path = engine.url.database if engine.dialect.name == "sqlite" else None
+    if not path or path == ":memory:":
+        return None
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_dev, found.st_ino

@@ -22,6 +22,9 @@ from tools.backends import Backends
 from tools.errors import AdOpsError
 from tools.replies import printable
 
+_TO_APPROVE = ("awaiting_approval", "rejected")
+_TO_REJECT = ("awaiting_approval", "approved")
+
 PAGE = 500
 """Operations that are read at once for an export or a round of reconciling."""
 
@@ -124,23 +127,37 @@ async def _decide(desk: _Desk, *, approve: bool) -> int:
     if (found := await desk.found()) is None:
         return 1
     operation, _ = found
-    if operation.state != "awaiting_approval":
-        _complain(f"{operation.id} does not wait for approval: it is {operation.state}.")
+    wanted, open_to = ("approved", _TO_APPROVE) if approve else ("rejected", _TO_REJECT)
+    if operation.state not in open_to:
+        _complain(f"{operation.id} cannot be {wanted}: it is {operation.state}.")
         return 1
     decided = await desk.record.decide(
         operation.id, approve=approve, actor=desk.operator, note=desk.arguments.note or ""
     )
-    done = decided is not None and (decided.approved_by == desk.operator if approve else decided.state == "failed")
-    if not done:
-        _complain(f"{operation.id} does not wait any more: it is {decided.state if decided else 'gone'}.")
+    if decided is None or decided.state != wanted:
+        _complain(f"{operation.id} cannot be {wanted} any more: it is {decided.state if decided else 'gone'}.")
         return 1
-    _say(_line(operation.does))
+    for line in _planned(operation):
+        _say(line)
     _say(
-        f"Approved. It is sent when the agent makes the same call again, within a day: {operation.id}"
+        f"Approved, exactly this. It is sent when the agent makes the same call again, within a day: {operation.id}"
         if approve
         else f"Rejected; it is not sent: {operation.id}"
     )
     return 0
+
+
+def _planned(operation: Operation) -> list[str]:
+    """What is decided on, in lines."""
+    plan = operation.plan or {}
+    told = [*plan.get("changes", []), *plan.get("now", [])]
+    told += [f"Problem: {problem}" for problem in plan.get("problems", [])]
+    told += [f"Not checked: {what}" for what in plan.get("not_checked", [])]
+    request: Any = plan.get("would_send")
+    if request:
+        body = json.dumps(request.get("body"), ensure_ascii=False)
+        told.append(f"Request: {request.get('method')} {request.get('path')} {body}")
+    return [_line(operation.does), *(f"  {_line(line)}" for line in told)]
 
 
 async def _reconcile(desk: _Desk) -> int:
@@ -150,11 +167,16 @@ async def _reconcile(desk: _Desk) -> int:
         return 1
     operation, _ = found
     if desk.arguments.outcome:
-        by_hand = await settle_by_hand(
-            desk.record, operation, desk.arguments.outcome, actor=desk.operator, note=desk.arguments.note or ""
+        why_not = await settle_by_hand(
+            desk.record,
+            operation,
+            desk.arguments.outcome,
+            settle_after=desk.settings.settle_after,
+            actor=desk.operator,
+            note=desk.arguments.note or "",
         )
-        if not by_hand:
-            _complain(f"{operation.id} is not in doubt: it is {operation.state}.")
+        if why_not:
+            _complain(why_not)
             return 1
         _say(f"{operation.id} is settled as {desk.arguments.outcome.replace('_', ' ')}, by {desk.operator}.")
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,12 +27,12 @@ from server.operations import (
 )
 from server.operations_tables import HISTORY
 from server.operations_tables import OPERATIONS as TABLE
-from tools.writes import State
+from tools.writes import Ends, State
 
 _HELD_IN: dict[Keeps, tuple[State, ...]] = {
-    "success": ("awaiting_approval", "sending", "in_doubt", "succeeded"),
-    "doubt": ("awaiting_approval", "sending", "in_doubt"),
-    "sending": ("awaiting_approval", "sending"),
+    "success": ("awaiting_approval", "approved", "sending", "in_doubt", "succeeded"),
+    "doubt": ("awaiting_approval", "approved", "sending", "in_doubt"),
+    "sending": ("awaiting_approval", "approved", "sending"),
 }
 """In which states a write holds its claim."""
 
@@ -42,6 +42,7 @@ _LEFT_BEHIND = {
 }
 _NEVER_LEFT = {"code": "unavailable", "message": "The process ended before anything was sent."}
 _STALE = {"code": "unavailable", "message": "It was approved and not sent within a day, so the approval is over."}
+_REPLACED = {"code": "conflict", "message": "What it would do changed before it was sent, so it waits anew as %s."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,23 @@ class Record:
             # it may be the same write, begun by another process since the look above
             standing = self._one(TABLE.c.claim == new.identity)
             return Busy(other) if standing is None else Taken(standing)
+        return Begun(self._record(new, None if awaiting else busy))
+
+    def replace(self, operation_id: str, new: New) -> Begun | Taken:
+        found = self._of(operation_id)
+        if found.state not in ("awaiting_approval", "approved"):
+            return Taken(found)
+        # the claim is one alone: it is given up before the other takes it
+        self._move(found, "failed", new.principal, "what it would do changed before it was sent")
+        other = self._record(new, None)
+        error = {**_REPLACED, "message": _REPLACED["message"] % other}
+        self.connection.execute(TABLE.update().where(TABLE.c.id == operation_id).values(error=_text(error)))
+        return Begun(other)
+
+    def _record(self, new: New, busy: str | None) -> str:
+        """Record a write that is sent now or, without `busy`, waits."""
         operation_id = f"op_{int(self.now * 1000):011x}{secrets.token_hex(4)}"
-        state: State = "awaiting_approval" if awaiting else "sending"
+        state: State = "sending" if busy else "awaiting_approval"
         self.connection.execute(
             TABLE.insert().values(
                 id=operation_id,
@@ -73,7 +89,7 @@ class Record:
                 idempotency_key=new.idempotency_key,
                 identity=new.identity,
                 claim=new.identity,
-                busy=None if awaiting else busy,
+                busy=busy,
                 keeps=new.keeps,
                 fingerprint=new.fingerprint,
                 state=state,
@@ -81,25 +97,26 @@ class Record:
                 does=new.does,
                 arguments=_text(new.arguments),
                 requests="[]",
+                plan=_text(new.plan),
                 created_at=self.now,
                 owner=self.owner,
-                lease_until=None if awaiting else self.now + self.lease,
+                lease_until=self.now + self.lease if busy else None,
             )
         )
         self._note(operation_id, state, new.principal, new.note)
-        return Begun(operation_id)
+        return operation_id
 
     def start(self, operation_id: str) -> Begun | Taken | Busy:
         self.expire()
         found = self._of(operation_id)
-        if found.state != "awaiting_approval" or found.approved_at is None:
+        if found.state != "approved":
             return Taken(found)
         busy = digest(found.scope, found.resource)
         if (other := self._one(TABLE.c.busy == busy)) is not None:
             return Busy(other)
         started = self.connection.execute(
             TABLE.update()
-            .where(TABLE.c.id == operation_id, TABLE.c.state == "awaiting_approval")
+            .where(TABLE.c.id == operation_id, TABLE.c.state == "approved")
             .values(state="sending", busy=busy, owner=self.owner, lease_until=self.now + self.lease)
         )
         if not started.rowcount:
@@ -114,7 +131,7 @@ class Record:
     def rejected(self, new: New, since: float) -> Operation | None:
         newest = TABLE.select().where(TABLE.c.identity == new.identity).order_by(TABLE.c.created_at.desc()).limit(1)
         for found in map(_operation, self.connection.execute(newest)):
-            if (found.error or {}).get("code") == "rejected" and (found.ended_at or 0) >= since:
+            if found.state == "rejected" and (found.ended_at or 0) >= since:
                 return found
         return None
 
@@ -140,20 +157,22 @@ class Record:
         values |= {} if ending.requests is None else {"requests": _text(ending.requests)}
         self._move(found, ending.state, ending.actor, ending.note, **values)
         if ending.state == "succeeded":
-            for tool, subject in ending.supersedes:
-                self._supersede(found, tool, subject, ending.actor)
+            for ends in ending.supersedes:
+                self._supersede(found, ends, ending.actor)
         return True
 
     def decide(self, operation_id: str, *, approve: bool, actor: str, note: str) -> Operation | None:
         found = self._one(TABLE.c.id == operation_id, lock=True)
-        if found is None or found.state != "awaiting_approval":
-            return found
-        if approve:
-            approval = {"approved_by": actor, "approved_at": self.now}
-            self._move(found, "awaiting_approval", actor, note or "approved", **approval)
-        else:
+        if found is None:
+            return None
+        if approve and found.state in ("awaiting_approval", "rejected"):
+            if found.state == "rejected" and self._one(TABLE.c.claim == found.identity) is not None:
+                return found
+            approval = {"approved_by": actor, "approved_at": self.now, "claim": found.identity, "error": None}
+            self._move(found, "approved", actor, note or "approved", **approval, ended_at=None)
+        elif not approve and found.state in ("awaiting_approval", "approved"):
             error = {"code": "rejected", "message": f"A person rejected it: {note or 'no reason was given'}."}
-            self._move(found, "failed", actor, note or "rejected", error=_text(error))
+            self._move(found, "rejected", actor, note or "rejected", error=_text(error))
         return self._of(operation_id)
 
     def get(self, operation_id: str) -> tuple[Operation, list[Step]] | None:
@@ -178,15 +197,16 @@ class Record:
         rows = self.connection.execute(newest.limit(wanted.limit).offset(wanted.offset))
         return [_operation(row) for row in rows], self.connection.execute(count).scalar_one()
 
-    def done(self, scope: str, tool: str, subject: str) -> Operation | None:
-        same = (TABLE.c.scope == scope) & (TABLE.c.tool == tool) & (TABLE.c.subject == subject)
-        newest = TABLE.select().where(same, TABLE.c.state == "succeeded").order_by(TABLE.c.created_at.desc()).limit(1)
-        row = self.connection.execute(newest).first()
-        return None if row is None else _operation(row)
+    def counts(self, scope: str) -> dict[State, int]:
+        self.expire()
+        counted = sa.select(TABLE.c.state, sa.func.count()).where(TABLE.c.scope == scope).group_by(TABLE.c.state)
+        return {row[0]: row[1] for row in self.connection.execute(counted)}
 
-    def siblings(self, operation: Operation) -> Sequence[Operation]:
-        same = (TABLE.c.scope == operation.scope) & (TABLE.c.resource == operation.resource)
-        others = TABLE.select().where(same, TABLE.c.id != operation.id).order_by(TABLE.c.created_at, TABLE.c.id)
+    def near(self, scope: str, resource: str, states: Collection[State], but: str) -> Sequence[Operation]:
+        same = (TABLE.c.scope == scope) & (TABLE.c.resource == resource) & (TABLE.c.id != but)
+        if states:
+            same &= TABLE.c.state.in_(list(states))
+        others = TABLE.select().where(same).order_by(TABLE.c.created_at, TABLE.c.id)
         return [_operation(row) for row in self.connection.execute(others)]
 
     def expire(self) -> None:
@@ -202,15 +222,15 @@ class Record:
             else:
                 self._move(operation, "in_doubt", _SELF, "the process that sent it is gone", error=_text(_LEFT_BEHIND))
         unused = TABLE.c.approved_at < self.now - APPROVAL_LASTS
-        stale = TABLE.select().where(TABLE.c.state == "awaiting_approval", unused).with_for_update(skip_locked=True)
+        stale = TABLE.select().where(TABLE.c.state == "approved", unused).with_for_update(skip_locked=True)
         for operation in map(_operation, self.connection.execute(stale).all()):
             self._move(operation, "failed", _SELF, "its approval was not used in time", error=_text(_STALE))
 
-    def _supersede(self, by: Operation, tool: str, subject: str, actor: str) -> None:
-        same = (TABLE.c.scope == by.scope) & (TABLE.c.tool == tool) & (TABLE.c.subject == subject)
-        done = TABLE.select().where(same, TABLE.c.state == "succeeded", TABLE.c.id != by.id)
-        for operation in map(_operation, self.connection.execute(done).all()):
-            self._move(operation, "superseded", actor, f"ended by {by.tool}, {by.id}")
+    def _supersede(self, by: Operation, ends: Ends, actor: str) -> None:
+        near = self.near(by.scope, by.resource, ("succeeded",), by.id)
+        standing = {operation.id: operation for operation in near if operation.tool == ends.tool}
+        for ended in ends.which([operation.past() for operation in standing.values()]):
+            self._move(standing[ended], "superseded", actor, f"ended by {by.tool}, {by.id}")
 
     def _move(self, operation: Operation, state: State, actor: str, note: str, **values: Any) -> None:
         """Another state, with what it means for the claim and for the resource."""
@@ -219,7 +239,7 @@ class Record:
         if state != "sending":
             values |= {"busy": None, "lease_until": None}
         if state not in OPEN_STATES:
-            values["ended_at"] = self.now
+            values.setdefault("ended_at", self.now)
         self.connection.execute(TABLE.update().where(TABLE.c.id == operation.id).values(state=state, **values))
         self._note(operation.id, state, actor, note)
 
@@ -249,7 +269,7 @@ class Record:
 
 
 _SELF = "adops-mcp"
-_JSON = ("arguments", "before", "requests", "result", "error")
+_JSON = ("arguments", "before", "requests", "result", "error", "plan")
 
 
 def _operation(row: sa.Row[Any]) -> Operation:

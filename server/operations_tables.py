@@ -17,7 +17,7 @@ from sqlalchemy import event
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration. Alembic is imported only when the database is not there yet: it costs more than a write."""
 
 _MIGRATING = 7_261_104_009
@@ -54,6 +54,7 @@ OPERATIONS = sa.Table(
     sa.Column("ended_at", sa.Double),
     sa.Column("owner", sa.String(80)),
     sa.Column("lease_until", sa.Double),
+    sa.Column("plan", sa.Text),
 )
 
 HISTORY = sa.Table(

@@ -12,9 +12,10 @@ from server.standing import moment
 from tools.backends import Backends
 from tools.catalogue import CATALOGUE
 from tools.errors import InProgress
+from tools.replies import printable
 from tools.schema import Arguments
 from tools.tool import Write
-from tools.writes import Doubt, Outcome, Past, Verdict
+from tools.writes import Doubt, Outcome, Verdict
 
 EFFECTS = {tool.name: tool.effect for tool in CATALOGUE if isinstance(tool.effect, Write)}
 _ARGUMENTS = {tool.name: tool.arguments for tool in CATALOGUE}
@@ -41,7 +42,7 @@ async def reconcile(
     """
     if operation.state != "in_doubt":
         return _nothing_to_settle(operation)
-    quiet_at = (operation.sent_at or operation.created_at) + settle_after
+    quiet_at = _quiet_at(operation, settle_after)
     verdict = await _verdict(record, operation, backends, settle_after)
     if verdict.outcome == "not_sent" and record.now() < quiet_at:
         verdict = Verdict(
@@ -55,10 +56,22 @@ async def reconcile(
     return Settled(verdict, now, _next_step(verdict))
 
 
-async def settle_by_hand(record: Operations, operation: Operation, outcome: Outcome, *, actor: str, note: str) -> bool:
-    """Record what a person found out at the vendor. False when the operation is not in doubt."""
+async def settle_by_hand(
+    record: Operations, operation: Operation, outcome: Outcome, *, settle_after: float, actor: str, note: str
+) -> str:
+    """Record what a person found out at the vendor; why not, when it cannot be."""
+    quiet_at = _quiet_at(operation, settle_after)
+    if operation.state == "in_doubt" and outcome == "not_sent" and record.now() < quiet_at:
+        return f"{operation.id} may still be carried out, until about {moment(quiet_at)}: look again after that."
     verdict = Verdict(outcome=outcome, evidence=f"A person looked at the vendor: {note or 'no note was given'}.")
-    return operation.state == "in_doubt" and await record.settle(operation.id, _ending(operation, verdict, actor))
+    if operation.state == "in_doubt" and await record.settle(operation.id, _ending(operation, verdict, actor)):
+        return ""
+    return f"{operation.id} is not in doubt: it is {operation.state}."
+
+
+def _quiet_at(operation: Operation, settle_after: float) -> float:
+    """When it shows at the vendor, or was not carried out."""
+    return (operation.sent_at or operation.created_at) + settle_after
 
 
 async def _verdict(record: Operations, operation: Operation, backends: Backends, settle_after: float) -> Verdict:
@@ -69,8 +82,9 @@ async def _verdict(record: Operations, operation: Operation, backends: Backends,
             evidence="This version of adops-mcp cannot read its arguments.",
             check=f"A person looks at the vendor for: {operation.does}",
         )
-    siblings = [past(sibling) for sibling in await record.siblings(operation)]
-    doubt = Doubt(write=past(operation), now=record.now(), settle_after=settle_after, siblings=siblings)
+    near = await record.near(operation.scope, operation.resource, but=operation.id)
+    siblings = [sibling.past() for sibling in near]
+    doubt = Doubt(write=operation.past(), now=record.now(), settle_after=settle_after, siblings=siblings)
     return await effect.reconcile(arguments, backends, doubt)
 
 
@@ -82,19 +96,6 @@ def arguments_of(operation: Operation) -> Arguments | None:
         return None
 
 
-def past(operation: Operation) -> Past:
-    return Past(
-        id=operation.id,
-        tool=operation.tool,
-        state=operation.state,
-        subject=operation.subject,
-        arguments=operation.arguments,
-        before=operation.before,
-        result=operation.result,
-        sent_at=operation.sent_at,
-    )
-
-
 def _ending(operation: Operation, verdict: Verdict, actor: str) -> Ending:
     note = f"reconciled: {verdict.outcome.replace('_', ' ')}. {verdict.evidence}"
     if verdict.outcome == "succeeded":
@@ -104,7 +105,10 @@ def _ending(operation: Operation, verdict: Verdict, actor: str) -> Ending:
             "next_step": "Tell the person.",
         }
         arguments = arguments_of(operation)
-        supersedes = EFFECTS[operation.tool].supersedes(arguments) if arguments else ()
+        if verdict.ended_by is not None:
+            note = f"{note} It was ended since by {verdict.ended_by}."
+            return Ending(state="superseded", actor=actor, note=note, result=told, only_from=("in_doubt",))
+        supersedes = EFFECTS[operation.tool].supersedes(arguments, told) if arguments else ()
         return Ending(
             state="succeeded", actor=actor, note=note, result=told, supersedes=supersedes, only_from=("in_doubt",)
         )
@@ -115,6 +119,8 @@ def _ending(operation: Operation, verdict: Verdict, actor: str) -> Ending:
 
 
 def _next_step(verdict: Verdict) -> str:
+    if verdict.ended_by is not None:
+        return f"Tell the person that it was done, and ended since by {verdict.ended_by}: see get_operation."
     if verdict.outcome == "succeeded":
         return "Tell the person that it was done, with what was found. Do not send it again."
     if verdict.outcome == "not_sent":
@@ -131,5 +137,6 @@ def _nothing_to_settle(operation: Operation) -> Settled:
         error.operation_id = operation.id
         raise error
     outcome: Outcome = "succeeded" if operation.state in ("succeeded", "superseded") else "not_sent"
-    evidence = f"It is not in doubt: the record has it as {operation.state}."
+    why = str((operation.error or {}).get("message", ""))
+    evidence = f"It is not in doubt: the record has it as {operation.state}. {printable(why, limit=500)}".strip()
     return Settled(Verdict(outcome=outcome, evidence=evidence), operation, "Nothing is left to settle.")

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import functools
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from server.operations import Operation, Operations, Step, Wanted
-from server.reconciling import EFFECTS, arguments_of, past, reconcile
+from server.reconciling import EFFECTS, arguments_of, reconcile
 from server.settings import Settings, variable
 from server.standing import APPROVE, moment
 from server.vendors import data_directory
 from tools.backends import Backends
-from tools.errors import NotFound
+from tools.errors import AdOpsError, NotFound
 from tools.fields import Listing, next_page, nothing_on
 from tools.operations.list_operations import ListOperations
+from tools.operations.reach import Reached
 from tools.operations.record import HistoryStep, OperationSummary, Reconciliation, SentRequest, WholeOperation
 from tools.replies import printable
-from tools.writes import Past
+from tools.writes import Past, State
 
 READER = "an agent, through reconcile_operation"
 
@@ -29,7 +30,15 @@ def open_record(settings: Settings, now: Callable[[], float]) -> Operations:
     if settings.database_url is not None:
         return Operations(settings.database_url.get_secret_value(), variable("database_url"), now)
     path = data_directory(settings) / f"operations-{settings.environment}.sqlite3"
-    return Operations(f"sqlite:///{path}", f"{variable('data_dir')} ({path} must be writable)", now)
+    return Operations(f"sqlite:///{path}", f"{variable('data_dir')} ({path})", now)
+
+
+_OPEN: dict[State, str] = {
+    "in_doubt": "in doubt",
+    "awaiting_approval": "waiting for approval",
+    "approved": "approved and not sent yet",
+    "sending": "under way",
+}
 
 
 @functools.cache
@@ -84,9 +93,17 @@ class RecordView:
             next_step=settled.next_step,
         )
 
-    async def done(self, tool: str, subject: str, backends: Backends) -> Past | None:
-        done = await self.record.done(backends.scope(), tool, subject)
-        return past(done) if done else None
+    async def look(self, backends: Backends) -> Reached:
+        try:
+            counts = await self.record.counts(backends.scope())
+        except AdOpsError as error:
+            return Reached(ok=False, said=error.message, next_step=error.next_step)
+        open_ = ", ".join(f"{counts[state]} {words}" for state, words in _OPEN.items() if state in counts)
+        return Reached(ok=True, said=f"{sum(counts.values())} writes on record{': ' if open_ else ''}{open_}.")
+
+    async def standing(self, tool: str, resource: str, backends: Backends) -> Sequence[Past]:
+        near = await self.record.near(backends.scope(), resource, states=("succeeded",))
+        return [operation.past() for operation in near if operation.tool == tool]
 
     async def _found(self, operation_id: str, backends: Backends) -> tuple[Operation, list[Step]]:
         found = await self.record.get(operation_id)
@@ -121,6 +138,7 @@ def whole(operation: Operation, steps: list[Step]) -> dict[str, Any]:
         **summary(operation),
         "subject": operation.subject,
         "idempotency_key": operation.idempotency_key,
+        "plan": operation.plan,
         "arguments": operation.arguments,
         "approved_by": operation.approved_by,
         "sent_at": moment(operation.sent_at) if operation.sent_at else None,
@@ -134,11 +152,12 @@ def whole(operation: Operation, steps: list[Step]) -> dict[str, Any]:
 
 
 def _next_step(operation: Operation) -> str:
-    if operation.state == "awaiting_approval" and operation.approved_at is not None:
-        return "It is approved: make exactly the same call again, and it is sent."
     waits = f"It waits for a person: `{APPROVE} {operation.id}`, or reject. Then make exactly the same call again."
     steps = {
         "awaiting_approval": waits,
+        "approved": "Make exactly the same call again: it is sent if what it would do is still what was approved.",
+        "rejected": "Nothing was sent. Ask the person what they want instead. Should it be sent after all: "
+        f"`{APPROVE} {operation.id}`.",
         "sending": "It is under way: look again in a few seconds.",
         "in_doubt": f"Call reconcile_operation with operation_id {operation.id}.",
         "succeeded": "It was done. What changed since then is not in this.",

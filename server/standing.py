@@ -18,25 +18,14 @@ from tools.errors import (
 )
 from tools.replies import printable
 from tools.tool import AnyTool
-from tools.writes import Brief
 
+_ANOTHER = " To make another one on purpose, once the person agreed, give an idempotency_key that was not used before."
 APPROVE = "adops-mcp operations approve"
 
 
 def moment(seconds: float) -> str:
     """A time of the record: UTC, to the second."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def is_approved(operation: Operation) -> bool:
-    return operation.state == "awaiting_approval" and operation.approved_at is not None
-
-
-def question(does: str, brief: Brief | None) -> str:
-    """What a person in the client is asked."""
-    told = [does, *(brief.changes if brief else ["What it would change could not be looked up."])]
-    told += [f"Problem: {problem}" for problem in (brief.problems if brief else ())]
-    return "\n".join([*told, "Send this?"])
 
 
 def replayed(standing: Operation) -> dict[str, Any]:
@@ -51,13 +40,29 @@ def replayed(standing: Operation) -> dict[str, Any]:
         **told,
         "what_happened": f"Nothing was sent now: the same call was made at {since}, with this outcome. {what}".strip(),
         "next_step": f"What changed since then is not in this, so look before relying on it. {next_step}".strip()
-        + " To make another one on purpose, once the person agreed, give an idempotency_key that was not used before.",
+        + (_ANOTHER if standing.keeps == "success" else ""),
     }
 
 
-def awaiting(operation_id: str) -> AdOpsError:
+def not_sent_now(standing: Operation) -> AdOpsError:
+    """Why a write is not sent while this stands in its place."""
+    if standing.state in ("awaiting_approval", "approved"):
+        return awaiting(standing.id)
+    if standing.state == "rejected":
+        return rejected_before(standing)
+    if standing.state == "failed":
+        return failed_just_now(standing)
+    return in_doubt_before(standing)
+
+
+def awaiting(operation_id: str, *, instead_of: Operation | None = None) -> AdOpsError:
+    """instead_of: the one that waited, or was approved, before what it would do changed."""
+    changed = ""
+    if instead_of is not None:
+        was = "was approved" if instead_of.state == "approved" else "waited"
+        changed = f"What it would do changed since {instead_of.id} {was}, so it waits anew. "
     error = AwaitingApproval(
-        "This write waits for a person's approval; it was not sent.",
+        f"{changed}This write waits for a person's approval; it was not sent.",
         next_step=f"Tell the person that the operator approves it with `{APPROVE} {operation_id}`, or rejects it. "
         "After that, make exactly the same call again: it is then sent.",
     )
@@ -66,20 +71,61 @@ def awaiting(operation_id: str) -> AdOpsError:
 
 
 def rejected_before(operation: Operation) -> AdOpsError:
-    why = printable(str((operation.error or {}).get("message", "")), limit=500)
     return _about(
         operation,
         Rejected(
-            f"{why} Nothing was sent.",
-            next_step="Tell the person, and ask what they want instead; do not make the same call again unasked.",
+            f"{_why(operation)} Nothing was sent.",
+            next_step="Tell the person, and ask what they want instead; do not make the same call again unasked. "
+            f"Should it be sent after all, the operator approves it with `{APPROVE} {operation.id}`.",
         ),
     )
 
 
-def declined() -> AdOpsError:
+def failed_just_now(operation: Operation) -> AdOpsError:
+    return _about(
+        operation,
+        Conflict(
+            f"The same call, made at the same time, failed: {_why(operation)} This one was not sent.",
+            next_step=f"get_operation with operation_id {operation.id} shows it. Then decide with the person.",
+        ),
+    )
+
+
+def declined(word: str) -> AdOpsError:
+    if word == "decline":
+        return Declined(
+            "The person was asked and did not agree. Nothing was sent.",
+            next_step="Ask the person what they want instead; do not make the same call again unasked.",
+        )
     return Declined(
-        "The person was asked and did not agree. Nothing was sent.",
-        next_step="Ask the person what they want instead; do not make the same call again unasked.",
+        "The person was asked and closed the question without an answer. Nothing was sent.",
+        next_step="Ask the person whether it is wanted; if it is, make the same call again, and they are asked anew.",
+    )
+
+
+def changed_meanwhile() -> AdOpsError:
+    return Conflict(
+        "What it would do changed after the person agreed to it. Nothing was sent.",
+        next_step="Make the same call again: the person is then asked with what it would do now.",
+    )
+
+
+def unsent(error: AdOpsError) -> AdOpsError:
+    """The same error, of a look before a write, with what that means for the write."""
+    if "not sent" not in error.message and "othing was sent" not in error.message:
+        error.message += " Nothing was sent."
+    return error
+
+
+def cannot_be_told_from(operation: Operation) -> AdOpsError:
+    return _about(
+        operation,
+        InProgress(
+            f"{operation.tool} to the same thing is in doubt ({operation.id}), and should the answer of this write be "
+            "lost too, nobody could tell the two apart. This call was not sent.",
+            next_step=f"Call reconcile_operation with operation_id {operation.id} first; once it is settled, make the "
+            "same call again.",
+        ),
     )
 
 
@@ -129,12 +175,16 @@ def with_other_arguments(operation: Operation, new: New) -> AdOpsError:
     )
 
 
-def on_record(operation: Operation) -> str:
-    """A dry run's word on what stands in the record."""
+def on_record(operation: Operation, *, same: bool) -> str:
+    """A dry run's word on what stands in the record. same: of exactly the same call."""
+    if not same:
+        with_others = f"is on record with other arguments, as {operation.state}: {operation.id}"
+        return f"{operation.tool} for the same thing {with_others}. This one would be refused."
     told = {
         "succeeded": "is done already, and would be answered from the record",
         "in_doubt": "is in doubt, and nothing would be sent before it is settled (reconcile_operation)",
         "awaiting_approval": "waits for approval",
+        "approved": "is approved, and would be sent if what it would do is still what was approved",
         "sending": "is under way",
     }
     return f"{operation.tool} for the same thing {told.get(operation.state, operation.state)}: {operation.id}."
@@ -145,6 +195,10 @@ def closing(tool: AnyTool) -> AdOpsError:
         f"This server is being ended and takes no more writes: {tool.name} was not sent.",
         next_step="Make the same call again when the server is back.",
     )
+
+
+def _why(operation: Operation) -> str:
+    return printable(str((operation.error or {}).get("message", "")), limit=500)
 
 
 def _about(operation: Operation, error: AdOpsError) -> AdOpsError:

@@ -2,41 +2,43 @@
 record before it leaves.
 
 The order matters. Whether the same write stands in the record is looked up before a person is asked, so that nobody
-is asked for nothing; it is claimed afterwards, in one transaction, so that of two at once only one is sent.
+is asked for nothing; it is claimed afterwards, in one transaction, so that of two at once only one is sent. What the
+person read is then looked up once more, and held against the request that leaves: their word is for that alone.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol, cast
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import anyio
 
-from server.arguments import KeyedManner
-from server.operations import RENEWED_EVERY, Begun, Ending, Keeps, New, Operation, Operations, Taken, digest
+from server.operations import RENEWED_EVERY, Begun, Busy, Ending, New, Operation, Operations, Taken
+from server.plans import Plan, agreed, plan_of, told_before
 from server.redaction import redacted
 from server.standing import (
     awaiting,
+    cannot_be_told_from,
+    changed_meanwhile,
     closing,
     declined,
-    in_doubt_before,
-    is_approved,
     look_with_us,
+    not_sent_now,
     on_record,
-    question,
     rejected_before,
     replayed,
     under_way,
+    unsent,
     with_other_arguments,
 )
-from tools.backends import Backends
-from tools.errors import AdOpsError, Forbidden, InDoubt, NotFound, Refused, Unavailable
-from tools.schema import Arguments, Result
-from tools.tool import AnyTool, Write
+from server.write_call import Asker, WriteCall, storable
+from tools.errors import AdOpsError, InDoubt, Unavailable
+from tools.schema import Result
+from tools.tool import AnyTool
 from tools.transport import Timing
-from tools.writes import Brief, State, departing
+from tools.writes import State, departing
 
 logger = logging.getLogger(__name__)
 
@@ -51,31 +53,23 @@ PATIENCE = 10.0
 LOOKS = 0.25
 """Seconds between two looks while it waits."""
 
-LONGEST_BRIEF = 10.0
-"""Seconds for finding out what a write would do, before it is sent without that."""
+LONGEST_PLAN = 25.0
+"""Seconds for finding out what a write would do, for a person to decide on."""
 
 REJECTION_STANDS = 3600.0
 """Seconds for which the same call is answered with its rejection, instead of asking again."""
 
+WAITING: tuple[State, ...] = ("awaiting_approval", "approved")
+_UNSENT: tuple[State, ...] = (*WAITING, "sending")
+_HELD: tuple[State, ...] = (*_UNSENT, "in_doubt", "succeeded")
 
-class Asker(Protocol):
-    """Who asks the person in the client."""
-
-    async def ask(self, question: str) -> bool:
-        """Whether the person agrees."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who makes a call.
-
-    principal: as the record names them. asker: None where the client cannot ask, and its own permission prompt has to
-    do.
-    """
-
-    principal: str = "unknown"
-    asker: Asker | None = None
+_NOTHING_LEFT = Ending(
+    state="failed",
+    actor="adops-mcp",
+    note="it is as asked for already, so nothing is left to be sent",
+    error={"code": "conflict", "message": "It is as asked for already, so nothing was sent."},
+    only_from=WAITING,
+)
 
 
 class Fault(Exception):
@@ -87,32 +81,14 @@ class Fault(Exception):
         self.departed = departed
 
 
-class WouldSend(Exception):
-    """A dry run has come to the request that would be sent."""
-
-    def __init__(self, method: str, path: str, body: Any) -> None:
-        super().__init__(method)
-        self.request = {"method": method, "path": path, "body": body}
-
-
-class _Rehearsal:
-    def remember(self, before: Mapping[str, Any]) -> None:
-        """Nothing is sent, so nothing is kept."""
-
-    async def leaving(self, method: str, path: str, body: Any) -> None:
-        raise WouldSend(method, path, body)
-
-    def answered(self, status: int) -> None:
-        raise AssertionError(status)
-
-
 @dataclass
 class _Journey:
-    """One write on its way: each request that leaves is on record first."""
+    """One write on its way: each request that leaves is on record first. plan: what a person agreed to."""
 
     record: Operations
     operation_id: str
     tokens: set[str]
+    plan: Plan | None
     before: Mapping[str, Any] | None = None
     requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
@@ -121,6 +97,8 @@ class _Journey:
 
     async def leaving(self, method: str, path: str, body: Any) -> None:
         request = redacted({"method": method, "path": path, "body": body}, self.tokens)
+        if self.plan is not None and not self.requests and request != self.plan.would_send:
+            raise changed_meanwhile()
         if not await self.record.depart(self.operation_id, request, self.before):
             raise Unavailable(
                 "This server was held up for so long that the write was given up. Nothing was sent.",
@@ -162,12 +140,14 @@ class UnderWay:
 
 @dataclass(frozen=True, slots=True)
 class Writes:
-    """confirm: who is asked before a consequential write. longest: seconds until it has left."""
+    """confirm: who is asked before a consequential write. longest: seconds until it has left. settle_after: seconds
+    after which a write shows at the vendor, or was not carried out."""
 
     record: Operations
     confirm: Confirm
     timing: Timing
     longest: float = LATEST_DEPARTURE
+    settle_after: float = 60.0
     under_way: UnderWay = field(default_factory=UnderWay)
 
     async def keep_alive(self) -> None:
@@ -182,101 +162,143 @@ class Writes:
 
     async def rehearse(self, call: WriteCall) -> dict[str, Any]:
         """What would be sent and changed; nothing is sent and nothing recorded. Raises what the handler raises."""
-        effect = call.effect
-        brief = await effect.brief(call.arguments, call.backends)
-        would_send: dict[str, Any] | None = None
-        try:
-            with departing(_Rehearsal()):
-                await call.tool.handler(call.arguments, call.backends)
-        except WouldSend as stopped:
-            would_send = stopped.request
-        standing = await self.record.standing(call.new(brief.does))
-        problems = list(brief.problems) + ([on_record(standing)] if standing else [])
-        told = {
-            "would_send": would_send,
-            "does": brief.does,
-            "changes": list(brief.changes),
+        plan, new = await plan_of(call, blind=False), call.new()
+        standing = await self.record.standing(new) or await self._against(call)
+        if isinstance(standing, Operation):
+            on_the_record = [on_record(standing, same=is_same(standing, new))]
+        else:
+            on_the_record = [standing.message] if standing else []
+        problems = [*plan.problems, *on_the_record]
+        asks = call.is_consequential and (self.confirm == "operator" or self._asker(call) is not None)
+        told = plan.shown() | {
+            "changes": [*plan.changes, *plan.now],
             "problems": problems,
-            "not_checked": list(brief.not_checked),
-            "asks_a_person": self.confirm != "none" and effect.consequential(call.arguments),
+            "asks_a_person": asks and plan.would_send is not None,
         }
-        if would_send is None:
+        if plan.would_send is None:
             next_step = "Nothing would be sent: it is as asked for already."
         elif problems:
             next_step = "Tell the person the problems; do not send it before they are solved."
         else:
             next_step = "Show the person this. The same call without dry_run sends it."
-        return {
-            "rehearsal": {name: value for name, value in told.items() if value not in (None, [])},
-            "next_step": next_step,
-        }
+        shown = {name: value for name, value in told.items() if name != "now" and value != []}
+        return {"rehearsal": shown, "next_step": next_step}
 
     async def write(self, call: WriteCall) -> dict[str, Any]:
         """What the agent is told: the result, or the outcome of the same write before. Raises AdOpsError or Fault."""
         self.under_way.check(call.tool)
-        consequential = call.effect.consequential(call.arguments)
-        asks_operator = consequential and self.confirm == "operator"
-        asks_client = consequential and self.confirm == "client"
-        asker = call.caller.asker if asks_client else None
-        new = call.new(f"{call.tool.title}: {call.effect.subject(call.arguments)}")
-        if (told := await self._before(call, new, asks_operator=asks_operator)) is not None:
-            return told
-        brief = await call.brief() if asks_operator or asker else None
-        if brief is not None:
-            new = replace(new, does=_storable(brief.does))
-        if asker is not None:
-            if not await asker.ask(question(new.does, brief)):
-                raise declined()
-            new = replace(new, note="the person agreed in the client")
-        elif asks_client:
-            new = replace(new, note="this client cannot ask the person")
+        asker = self._asker(call)
+        asks_operator = self.confirm == "operator" and call.is_consequential
+        new = call.new()
+        standing = await self._standing(new, wait=asks_operator or asker is not None)
+        if standing is not None and not (standing.state in _UNSENT and is_same(standing, new)):
+            return _answer(call, new, standing)
+        if (against := await self._against(call)) is not None:
+            raise against
+        if asks_operator or (standing is not None and standing.state in WAITING):
+            return await self._with_operator(call, standing)
+        if asker is None:
+            asked_in_vain = call.is_consequential and self.confirm == "client"
+            new = call.new(note="this client cannot ask the person") if asked_in_vain else new
+            return await self._go(call, new, lambda: self.record.begin(new), None)
+        plan = await self._planned(call)
+        if plan.would_send is None:
+            return await self._go(call, new, lambda: self.record.begin(new), plan)
+        word = await asker.ask(plan.question(), agreed(plan.shown()))
+        if word != "accept":
+            raise declined(word)
+        sure = call.new(plan, "the person agreed in the client")
+        return await self._go(call, sure, lambda: self.record.begin(sure), plan)
+
+    def _asker(self, call: WriteCall) -> Asker | None:
+        return call.caller.asker if self.confirm == "client" and call.is_consequential else None
+
+    async def _planned(self, call: WriteCall) -> Plan:
+        try:
+            with anyio.fail_after(LONGEST_PLAN):
+                return await plan_of(call, blind=True)
+        except AdOpsError as error:
+            raise unsent(error) from None
+
+    async def _standing(self, new: New, *, wait: bool) -> Operation | None:
+        """What stands in the record for the same write. wait: until it is not under way any more, so that nobody is
+        asked for what is being done."""
+        looks = 0
+        while (standing := await self.record.standing(new)) is not None and standing.state == "sending" and wait:
+            if looks * LOOKS >= PATIENCE:
+                raise under_way(standing, same=True)
+            looks += 1
+            await self.timing.sleep(LOOKS)
+        return standing
+
+    async def _against(self, call: WriteCall, but: str = "") -> AdOpsError | None:
+        """What else on record keeps it from being sent. but: its own operation."""
+        if call.effect.against is None:
+            return None
+        new = call.new()
+        near = {found.id: found for found in await self.record.near(new.scope, new.resource, states=_HELD, but=but)}
+        others = [operation.past() for operation in near.values()]
+        found = call.effect.against(call.arguments, others, self.record.now() - self.settle_after)
+        if found is None or (found.same and new.idempotency_key is not None):
+            return None
+        return with_other_arguments(near[found.id], new) if found.same else cannot_be_told_from(near[found.id])
+
+    async def _with_operator(self, call: WriteCall, standing: Operation | None) -> dict[str, Any]:
+        """Send it when a person approved exactly what it would do now; else let it wait. Raises AwaitingApproval."""
+        plan = await self._planned(call)
+        new = call.new(plan)
+        if plan.would_send is None:
+            if standing is not None:
+                await self.record.settle(standing.id, _NOTHING_LEFT)
+            return await self._go(call, new, lambda: self.record.begin(new), plan)
+        if standing is None:
+            rejected = await self.record.rejected(new, since=self.record.now() - REJECTION_STANDS)
+            if rejected is not None:
+                raise rejected_before(rejected)
+            begun = await self.record.begin(new, awaiting=True)
+        elif agreed(standing.plan or {}) != agreed(plan.shown()):
+            begun = await self.record.replace(standing.id, new)
+        elif standing.state == "approved":
+            return await self._go(call, new, lambda: self.record.start(standing.id), plan)
+        else:
+            raise awaiting(standing.id)
+        if isinstance(begun, Begun):
+            raise awaiting(begun.id, instead_of=standing)
+        return _answer(call, new, begun.operation)
+
+    async def _go(
+        self, call: WriteCall, new: New, attempt: Callable[[], Awaitable[Begun | Taken | Busy]], plan: Plan | None
+    ) -> dict[str, Any]:
+        """Send it as soon as the record lets it, or answer with the outcome of the same one. plan: what was agreed."""
         self.under_way.check(call.tool)
         with self.under_way:
             with anyio.fail_after(self.longest):
-                begun = await self._begun(call, new, awaits=asks_operator)
-            if isinstance(begun, str):
-                return await self._send(begun, call, brief)
-            return begun
+                begun = await self._begun(call, new, attempt)
+            return await self._send(begun, call, plan) if isinstance(begun, str) else begun
 
-    async def _before(self, call: WriteCall, new: New, *, asks_operator: bool) -> dict[str, Any] | None:
-        """What is answered without asking anybody and without sending."""
-        standing = await self.record.standing(new)
-        if standing is not None and standing.state != "sending" and not is_approved(standing):
-            return _answer(call, new, standing)
-        if standing is None and asks_operator:
-            since = self.record.now() - REJECTION_STANDS
-            if (rejected := await self.record.rejected(new, since=since)) is not None:
-                raise rejected_before(rejected)
-        return None
-
-    async def _begun(self, call: WriteCall, new: New, *, awaits: bool) -> str | dict[str, Any]:
-        """The id under which it is sent now, or what is answered instead.
-
-        awaits: whether an operator approves it first; it then raises AwaitingApproval the first time.
-        """
+    async def _begun(
+        self, call: WriteCall, new: New, attempt: Callable[[], Awaitable[Begun | Taken | Busy]]
+    ) -> str | dict[str, Any]:
+        """The id under which it is sent now, or what is answered instead."""
         looks = 0
-        while True:
-            begun = await self.record.begin(new, awaiting=awaits)
-            if isinstance(begun, Taken) and is_approved(begun.operation) and _is_same(begun.operation, new):
-                begun = await self.record.start(begun.operation.id)
-            elif isinstance(begun, Begun) and awaits:
-                raise awaiting(begun.id)
-            if isinstance(begun, Begun):
-                return begun.id
+        while not isinstance(begun := await attempt(), Begun):
             if isinstance(begun, Taken) and begun.operation.state != "sending":
                 return _answer(call, new, begun.operation)
             if looks * LOOKS >= PATIENCE:
                 raise under_way(begun.operation, same=isinstance(begun, Taken))
             looks += 1
             await self.timing.sleep(LOOKS)
+        return begun.id
 
-    async def _send(self, operation_id: str, call: WriteCall, brief: Brief | None) -> dict[str, Any]:
+    async def _send(self, operation_id: str, call: WriteCall, plan: Plan | None) -> dict[str, Any]:
         """Send it and record the outcome, whatever becomes of the caller meanwhile."""
-        journey = _Journey(self.record, operation_id, call.backends.sent_tokens)
+        journey = _Journey(self.record, operation_id, call.backends.sent_tokens, plan)
         try:
             with anyio.fail_after(self.longest):
-                result = await self._carried_out(journey, call, brief)
+                result = await self._carried_out(journey, call, plan)
         except BaseException as error:
+            if isinstance(error, AdOpsError) and not journey.requests:
+                unsent(error)
             with anyio.CancelScope(shield=True):
                 await self._settle(operation_id, _failure(journey, error, call.caller.principal))
             if isinstance(error, InDoubt):
@@ -293,18 +315,22 @@ class Writes:
             note="the vendor answered" if journey.requests else "nothing had to be sent",
             result=redacted(told, call.backends.sent_tokens),
             requests=journey.requests,
-            supersedes=call.effect.supersedes(call.arguments),
+            supersedes=call.effect.supersedes(call.arguments, told),
         )
         with anyio.CancelScope(shield=True):
             await self._settle(operation_id, ending)
         return {"operation_id": operation_id, **call.effect.present(call.arguments, told)}
 
-    async def _carried_out(self, journey: _Journey, call: WriteCall, brief: Brief | None) -> Result:
-        if call.effect.baseline:
-            # without it a lost answer could never be settled, and one read earlier may be from before another write
-            brief = await _baseline(call)
-        if brief is not None:
-            await self.record.keep_brief(journey.operation_id, _storable(brief.does), brief.before)
+    async def _carried_out(self, journey: _Journey, call: WriteCall, plan: Plan | None) -> Result:
+        if (against := await self._against(call, journey.operation_id)) is not None:
+            raise against
+        if call.effect.baseline or plan is not None:
+            # what was read earlier may be from before another write
+            brief = await told_before(call)
+            if plan is not None and plan.would_send is not None and not plan.says(brief, call):
+                raise changed_meanwhile()
+            if brief is not None:
+                await self.record.keep_brief(journey.operation_id, storable(brief.does), brief.before)
         with departing(journey):
             return await call.tool.handler(call.arguments, call.backends)
 
@@ -316,68 +342,16 @@ class Writes:
             logger.exception("%s ended as %s, which could not be recorded", operation_id, ending.state)
 
 
-@dataclass(frozen=True, slots=True)
-class WriteCall:
-    """One call of a tool that writes, its arguments checked."""
-
-    tool: AnyTool
-    arguments: Arguments
-    manner: KeyedManner
-    backends: Backends
-    caller: Caller
-
-    @property
-    def effect(self) -> Write[Any]:
-        return cast("Write[Any]", self.tool.effect)
-
-    async def brief(self) -> Brief | None:
-        """What a person is asked with; None when it cannot be had."""
-        try:
-            with anyio.fail_after(LONGEST_BRIEF):
-                return await self.effect.brief(self.arguments, self.backends)
-        except (AdOpsError, TimeoutError):
-            return None
-
-    def new(self, does: str) -> New:
-        effect = self.effect
-        given = self.arguments.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-        subject = _storable(effect.subject(self.arguments))
-        keeps: Keeps = "success" if effect.holds else "sending" if effect.repeatable else "doubt"
-        return New(
-            scope=self.backends.scope(),
-            tool=self.tool.name,
-            subject=subject,
-            resource=_storable(effect.resource(self.arguments)) if effect.resource else subject,
-            idempotency_key=self.manner.idempotency_key,
-            keeps=keeps,
-            fingerprint=digest({name: value for name, value in given.items() if name not in effect.shown_only}),
-            principal=_storable(self.caller.principal),
-            does=_storable(does),
-            arguments=redacted(given, self.backends.sent_tokens),
-        )
-
-
 def _answer(call: WriteCall, new: New, standing: Operation) -> dict[str, Any]:
     """The outcome of the same write. Raises AdOpsError where there is none to be had."""
-    if not _is_same(standing, new):
+    if not is_same(standing, new):
         raise with_other_arguments(standing, new)
-    if standing.state == "succeeded":
+    if standing.state in ("succeeded", "superseded"):
         return call.effect.present(call.arguments, replayed(standing))
-    if standing.state == "awaiting_approval":
-        raise awaiting(standing.id)
-    raise in_doubt_before(standing)
+    raise not_sent_now(standing)
 
 
-async def _baseline(call: WriteCall) -> Brief | None:
-    """What a lost answer is settled with. None where the vendor refuses to tell: it then refuses the write in its own
-    words, or this account may write and not read. Raises AdOpsError when it cannot be had now: nothing is sent."""
-    try:
-        return await call.effect.brief(call.arguments, call.backends)
-    except (NotFound, Refused, Forbidden):
-        return None
-
-
-def _is_same(standing: Operation, new: New) -> bool:
+def is_same(standing: Operation, new: New) -> bool:
     return standing.fingerprint == new.fingerprint
 
 
@@ -393,8 +367,3 @@ def _failure(journey: _Journey, error: BaseException, actor: str) -> Ending:
         told = {"code": "in_doubt" if in_doubt else "unavailable", "message": what}
     state: State = "in_doubt" if in_doubt else "failed"
     return Ending(state=state, actor=actor, note=told["message"], error=told, requests=journey.requests)
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL takes no NUL in a text."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")

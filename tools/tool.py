@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from tools.schema import Arguments, Result
-from tools.writes import Brief, Doubt, Verdict
+from tools.writes import Against, Brief, Doubt, Ends, Past, Verdict
 
 if TYPE_CHECKING:
     from tools.backends import Backends
@@ -49,7 +49,7 @@ def _never(_: Any) -> bool:
     return False
 
 
-def _nothing(_: Any) -> tuple[tuple[str, str], ...]:
+def _nothing(_: Any, __: Mapping[str, Any]) -> tuple[Ends, ...]:
     return ()
 
 
@@ -70,7 +70,9 @@ class Write(Generic[A]):
     resource: what no two writes may work on at the same moment; the subject when left out.
     baseline: whether its reconciliation needs what the brief finds before it is sent.
     consequential: whether a person is asked first.
-    supersedes: pairs of tool and subject whose success its own success ends.
+    supersedes: what its own success ends, by its arguments and what the agent is told.
+    against: what on record keeps it from being sent, of the open and standing writes on the same resource; and the time
+        (seconds since the epoch) before which what was sent shows at the vendor by now, or never will.
     shown_only: arguments that only choose what is shown, so that they make no other write.
     present: what of a whole result this caller is shown.
     """
@@ -84,7 +86,8 @@ class Write(Generic[A]):
     resource: Callable[[A], str] | None = None
     baseline: bool = False
     consequential: Callable[[A], bool] = _never
-    supersedes: Callable[[A], Collection[tuple[str, str]]] = _nothing
+    supersedes: Callable[[A, Mapping[str, Any]], Collection[Ends]] = _nothing
+    against: Callable[[A, Sequence[Past], float], Against | None] | None = None
     shown_only: frozenset[str] = frozenset()
     present: Callable[[A, dict[str, Any]], dict[str, Any]] = _as_it_is
 

@@ -118,11 +118,12 @@ class StaticToken:
 class Hints:
     """What only the caller knows about one request, for its errors.
 
-    by_status: the next step for a status, replacing the general one.
+    by_status: the next step for a status, replacing the general one. by_code: for the vendor's own code, before that.
     look: for a write, how a person or agent finds out whether it was done.
     """
 
     by_status: Mapping[int, str] = field(default_factory=dict[int, str])
+    by_code: Mapping[str, str] = field(default_factory=dict[str, str])
     look: str = ""
 
 
@@ -326,7 +327,7 @@ class Transport:
         ending = "" if words and words.endswith((".", "!", "…")) and not unchanged else "."
         return kind(
             f"{self.vendor} answered {status}{named}{said}{ending}{unchanged}",
-            next_step=call.hints.by_status.get(status) or otherwise,
+            next_step=call.hints.by_code.get(code or "") or call.hints.by_status.get(status) or otherwise,
             upstream_status=status,
             upstream_code=code,
             request_id=reply.request_id,

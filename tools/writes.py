@@ -6,13 +6,13 @@ operations (see the house plan, "At most once").
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-State = Literal["awaiting_approval", "sending", "succeeded", "failed", "in_doubt", "superseded"]
+State = Literal["awaiting_approval", "approved", "rejected", "sending", "succeeded", "failed", "in_doubt", "superseded"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,8 @@ class Brief:
     """What a write would do, as far as reading tells.
 
     does: one sentence for the person who decides, with the money and the inventory in it.
-    changes: what would be otherwise afterwards, a line each.
+    changes: what would be otherwise afterwards, a line each. A person's word is for these, with `does` and `problems`.
+    now: what it is like beside that, which may move without another word.
     problems: why the vendor would refuse it, or why it would not be what was meant.
     not_checked: what could not be looked up.
     before: numbers and ids that a later look is compared with.
@@ -28,6 +29,7 @@ class Brief:
 
     does: str
     changes: Sequence[str] = ()
+    now: Sequence[str] = ()
     problems: Sequence[str] = ()
     not_checked: Sequence[str] = ()
     before: Mapping[str, Any] | None = None
@@ -45,6 +47,7 @@ class Past:
     tool: str
     state: State
     subject: str
+    idempotency_key: str | None
     arguments: Mapping[str, Any]
     before: Mapping[str, Any] | None
     result: Mapping[str, Any] | None
@@ -65,6 +68,28 @@ class Doubt:
     siblings: Sequence[Past] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """What a success ends of other writes on the same resource.
+
+    tool: whose successes. which: the ids of those that it ends, of all that stand, the oldest first.
+    """
+
+    tool: str
+    which: Callable[[Sequence[Past]], Collection[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Against:
+    """A write on record that keeps another one on the same resource from being sent.
+
+    same: it may be the same write, told otherwise; else it is in doubt, and could not be told from the other one later.
+    """
+
+    id: str
+    same: bool
+
+
 Outcome = Literal["succeeded", "not_sent", "unknown"]
 
 
@@ -73,13 +98,14 @@ class Verdict:
     """What a look at the vendor found.
 
     evidence: what was seen, in a sentence. found: ids and states of what was found. check: for an unknown outcome, what
-    a person looks at, and where.
+    a person looks at, and where. ended_by: of a write that was done, the id of the one that ended it since.
     """
 
     outcome: Outcome
     evidence: str
     found: Mapping[str, Any] = field(default_factory=dict[str, Any])
     check: str = ""
+    ended_by: str | None = None
 
 
 def made_by(writes: Sequence[Past], shown_as: str, found_as: str) -> set[Any]:

@@ -133,6 +133,9 @@ async def test_what_the_person_declines_is_not_sent(
     assert text_of(result) == (
         "[declined] The person was asked and did not agree. Nothing was sent.\nNext: Ask the person what they want "
         "instead; do not make the same call again unasked."
+        if action == "decline"
+        else "[declined] The person was asked and closed the question without an answer. Nothing was sent.\nNext: Ask "
+        "the person whether it is wanted; if it is, make the same call again, and they are asked anew."
     )
     assert network.interchange.written() == network.freewheel.written() == []
     assert len(person.read) == 1
@@ -255,7 +258,7 @@ async def test_a_write_waits_for_the_operator_and_the_same_call_then_sends_it(
     assert len(network.interchange.written()) == 2
     assert [step["state"] for step in told["history"]] == [
         "awaiting_approval",
-        "awaiting_approval",
+        "approved",
         "sending",
         "succeeded",
     ]

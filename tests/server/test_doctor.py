@@ -41,6 +41,17 @@ async def test_on_the_sandbox_every_vendor_is_read(tmp_path: Path) -> None:
     assert "The service account sees 2 networks: 21700001 Northlight Television" in report
 
 
+async def test_a_record_of_writes_that_cannot_be_used_is_broken(tmp_path: Path) -> None:
+    report, healthy = await examine(Settings(environment="sandbox", data_dir=tmp_path))
+    assert healthy
+    assert "[ok] Record of writes\n    0 writes on record." in report
+    (tmp_path / "operations-sandbox.sqlite3").write_bytes(b"this is no database" * 100)
+    report, healthy = await examine(Settings(environment="sandbox", data_dir=tmp_path))
+    assert not healthy
+    assert "[broken] Record of writes\n    The record of writes cannot be used: it is damaged." in report
+    assert str(tmp_path) in report
+
+
 async def test_it_says_whether_the_server_would_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report, _ = await examine(Settings(environment="sandbox", data_dir=tmp_path))
     assert "tools: 30 of 30, writes included" in report

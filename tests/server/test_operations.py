@@ -18,7 +18,8 @@ from sqlalchemy.exc import DBAPIError
 from server import operations_tables
 from server.operations import LEASE, Begun, Busy, Ending, New, Operations, Taken, Unrecorded, Wanted
 from server.operations_tables import HISTORY, METADATA, open_engine
-from tests.support import FakeTime
+from tests.support import FakeTime, empty_record
+from tools.writes import Ends
 
 ORDER = New(
     scope="live",
@@ -33,6 +34,7 @@ ORDER = New(
     arguments={"external_id": "CRM-1"},
 )
 HOLD = replace(ORDER, tool="reserve_avail", subject="booking:s/m//a", resource="avail:s/a")
+HOLDS = Ends(tool="reserve_avail", which=lambda standing: [write.id for write in standing])
 REQUEST = {"method": "POST", "path": "/x", "body": {"a": 1}}
 DONE = Ending(state="succeeded", actor="kim", note="the vendor answered", result={"id": 7})
 LOST = Ending(state="in_doubt", actor="kim", note="no answer", error={"code": "in_doubt"})
@@ -185,7 +187,7 @@ async def test_a_success_supersedes_those_that_it_ends(database: str) -> None:
         held = await begun(record, HOLD)
         await record.settle(held, DONE)
         release = await begun(record, replace(HOLD, tool="release_booking"))
-        await record.settle(release, replace(DONE, supersedes=[("reserve_avail", HOLD.subject)]))
+        await record.settle(release, replace(DONE, supersedes=[HOLDS]))
         assert await state(record, held) == "superseded"
         await begun(record, HOLD)
 
@@ -195,7 +197,7 @@ async def test_a_failure_supersedes_nothing(database: str) -> None:
         held = await begun(record, HOLD)
         await record.settle(held, DONE)
         release = await begun(record, replace(HOLD, tool="release_booking"))
-        await record.settle(release, replace(REFUSED, supersedes=[("reserve_avail", HOLD.subject)]))
+        await record.settle(release, replace(REFUSED, supersedes=[HOLDS]))
         assert await state(record, held) == "succeeded"
 
 
@@ -206,7 +208,7 @@ async def test_only_an_approved_write_is_taken_up_and_by_one(database: str) -> N
         assert isinstance(await one.start(waiting.id), Taken)
         decided = await other.decide(waiting.id, approve=True, actor="lee", note="")
         assert decided is not None
-        assert (decided.state, decided.approved_by) == ("awaiting_approval", "lee")
+        assert (decided.state, decided.approved_by) == ("approved", "lee")
         outcomes: list[Any] = []
 
         async def start(record: Operations) -> None:
@@ -216,10 +218,10 @@ async def test_only_an_approved_write_is_taken_up_and_by_one(database: str) -> N
             for record in (one, other) * 3:
                 tasks.start_soon(start, record)
         assert sorted(outcome.__name__ for outcome in outcomes) == ["Begun", *["Taken"] * 5]
-        assert await steps(one, waiting.id) == ["awaiting_approval", "awaiting_approval", "sending"]
+        assert await steps(one, waiting.id) == ["awaiting_approval", "approved", "sending"]
 
 
-async def test_a_rejected_write_fails_and_is_remembered_with_its_reason(database: str) -> None:
+async def test_a_rejected_write_is_remembered_with_its_reason_and_may_be_approved_after_all(database: str) -> None:
     async with records(database) as (time, (record,)):
         waiting = await record.begin(ORDER, awaiting=True)
         assert isinstance(waiting, Begun)
@@ -230,7 +232,50 @@ async def test_a_rejected_write_fails_and_is_remembered_with_its_reason(database
         assert await record.rejected(ORDER, since=time.moment + 1) is None
         again = await record.decide(waiting.id, approve=True, actor="lee", note="")
         assert again is not None
-        assert again.state == "failed"
+        assert (again.state, again.error, again.ended_at) == ("approved", None, None)
+        assert isinstance(await record.begin(ORDER), Taken)
+        assert isinstance(await record.start(waiting.id), Begun)
+
+
+async def test_a_rejected_write_is_not_approved_once_another_took_its_place(database: str) -> None:
+    async with records(database) as (_, (record,)):
+        waiting = await record.begin(ORDER, awaiting=True)
+        assert isinstance(waiting, Begun)
+        await record.decide(waiting.id, approve=False, actor="lee", note="")
+        await begun(record)
+        decided = await record.decide(waiting.id, approve=True, actor="lee", note="")
+        assert decided is not None
+        assert decided.state == "rejected"
+
+
+async def test_an_approval_that_was_not_used_yet_can_be_taken_back(database: str) -> None:
+    async with records(database) as (_, (record,)):
+        waiting = await record.begin(ORDER, awaiting=True)
+        assert isinstance(waiting, Begun)
+        for approve in (True, False):
+            await record.decide(waiting.id, approve=approve, actor="lee", note="")
+        assert isinstance(await record.start(waiting.id), Taken)
+        assert await steps(record, waiting.id) == ["awaiting_approval", "approved", "rejected"]
+
+
+async def test_another_plan_is_another_write_and_ends_the_one_that_waited(database: str) -> None:
+    async with records(database) as (_, (record,)):
+        waiting = await record.begin(replace(ORDER, plan={"does": "This."}), awaiting=True)
+        assert isinstance(waiting, Begun)
+        await record.decide(waiting.id, approve=True, actor="lee", note="")
+        other = await record.replace(waiting.id, replace(ORDER, plan={"does": "That."}))
+        assert isinstance(other, Begun)
+        assert isinstance(await record.start(waiting.id), Taken)
+        assert isinstance(await record.start(other.id), Taken)
+        (was, _), (is_now, _) = [found for found in [await record.get(i) for i in (waiting.id, other.id)] if found]
+        assert (was.state, was.plan, is_now.state, is_now.plan) == (
+            "failed",
+            {"does": "This."},
+            "awaiting_approval",
+            {"does": "That."},
+        )
+        assert other.id in str(was.error)
+        assert isinstance(await record.replace(waiting.id, ORDER), Taken)
 
 
 async def test_an_approval_that_is_not_used_within_a_day_is_over(database: str) -> None:
@@ -344,13 +389,30 @@ async def test_a_record_of_a_newer_version_is_left_alone(database: str) -> None:
             await record.begin(ORDER)
 
 
-async def test_a_damaged_record_is_not_replaced(tmp_path: Path) -> None:
+async def test_a_damaged_record_is_not_replaced_and_said_to_be_damaged(tmp_path: Path) -> None:
     file = tmp_path / "record.sqlite3"
     file.write_bytes(b"this is no database" * 100)
     async with records(f"sqlite:///{file}") as (_, (record,)):
-        with pytest.raises(Unrecorded):
+        with pytest.raises(Unrecorded, match="it is damaged") as caught:
             await record.begin(ORDER)
+    assert caught.value.next_step.startswith("The operator keeps its file aside, since it tells what was sent")
     assert file.read_bytes().startswith(b"this is no database")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_record_whose_file_is_gone_is_not_written_any_more(tmp_path: Path, replaced: bool) -> None:
+    file = tmp_path / "record.sqlite3"
+    file.write_bytes(empty_record())
+    async with records(f"sqlite:///{file}") as (_, (record,)):
+        await begun(record)
+        file.rename(tmp_path / "kept.sqlite3")
+        if replaced:
+            file.write_bytes(empty_record())
+        with pytest.raises(Unrecorded, match="moved, deleted or replaced while this server ran") as caught:
+            await record.begin(HOLD)
+        (tmp_path / "kept.sqlite3").rename(file)
+        assert isinstance(await record.begin(ORDER), Taken)
+    assert "puts it back and starts the server anew" in caught.value.next_step
 
 
 def test_a_server_that_only_reads_never_pays_for_the_database() -> None:

@@ -92,7 +92,11 @@ async def test_a_write_that_waits_is_approved_once(operator: Operator) -> None:
     assert said.splitlines() == [
         "Replace the ad-server configuration of source gam-northlight by Google Ad Manager network 21700010. It was "
         "provisioned: what it sells may stop.",
-        f"Approved. It is sent when the agent makes the same call again, within a day: {operation_id}",
+        "  network_code: 21700001 -> 21700010",
+        "  Not checked: Whether the network can be reached: test_gam_connection tells once it is granted.",
+        "  Request: PUT /api/v2/storefront/inventory-sources/gam-northlight/ad-server "
+        '{"type": "google_ad_manager", "networkCode": "21700010"}',
+        f"Approved, exactly this. It is sent when the agent makes the same call again, within a day: {operation_id}",
     ]
     assert operator.network.interchange.written() == []
     done = await operator.agent("configure_gam_source", {"source_id": "gam-northlight", "network_code": "21700010"})
@@ -100,15 +104,35 @@ async def test_a_write_that_waits_is_approved_once(operator: Operator) -> None:
     code, _, complaint = await operator.run("approve", operation_id)
     assert (code, complaint) == (
         1,
-        f"adops-mcp: {operation_id} does not wait for approval: it is succeeded.\n",
+        f"adops-mcp: {operation_id} cannot be approved: it is succeeded.\n",
     )
 
 
-async def test_what_is_rejected_cannot_be_approved_any_more(operator: Operator) -> None:
+async def test_what_is_rejected_may_be_approved_after_all(operator: Operator) -> None:
     waiting = await operator.agent("configure_gam_source", {"source_id": "gam-northlight", "network_code": "21700010"})
     code, said, _ = await operator.run("reject", waiting["operation_id"], "--note", "no")
     assert (code, said.splitlines()[-1]) == (0, f"Rejected; it is not sent: {waiting['operation_id']}")
-    assert (await operator.run("approve", waiting["operation_id"]))[0] == 1
+    assert "rejected" in (await operator.run("list"))[1]
+    assert (await operator.run("reject", waiting["operation_id"]))[2].endswith("cannot be rejected: it is rejected.\n")
+    refused = await operator.agent("configure_gam_source", {"source_id": "gam-northlight", "network_code": "21700010"})
+    assert refused["code"] == "rejected"
+    assert f"`adops-mcp operations approve {waiting['operation_id']}`" in refused["next_step"]
+    assert (await operator.run("approve", waiting["operation_id"]))[0] == 0
+    done = await operator.agent("configure_gam_source", {"source_id": "gam-northlight", "network_code": "21700010"})
+    assert done["operation_id"] == waiting["operation_id"]
+    assert len(operator.network.interchange.written()) == 1
+
+
+async def test_nobody_settles_by_hand_what_may_still_be_carried_out(operator: Operator) -> None:
+    lost = await operator.agent("create_proposed_io", ORDER, lose=True)
+    operator.network.time.moment += 59
+    code, _, complaint = await operator.run("reconcile", lost["operation_id"], "--outcome", "not_sent")
+    assert (code, complaint) == (
+        1,
+        f"adops-mcp: {lost['operation_id']} may still be carried out, until about 2026-11-22T12:01:00Z: look again "
+        "after that.\n",
+    )
+    assert (await operator.run("reconcile", lost["operation_id"], "--outcome", "succeeded"))[0] == 0
 
 
 async def test_all_that_is_in_doubt_is_looked_at(operator: Operator) -> None:
@@ -124,6 +148,7 @@ async def test_all_that_is_in_doubt_is_looked_at(operator: Operator) -> None:
 async def test_a_person_settles_what_only_a_person_can_see(operator: Operator, outcome: str, again: bool) -> None:
     lost = await operator.agent("create_proposed_io", ORDER, lose=True)
     operation_id = lost["operation_id"]
+    operator.network.time.moment += 60
     code, said, _ = await operator.run("reconcile", operation_id, "--outcome", outcome, "--note", "seen in FreeWheel")
     assert code == 0
     assert said.startswith(f"{operation_id} is settled as {outcome.replace('_', ' ')}, by ")

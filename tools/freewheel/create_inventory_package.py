@@ -80,7 +80,7 @@ def _next_step(package: InventoryPackage, different: str, untold: list[str]) -> 
 
 
 def _subject(arguments: CreateInventoryPackage) -> str:
-    return f"inventory_package:{arguments.name}"
+    return f"inventory_package:{arguments.name.strip()}"
 
 
 async def _brief(arguments: CreateInventoryPackage, backends: Backends) -> Brief:

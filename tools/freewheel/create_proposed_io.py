@@ -99,7 +99,7 @@ def _next_step(order: ProposedInsertionOrder, unconfirmed: list[str], different:
 
 
 def _subject(arguments: CreateProposedIo) -> str:
-    return f"proposed_io:{arguments.external_id}"
+    return f"proposed_io:{arguments.external_id.strip()}"
 
 
 async def _brief(arguments: CreateProposedIo, backends: Backends) -> Brief:

@@ -229,7 +229,8 @@ class InterchangeClient:
     async def _write(
         self, method: str, url: str, body: Mapping[str, Any], look: str, by_status: Mapping[int, str] | None = None
     ) -> Answer:
-        hints = Hints(by_status=_WRITING if by_status is None else by_status, look=look)
+        by_code = _IN_NO_STATE if by_status is None else {}
+        hints = Hints(by_status=_WRITING if by_status is None else by_status, by_code=by_code, look=look)
         return await self._transport.request(Kind.WRITE, method, url, json=body, hints=hints)
 
 
@@ -246,6 +247,10 @@ _WRITING = {
     f"buyer_customer_id. Otherwise {_NO_ACCESS}",
     404: _UNKNOWN_ID,
     409: "Call list_avails to see what is available now.",
+}
+_IN_NO_STATE = {
+    "INVALID_STATE": "Other arguments do not help while that is its state. Look at what the message names (a media buy "
+    "in list_media_buys, a source in list_inventory_sources, a flight in list_avails), and tell the person."
 }
 _RELEASING = {
     **_WRITING,

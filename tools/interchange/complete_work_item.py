@@ -36,7 +36,7 @@ class CompleteWorkItem(Arguments):
         description="What the person reports, under the keys of its required_result_fields (get_work_item); never "
         "made up.",
     )
-    notes: Note | None = Field(default=None, description="Who did it, and what else the history should say.")
+    notes: Note | None = Field(default=None, description="Who did it; what else the history should say.")
 
 
 class CompletedItem(WorkItem):
@@ -173,7 +173,7 @@ TOOL = Tool(
         brief=_brief,
         reconcile=_reconcile,
         destructive=True,
-        repeatable=True,
+        holds=True,
         consequential=lambda _: True,
     ),
     vendors=frozenset({"interchange"}),

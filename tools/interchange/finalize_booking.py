@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from tools.backends import Backends
 from tools.fields import BodyId, BuyerCustomerId, Name, SourceId, written_in_json
-from tools.interchange import capacity, handoffs, models, readiness
+from tools.interchange import capacity, handoffs, holds, models, readiness
 from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
@@ -238,16 +238,23 @@ async def _brief(arguments: FinalizeBooking, backends: Backends) -> Brief:
     before = {"work_items": [item.id for item in items if item.id]} if whole else None
     if avail is None:
         return replace(capacity.no_avail(arguments, "Hand over for execution what is held of"), before=before)
-    count = capacity.held_by(await capacity.hold_of(arguments, backends))
-    what = f"the {count:,} impressions" if count else "what is held (this server has no record of how much)"
+    known = holds.impressions(await holds.standing(arguments, backends))
     return Brief(
-        does=f"Hand {what} of {capacity.named(avail)} of source {arguments.source_id} for media buy "
-        f"{arguments.media_buy_id} over for execution{capacity.worth(avail, count)}. People then book it upstream.",
+        does=f"Hand {_what(known)} of {capacity.named(avail)} of source {arguments.source_id} for media buy "
+        f"{arguments.media_buy_id} over for execution{capacity.worth(avail, known)}. People then book it upstream.",
         changes=["People get work items; the impressions stay HELD until that work succeeds."],
         problems=[] if avail.held_impressions else ["Nothing of this avail is held now."],
         not_checked=["Whether the hold is still there: Interchange lists no holds."],
         before=before,
     )
+
+
+def _what(known: list[int]) -> str:
+    if len(known) == 1:
+        return f"the {known[0]:,} impressions"
+    if known:
+        return holds.one_of(known)
+    return "what is held (this server has no record of how much)"
 
 
 async def _reconcile(arguments: FinalizeBooking, backends: Backends, doubt: Doubt) -> Verdict:
@@ -260,13 +267,14 @@ TOOL = Tool(
     arguments=FinalizeBooking,
     result=BookingHandoff,
     effect=Write(
-        subject=capacity.subject,
-        resource=capacity.resource,
+        subject=holds.subject,
+        resource=holds.resource,
         brief=_brief,
         reconcile=_reconcile,
         holds=True,
         baseline=True,
         consequential=lambda _: True,
+        against=holds.against("finalize_booking"),
         shown_only=frozenset({"include_cadent", "include_projection"}),
         present=_present,
     ),

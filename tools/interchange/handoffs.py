@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from tools.backends import Backends
 from tools.interchange import models
-from tools.interchange.capacity import BookingIds
+from tools.interchange.holds import BookingIds
 from tools.writes import Doubt, Verdict, report
 
 ALL_STATUSES = "OPEN,IN_PROGRESS,BLOCKED,COMPLETED,CANCELLED"

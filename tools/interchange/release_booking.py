@@ -6,7 +6,7 @@ from pydantic import Field
 
 from tools.backends import Backends
 from tools.fields import BodyId, BuyerCustomerId, SourceId
-from tools.interchange import capacity, models
+from tools.interchange import capacity, holds, models
 from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
@@ -15,10 +15,10 @@ from tools.writes import Brief, Doubt, Verdict
 
 
 class ReleaseBooking(Arguments):
-    source_id: SourceId = Field(description="Inventory source, as in reserve_avail.")
-    media_buy_id: BodyId = Field(description="Media buy, as in reserve_avail.")
-    buyer_customer_id: BuyerCustomerId = Field(description="The buyer, as in reserve_avail.")
-    avail_id: BodyId = Field(description="Avail, as in reserve_avail.")
+    source_id: SourceId = Field(description="As in reserve_avail.")
+    media_buy_id: BodyId = Field(description="As in reserve_avail.")
+    buyer_customer_id: BuyerCustomerId = Field(description="As in reserve_avail.")
+    avail_id: BodyId = Field(description="As in reserve_avail.")
     package_id: BodyId | None = Field(default=None, description="Give it exactly when reserve_avail had it.")
 
 
@@ -92,28 +92,28 @@ async def _brief(arguments: ReleaseBooking, backends: Backends) -> Brief:
     avail = await capacity.find_avail(arguments, backends)
     if avail is None:
         return capacity.no_avail(arguments, "Give up what is held or booked of")
-    hold = await capacity.hold_of(arguments, backends)
-    count = capacity.held_by(hold)
-    what = f"{count:,} impressions" if count else "impressions (this server has no record of how many)"
+    known = holds.impressions(await holds.standing(arguments, backends))
     held, booked = avail.held_impressions, avail.booked_impressions
     return Brief(
-        does=f"Give up {what} of {capacity.named(avail)} of source {arguments.source_id}, held or booked for media buy "
-        f"{arguments.media_buy_id}{capacity.worth(avail, count)}. Others can take them at once.",
-        changes=[f"Held {held:,} or booked {booked:,} fall by that; available {avail.available_impressions:,} rises."],
+        does=f"Give up {_what(known)} of {capacity.named(avail)} of source {arguments.source_id}, held or booked for "
+        f"media buy {arguments.media_buy_id}{capacity.worth(avail, known)}. Others can take them at once.",
+        now=[f"Held {held:,} or booked {booked:,} fall by that; available {avail.available_impressions:,} rises."],
         problems=[] if held or booked else ["Nothing of this avail is held or booked now."],
         not_checked=["Whether it is a hold or a booking: Interchange lists neither."],
         before=capacity.counts(avail),
     )
 
 
+def _what(known: list[int]) -> str:
+    if len(known) == 1:
+        return f"{known[0]:,} impressions"
+    if known:
+        return holds.one_of(known)
+    return "impressions (this server has no record of how many)"
+
+
 async def _reconcile(arguments: ReleaseBooking, backends: Backends, doubt: Doubt) -> Verdict:
     return await capacity.by_counts(arguments, backends, doubt)
-
-
-def _supersedes(arguments: ReleaseBooking) -> tuple[tuple[str, str], ...]:
-    """The avail can be held again, and handed over again."""
-    subject = capacity.subject(arguments)
-    return (("reserve_avail", subject), ("finalize_booking", subject))
 
 
 TOOL = Tool(
@@ -122,15 +122,16 @@ TOOL = Tool(
     arguments=ReleaseBooking,
     result=Release,
     effect=Write(
-        subject=capacity.subject,
-        resource=capacity.resource,
+        subject=holds.subject,
+        resource=holds.resource,
         brief=_brief,
         reconcile=_reconcile,
         destructive=True,
         holds=True,
         baseline=True,
         consequential=lambda _: True,
-        supersedes=_supersedes,
+        supersedes=holds.ended_by_release,
+        against=holds.against("release_booking"),
     ),
     vendors=frozenset({"interchange"}),
     handler=release_booking,

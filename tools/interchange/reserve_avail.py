@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tools.backends import Backends
 from tools.fields import LARGEST_INTEGER, BodyId, BuyerCustomerId, SourceId
-from tools.interchange import capacity, models
+from tools.interchange import capacity, holds, models
 from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
@@ -17,8 +17,8 @@ from tools.writes import Brief, Doubt, Verdict
 
 
 class ReserveAvail(Arguments):
-    source_id: SourceId = Field(description="Source of the avail, from list_avails.")
-    avail_id: BodyId = Field(description="Avail to hold, from list_avails.")
+    source_id: SourceId = Field(description="From list_avails.")
+    avail_id: BodyId = Field(description="From list_avails.")
     media_buy_id: BodyId = Field(description="From list_media_buys; never invented.")
     buyer_customer_id: BuyerCustomerId = Field(description="The media buy's, from list_media_buys.")
     requested_impressions: int = Field(ge=1, le=LARGEST_INTEGER, description="Impressions to hold.")
@@ -110,7 +110,7 @@ async def _brief(arguments: ReserveAvail, backends: Backends) -> Brief:
     available, held = avail.available_impressions, avail.held_impressions
     return Brief(
         does=f"Hold {count:,} impressions of {capacity.named(avail)} of source {arguments.source_id} for media buy "
-        f"{arguments.media_buy_id}{capacity.worth(avail, count)}.",
+        f"{arguments.media_buy_id}{capacity.worth(avail, [count])}.",
         changes=[f"Available {available:,} -> {available - count:,}, held {held:,} -> {held + count:,}."],
         problems=[f"Only {available:,} impressions are available."] if count > available else [],
         not_checked=["Whether the media buy is this buyer's: Interchange checks it."],
@@ -122,25 +122,20 @@ async def _reconcile(arguments: ReserveAvail, backends: Backends, doubt: Doubt) 
     return await capacity.by_counts(arguments, backends, doubt)
 
 
-def _supersedes(arguments: ReserveAvail) -> tuple[tuple[str, str], ...]:
-    """A new hold begins anew what was done with the one before."""
-    subject = capacity.subject(arguments)
-    return (("finalize_booking", subject), ("release_booking", subject))
-
-
 TOOL = Tool(
     name="reserve_avail",
     title="Hold an avail",
     arguments=ReserveAvail,
     result=Reservation,
     effect=Write(
-        subject=capacity.subject,
-        resource=capacity.resource,
+        subject=holds.subject,
+        resource=holds.resource,
         brief=_brief,
         reconcile=_reconcile,
         holds=True,
         baseline=True,
-        supersedes=_supersedes,
+        supersedes=holds.ended_by_hold,
+        against=holds.against("reserve_avail"),
     ),
     vendors=frozenset({"interchange"}),
     handler=reserve_avail,

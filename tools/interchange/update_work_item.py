@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
@@ -28,7 +29,7 @@ from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 from tools.updates import Change, changed_line, changes
-from tools.writes import Brief, Doubt, Verdict, remember
+from tools.writes import Brief, Doubt, Ends, Verdict, remember
 
 
 class UpdateWorkItem(Arguments):
@@ -178,12 +179,19 @@ async def _reconcile(arguments: UpdateWorkItem, backends: Backends, doubt: Doubt
     return Verdict(outcome="unknown", evidence=f"{missing} It was changed since.", found=found, check=check)
 
 
+def _supersedes(arguments: UpdateWorkItem, _: Mapping[str, Any]) -> tuple[Ends, ...]:
+    """An item that got another status may be completed again."""
+    if arguments.status is None:
+        return ()
+    return (Ends(tool="complete_work_item", which=lambda standing: [write.id for write in standing]),)
+
+
 TOOL = Tool(
     name="update_work_item",
     title="Update a work item",
     arguments=UpdateWorkItem,
     result=UpdatedWorkItem,
-    effect=Write(subject=_subject, brief=_brief, reconcile=_reconcile, destructive=True),
+    effect=Write(subject=_subject, brief=_brief, reconcile=_reconcile, destructive=True, supersedes=_supersedes),
     vendors=frozenset({"interchange"}),
     handler=update_work_item,
 )

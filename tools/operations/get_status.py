@@ -31,6 +31,7 @@ class LeftOut(Result):
 
 class Status(Result):
     vendors: list[Vendor]
+    record_of_writes: str | None = Field(default=None, description="Without it no write is sent.")
     left_out: list[LeftOut] | None = Field(default=None, description="Tools that are not offered here.")
     next_step: str
 
@@ -50,10 +51,12 @@ async def get_status(_: GetStatus, backends: Backends) -> Status:
         for vendor in TITLES:
             if vendor not in backends.missing:
                 tasks.start_soon(look, vendor)
+    record = await backends.record.look(backends) if backends.record else None
     return Status(
+        record_of_writes=record.said if record else None,
         vendors=[_vendor(vendor, backends, reached.get(vendor)) for vendor in TITLES],
         left_out=_left_out(backends) or None,
-        next_step=_next_step(backends, reached),
+        next_step=_next_step(backends, reached, record),
     )
 
 
@@ -82,7 +85,9 @@ def _left_out(backends: Backends) -> list[LeftOut]:
     return [LeftOut(tools=tools, why=why) for why, tools in by_reason.items()]
 
 
-def _next_step(backends: Backends, reached: dict[VendorName, Reached]) -> str:
+def _next_step(backends: Backends, reached: dict[VendorName, Reached], record: Reached | None) -> str:
+    if record is not None and record.next_step is not None:
+        return f"Tell the person that nothing can be written here. {record.next_step}"
     failing = [TITLES[vendor] for vendor in TITLES if vendor in reached and not reached[vendor].ok]
     if failing:
         return f"Do what next_step says of {' and '.join(failing)} before using its tools."

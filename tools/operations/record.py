@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import Field
@@ -13,14 +14,15 @@ from tools.writes import Past
 if TYPE_CHECKING:
     from tools.backends import Backends
     from tools.operations.list_operations import ListOperations
+    from tools.operations.reach import Reached
 
 
 class OperationSummary(Result):
     operation_id: str
     tool: str
     state: str = Field(
-        description="awaiting_approval; sending; succeeded; failed (nothing was changed); in_doubt (sent, outcome not "
-        "known); superseded (done, and ended by a later write)."
+        description="awaiting_approval; approved, not sent yet; rejected; sending; succeeded; failed: nothing was "
+        "changed; in_doubt: sent, outcome not known; superseded: done, ended by a later write."
     )
     does: str = Field(description="What the write is or was to do.")
     asked_by: str
@@ -45,6 +47,7 @@ class HistoryStep(Result):
 class WholeOperation(OperationSummary):
     subject: str = Field(description="What it is about, as the record names it.")
     idempotency_key: str | None = None
+    plan: dict[str, Any] | None = Field(default=None, description="What a person decides on.")
     arguments: dict[str, Any] = Field(description="As given, without secrets.")
     approved_by: str | None = None
     sent_at: str | None = Field(default=None, description="UTC; absent: it never left.")
@@ -72,8 +75,12 @@ class WritesRecord(Protocol):
 
     async def get(self, operation_id: str, backends: Backends) -> WholeOperation: ...
 
-    async def done(self, tool: str, subject: str, backends: Backends) -> Past | None:
-        """The newest write of that tool about that subject which succeeded and still stands."""
+    async def look(self, backends: Backends) -> Reached:
+        """Whether it can be used, and how much of it is open."""
+        ...
+
+    async def standing(self, tool: str, resource: str, backends: Backends) -> Sequence[Past]:
+        """The writes of that tool on that resource which succeeded and still stand, the oldest first."""
         ...
 
     async def reconcile(self, operation_id: str, backends: Backends) -> Reconciliation: ...

@@ -188,7 +188,16 @@ def error(code: str, message: str, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("status", "body", "kind", "code", "said", "next_step"),
     [
-        (400, error("INVALID_STATE", "Not now"), Refused, "INVALID_STATE", ' INVALID_STATE: "Not now"', CORRECT),
+        (
+            400,
+            error("INVALID_STATE", "Not now"),
+            Refused,
+            "INVALID_STATE",
+            ' INVALID_STATE: "Not now"',
+            "Other arguments do not help while that is its state. Look at what the message names (a media buy in "
+            "list_media_buys, a source in list_inventory_sources, a flight in list_avails), and tell the person.",
+        ),
+        (400, error("BAD_REQUEST", "No"), Refused, "BAD_REQUEST", ' BAD_REQUEST: "No"', CORRECT),
         (
             422,
             error("VALIDATION_ERROR", "Invalid", details={"issues": [{"path": ["availId"], "message": "Required"}]}),

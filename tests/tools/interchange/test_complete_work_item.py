@@ -80,7 +80,7 @@ async def test_completing_again_changes_nothing_and_says_who_did_it_before(tmp_p
     async with sandboxed(tmp_path) as (client, network):
         answer_of(TOOL, await client.call_tool(TOOL, {**BOOKING_WORK, "result": DONE}))
         network.time.moment += 3600
-        other = {"result": {"upstreamBookingRef": "IO-1"}, "notes": "Again."}
+        other = {"result": {"upstreamBookingRef": "IO-1"}, "notes": "Again.", "idempotency_key": "again"}
         answer = answer_of(TOOL, await client.call_tool(TOOL, {**BOOKING_WORK, **other}))
         looked = answer_of("get_work_item", await client.call_tool("get_work_item", BOOKING_WORK))
     assert answer["completed_by_this_call"] is False
@@ -91,6 +91,19 @@ async def test_completing_again_changes_nothing_and_says_who_did_it_before(tmp_p
     assert answer["item"]["result"] == looked["result"] == DONE
     assert answer["next_step"] == booked_is_not_known(CTV)
     assert [event["what"] for event in looked["history"]] == ["COMPLETED", "CREATED"]
+
+
+async def test_the_same_completion_is_answered_from_the_record_until_the_item_gets_another_status(
+    tmp_path: Path,
+) -> None:
+    async with sandboxed(tmp_path) as (client, network):
+        answer_of(TOOL, await client.call_tool(TOOL, {**BOOKING_WORK, "result": DONE}))
+        again = answer_of(TOOL, await client.call_tool(TOOL, {**BOOKING_WORK, "result": DONE}))
+        other = error_of(await client.call_tool(TOOL, {**BOOKING_WORK, "result": {"upstreamBookingRef": "IO-1"}}))
+    assert again["replayed"] is True
+    assert again["completed_by_this_call"] is True
+    assert other["code"] == "conflict"
+    assert len(network.interchange.written()) == 1
 
 
 async def test_a_completion_without_its_results_is_refused_and_the_item_stays(tmp_path: Path) -> None:

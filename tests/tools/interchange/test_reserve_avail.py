@@ -167,7 +167,7 @@ async def test_capacity_adds_up_after_holds_and_when_they_are_over(tmp_path: Pat
             {"source_id": "northlight-radio", "avail_id": "avl_radio_drive_time"},
             "refused",
             '400 INVALID_STATE: "Inventory source northlight-radio is DISABLED, not ACTIVE"',
-            "Correct the arguments as the message says",
+            "Other arguments do not help while that is its state. Look at what the message names",
         ),
     ],
 )

@@ -37,6 +37,7 @@ async def test_on_the_sandbox_everything_is_reached_with_one_read_of_each_vendor
         result = await client.call_tool(TOOL, {})
     assert answer_of(TOOL, result) == {
         "environment": "sandbox",
+        "record_of_writes": "0 writes on record.",
         "vendors": [
             {
                 "vendor": "Interchange",
@@ -121,3 +122,23 @@ async def test_it_takes_no_arguments(tmp_path: Path) -> None:
     assert error["code"] == "invalid_arguments"
     assert "unknown argument `vendor` (it takes none)" in error["message"]
     assert network.interchange.requests == []
+
+
+async def test_the_record_of_writes_is_looked_at_and_what_is_open_counted(tmp_path: Path) -> None:
+    item = {"source_id": "northlight-ctv", "work_item_id": "440317003", "notes": "seen"}
+    network = SandboxNetwork(FakeTime(), tmp_path)
+    given = Settings(environment="sandbox", data_dir=tmp_path, confirm="operator")
+    async with connected(network.wire, given) as client:
+        await client.call_tool("update_work_item", item)
+        await client.call_tool("complete_work_item", item)
+        told = answer_of(TOOL, await client.call_tool(TOOL, {}))
+    network.sandbox.close()
+    assert told["record_of_writes"] == "2 writes on record: 1 waiting for approval."
+
+
+async def test_a_record_that_cannot_be_used_is_said_to_stop_all_writes(tmp_path: Path) -> None:
+    (tmp_path / "operations-sandbox.sqlite3").write_bytes(b"this is no database" * 100)
+    async with sandboxed(tmp_path) as (client, _):
+        told = answer_of(TOOL, await client.call_tool(TOOL, {}))
+    assert told["record_of_writes"].startswith("The record of writes cannot be used: it is damaged.")
+    assert told["next_step"].startswith("Tell the person that nothing can be written here. The operator keeps its file")

@@ -215,22 +215,58 @@ async def test_impressions_that_others_moved_leave_a_hold_unknown_with_what_a_pe
     assert f"adops-mcp operations reconcile {operation_id}" in answer["next_step"]
 
 
-async def test_of_two_holds_of_the_same_size_in_doubt_the_first_is_settled_after_the_second(tmp_path: Path) -> None:
-    other = {**HOLD, "package_id": "pkg-2"}
+@pytest.mark.parametrize(
+    ("tool", "more"), [("reserve_avail", {"requested_impressions": 500_000}), ("release_booking", {})]
+)
+async def test_what_could_not_be_told_from_a_write_in_doubt_is_not_sent_before_that_is_settled(
+    tmp_path: Path, tool: str, more: dict[str, Any]
+) -> None:
+    other = {**IDS, "package_id": "pkg-2"}
     async with world(tmp_path) as agent:
-        first = await agent.lost("reserve_avail", HOLD, when="after")
-        second = await agent.lost("reserve_avail", other, when="before")
-        open_ = await agent.reconciled(first)
-        assert open_["outcome"] == "unknown"
-        assert f"First call reconcile_operation for the other writes on this avail: {second}." in open_["next_step"]
-        assert (await agent.reconciled(second))["outcome"] == "not_sent"
+        await agent.done("reserve_avail", {**other, "requested_impressions": 500_000, "idempotency_key": "1"})
+        first = await agent.lost("reserve_avail", {**HOLD, "package_id": "pkg-1"}, when="after")
+        sent = agent.writes()
+        result = await agent.client.call_tool(tool, {**other, **more})
+        error = error_of(result)
+        assert (error["code"], error["retryable"]) == ("in_progress", True)
+        assert result.structured_content["error"]["operation_id"] == first
+        assert f"Call reconcile_operation with operation_id {first} first" in error["next_step"]
+        assert agent.writes() == sent
+        dry = await agent.done(tool, {**other, **more, "dry_run": True})
+        assert error["message"] in dry["rehearsal"]["problems"]
         assert (await agent.reconciled(first))["outcome"] == "succeeded"
+        await agent.done(tool, {**other, **more})
+        assert agent.writes() == sent + 1
+
+
+async def test_a_hold_that_was_given_up_before_its_lost_answer_was_settled_does_not_stand(tmp_path: Path) -> None:
+    async with world(tmp_path) as agent:
+        operation_id = await agent.lost("reserve_avail", HOLD, when="after")
+        agent.network.time.moment += 61
+        release = await agent.done("release_booking", IDS)
+        answer = await agent.reconciled(operation_id)
+        assert (answer["outcome"], answer["state"]) == ("succeeded", "superseded")
+        assert f"ended since by {release['operation_id']}" in answer["next_step"]
+        assert f"with {release['operation_id']} (release_booking) counted in" in answer["what_happened"]
+        assert "replayed" not in await agent.done("reserve_avail", HOLD)
+
+
+async def test_what_of_unknown_size_was_in_doubt_meanwhile_leaves_a_hold_unknown(tmp_path: Path) -> None:
+    async with world(tmp_path) as agent:
+        elsewhere = {**IDS, "media_buy_id": "sf_mb_0000000000"}
+        operation_id = await agent.lost("reserve_avail", HOLD, when="before")
+        agent.network.time.moment += 61
+        release = await agent.lost("release_booking", elsewhere, when="before")
+        answer = await agent.reconciled(operation_id)
+        assert (answer["outcome"], answer["state"]) == ("unknown", "in_doubt")
+        assert "too much else is not known" in answer["what_happened"]
+        assert release in answer["what_happened"]
 
 
 async def test_two_holds_of_different_sizes_in_doubt_are_told_apart(tmp_path: Path) -> None:
     other = {**HOLD, "package_id": "pkg-2", "requested_impressions": 1_000}
     async with world(tmp_path) as agent:
-        first = await agent.lost("reserve_avail", HOLD, when="after")
+        first = await agent.lost("reserve_avail", {**HOLD, "package_id": "pkg-1"}, when="after")
         second = await agent.lost("reserve_avail", other, when="before")
         assert (await agent.reconciled(first))["outcome"] == "succeeded"
         assert (await agent.reconciled(second))["outcome"] == "not_sent"

@@ -1,0 +1,18 @@
+"""What a person is shown who decides on a write, and decisions that are states of their own."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("operations", sa.Column("plan", sa.Text))
+    op.create_index("operations_by_resource", "operations", ["resource", "created_at"])
+    op.execute("UPDATE operations SET state = 'approved' WHERE state = 'awaiting_approval' AND approved_at IS NOT NULL")
+    op.execute(
+        "UPDATE operations SET state = 'rejected' WHERE state = 'failed' AND error LIKE '{\"code\": \"rejected\"%'"
+    )

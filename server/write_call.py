@@ -1,0 +1,87 @@
+"""One call of a tool that writes, and who makes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, cast
+
+from server.arguments import KeyedManner
+from server.operations import Keeps, New, digest
+from server.plans import Plan
+from server.redaction import redacted
+from tools.backends import Backends
+from tools.schema import Arguments
+from tools.tool import AnyTool, Write
+
+Word = Literal["accept", "decline", "cancel"]
+"""What a person said to a question; cancel: they closed it."""
+
+
+class Asker(Protocol):
+    """Who asks the person in the client."""
+
+    async def ask(self, question: str, about: str) -> Word:
+        """What the person says. about: names what their word is for; one given for something else does not count."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a call.
+
+    principal: as the record names them. asker: None where the client cannot ask, and its own permission prompt has to
+    do.
+    """
+
+    principal: str = "unknown"
+    asker: Asker | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteCall:
+    """One call of a tool that writes, its arguments checked."""
+
+    tool: AnyTool
+    arguments: Arguments
+    manner: KeyedManner
+    backends: Backends
+    caller: Caller
+
+    @property
+    def effect(self) -> Write[Any]:
+        return cast("Write[Any]", self.tool.effect)
+
+    @property
+    def is_consequential(self) -> bool:
+        return self.effect.consequential(self.arguments)
+
+    @property
+    def title(self) -> str:
+        """What it does, as far as its arguments tell."""
+        return f"{self.tool.title}: {self.effect.subject(self.arguments)}"
+
+    def new(self, plan: Plan | None = None, note: str = "recorded") -> New:
+        """It as the record takes it."""
+        effect = self.effect
+        given = self.arguments.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        subject = storable(effect.subject(self.arguments))
+        keeps: Keeps = "success" if effect.holds else "sending" if effect.repeatable else "doubt"
+        return New(
+            scope=self.backends.scope(),
+            tool=self.tool.name,
+            subject=subject,
+            resource=storable(effect.resource(self.arguments)) if effect.resource else subject,
+            idempotency_key=self.manner.idempotency_key,
+            keeps=keeps,
+            fingerprint=digest({name: value for name, value in given.items() if name not in effect.shown_only}),
+            principal=storable(self.caller.principal),
+            does=storable(plan.does if plan else self.title),
+            arguments=redacted(given, self.backends.sent_tokens),
+            plan=plan.shown() if plan else None,
+            note=note,
+        )
+
+
+def storable(text: str) -> str:
+    """PostgreSQL takes no NUL in a text."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")

@@ -1,0 +1,251 @@
+"""A person's word is for what they read, and is never used for anything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import anyio
+import httpx
+import mcp_types as types
+import pytest
+from mcp import Client
+
+from server.cli import parser
+from server.operations_command import carried_out
+from server.settings import Settings
+from server.vendors import Wire
+from tests.server.test_confirmation import HOLD, IDS, Person, asking, settings
+from tests.server.test_writes import StandingTime
+from tests.support import SandboxNetwork, connected, error_of, text_of
+
+MORE: dict[str, Any] = {**HOLD, "requested_impressions": 700_000, "idempotency_key": "another"}
+LOST: dict[str, Any] = {"proposed_io_id": 418250, "proposed_io_status": "LOST"}
+modes = pytest.mark.parametrize("mode", ["auto", "legacy"])
+
+
+async def done(client: Client, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, text_of(result)
+    return result.structured_content
+
+
+async def waits(client: Client, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """The error of a write that waits."""
+    error = (await client.call_tool(tool, arguments)).structured_content["error"]
+    assert error["code"] == "awaiting_approval", error
+    return error
+
+
+async def decided(network: SandboxNetwork, directory: Path, operation_id: str, action: str = "approve") -> None:
+    arguments = parser().parse_args(["operations", action, operation_id])
+    assert await carried_out(settings(directory), arguments, network.wire) == 0
+
+
+async def test_an_approval_of_one_amount_is_not_used_for_another(tmp_path: Path) -> None:
+    async with asking(tmp_path, confirm="operator") as (client, network):
+        await done(client, "reserve_avail", HOLD)
+        first = (await waits(client, "finalize_booking", IDS))["operation_id"]
+        await decided(network, tmp_path, first)
+        await done(client, "reserve_avail", MORE)
+        error = await waits(client, "finalize_booking", IDS)
+        second = error["operation_id"]
+        assert second != first
+        assert error["message"] == (
+            f"What it would do changed since {first} was approved, so it waits anew. This write waits for a person's "
+            "approval; it was not sent."
+        )
+        was = await done(client, "get_operation", {"operation_id": first})
+        now = await done(client, "get_operation", {"operation_id": second})
+        assert was["does"].startswith("Hand the 500,000 impressions of ")
+        assert (was["state"], was["plan"]["does"]) == ("failed", was["does"])
+        assert now["does"].startswith(
+            "Hand one of 2 holds with these ids (500,000 and 700,000 impressions; Interchange picks which) of "
+        )
+        assert "at USD 19.50 CPM about USD 9,750.00 to 13,650.00." in now["does"]
+        assert len(network.interchange.written()) == 2
+        await decided(network, tmp_path, second)
+        assert (await done(client, "finalize_booking", IDS))["operation_id"] == second
+    assert len(network.interchange.written()) == 3
+
+
+async def test_what_waits_is_shown_as_it_would_be_now_and_nobody_approves_the_old(tmp_path: Path) -> None:
+    async with asking(tmp_path, confirm="operator") as (client, network):
+        first = (await waits(client, "update_proposed_io", LOST))["operation_id"]
+        assert (await waits(client, "update_proposed_io", LOST))["operation_id"] == first
+        await done(client, "update_proposed_io", {"proposed_io_id": 418250, "name": "Renamed"})
+        second = (await waits(client, "update_proposed_io", LOST))["operation_id"]
+        assert second != first
+        arguments = parser().parse_args(["operations", "approve", first])
+        assert await carried_out(settings(tmp_path), arguments, network.wire) == 1
+        waiting = await done(client, "get_operation", {"operation_id": second})
+    assert waiting["plan"]["would_send"]["body"]["name"] == "Renamed"
+    assert waiting["plan"]["changes"] == ["proposed_io_status: PROPOSED -> LOST"]
+
+
+@modes
+async def test_a_yes_is_not_used_for_what_changed_while_the_person_read(
+    tmp_path: Path, mode: Literal["auto", "legacy"]
+) -> None:
+    network = SandboxNetwork(StandingTime(), tmp_path)
+    read: list[str] = []
+
+    async def answer(_: Any, asked: types.ElicitRequestParams) -> types.ElicitResult:
+        assert isinstance(asked, types.ElicitRequestFormParams)
+        read.append(asked.message)
+        if len(read) == 1:
+            await done(other, "reserve_avail", MORE)
+        return types.ElicitResult(action="accept", content={})
+
+    given = Settings(environment="sandbox", data_dir=tmp_path)
+    async with connected(network.wire, given) as other:
+        await done(other, "reserve_avail", HOLD)
+        async with connected(network.wire, given, mode, elicitation_callback=answer) as client:
+            first = await client.call_tool("finalize_booking", IDS)
+            if mode == "legacy":
+                error = error_of(first)
+                assert error["code"] == "conflict"
+                assert error["message"] == ("What it would do changed after the person agreed to it. Nothing was sent.")
+                assert len(network.interchange.written()) == 2
+                first = await client.call_tool("finalize_booking", IDS)
+            assert not first.is_error
+    assert [text[:20] for text in read] == ["Hand the 500,000 imp", "Hand one of 2 holds "]
+    assert len(network.interchange.written()) == 3
+    network.sandbox.close()
+
+
+async def test_what_leaves_is_held_against_what_was_agreed_at_the_last_moment(tmp_path: Path) -> None:
+    """Somebody renames the order in FreeWheel after the last look for the brief and before the handler's own."""
+    reads = 0
+    network = SandboxNetwork(StandingTime(), tmp_path)
+    inner = network.freewheel
+
+    async def freewheel(request: httpx.Request) -> httpx.Response:
+        nonlocal reads
+        answer = await inner.handle_async_request(request)
+        await answer.aread()
+        if request.method != "GET" or not request.url.path.endswith("/418250"):
+            return answer
+        reads += 1
+        return answer if reads < 4 else httpx.Response(200, text=answer.text.replace("Halden Trucks", "Halden Vans"))
+
+    person = Person("accept")
+    wire = network.wire
+    ways: dict[Any, httpx.AsyncBaseTransport] = {**wire.transports, "freewheel": httpx.MockTransport(freewheel)}
+    async with connected(
+        Wire(ways, wire.timing), settings(tmp_path), "legacy", elicitation_callback=person.answer
+    ) as client:
+        error = error_of(await client.call_tool("update_proposed_io", LOST))
+    assert error["message"] == "What it would do changed after the person agreed to it. Nothing was sent."
+    assert reads == 4
+    assert inner.written() == []
+    network.sandbox.close()
+
+
+async def test_of_two_servers_with_one_approval_both_are_told_the_outcome(tmp_path: Path) -> None:
+    network = SandboxNetwork(StandingTime(), tmp_path)
+    given = settings(tmp_path, confirm="operator")
+    answers: list[dict[str, Any]] = []
+    async with connected(network.wire, given) as one, connected(network.wire, given) as other:
+        operation_id = (await waits(one, "update_proposed_io", LOST))["operation_id"]
+        await decided(network, tmp_path, operation_id)
+
+        async def call(client: Client) -> None:
+            answers.append(await done(client, "update_proposed_io", LOST))
+
+        async with anyio.create_task_group() as tasks:
+            for client in (one, other, one, other):
+                tasks.start_soon(call, client)
+    assert [answer["operation_id"] for answer in answers].count(operation_id) >= 1
+    assert [answer["proposed_io"]["proposed_io_status"] for answer in answers] == ["LOST"] * 4
+    assert len(network.freewheel.written()) == 1
+    network.sandbox.close()
+
+
+@pytest.mark.parametrize("confirm", ["operator", "client"])
+async def test_nobody_is_asked_where_nothing_would_be_sent(
+    tmp_path: Path, confirm: Literal["operator", "client"]
+) -> None:
+    person = Person("accept")
+    async with asking(tmp_path, person, confirm=confirm) as (client, network):
+        if confirm == "operator":
+            await decided(network, tmp_path, (await waits(client, "update_proposed_io", LOST))["operation_id"])
+        await done(client, "update_proposed_io", LOST)
+        again = await done(client, "update_proposed_io", LOST)
+    assert again["changes"] == []
+    assert len(person.read) == (0 if confirm == "operator" else 1)
+    assert len(network.freewheel.written()) == 1
+
+
+class WaitedFor(StandingTime):
+    """Whoever waits lets the others go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = anyio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.set()
+        await super().sleep(seconds)
+
+
+async def test_nobody_is_asked_for_what_is_being_done(tmp_path: Path) -> None:
+    person, time, leaves = Person("accept"), WaitedFor(), anyio.Event()
+    network = SandboxNetwork(time, tmp_path)
+    answers: list[bool] = []
+    inner = network.interchange._inner  # pyright: ignore[reportPrivateUsage]
+
+    async def slow(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/release"):
+            leaves.set()
+            await time.waits.wait()
+        answer = await inner.handle_async_request(request)
+        await answer.aread()
+        return answer
+
+    network.interchange._inner = httpx.MockTransport(slow)  # pyright: ignore[reportPrivateUsage]
+    async with connected(network.wire, settings(tmp_path), elicitation_callback=person.answer) as client:
+        await done(client, "reserve_avail", HOLD)
+
+        async def call() -> None:
+            answers.append((await done(client, "release_booking", IDS)).get("replayed", False))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call)
+            await leaves.wait()
+            tasks.start_soon(call)
+    assert sorted(answers) == [False, True]
+    assert len(person.read) == 1
+    network.sandbox.close()
+
+
+@pytest.mark.parametrize("confirm", ["operator", "client"])
+async def test_nobody_is_asked_before_the_vendor_can_be_looked_at(
+    tmp_path: Path, confirm: Literal["operator", "client"]
+) -> None:
+    person = Person("accept")
+    async with asking(tmp_path, person, confirm=confirm) as (client, network):
+        network.interchange._inner = httpx.MockTransport(lambda _: httpx.Response(503))  # pyright: ignore[reportPrivateUsage]
+        error = error_of(await client.call_tool("release_booking", IDS))
+        listed = await done(client, "list_operations", {})
+    assert error["code"] == "unavailable"
+    assert error["message"].endswith("Nothing was sent.")
+    assert (listed["total"], person.read) == (0, [])
+
+
+async def test_an_account_that_may_not_read_is_asked_with_that_said(tmp_path: Path) -> None:
+    person = Person("accept")
+    async with asking(tmp_path, person) as (client, network):
+        await done(client, "reserve_avail", HOLD)
+        inner = network.interchange._inner  # pyright: ignore[reportPrivateUsage]
+
+        async def unreadable(request: httpx.Request) -> httpx.Response:
+            if request.method == "GET" and request.url.path.endswith("/products"):
+                return httpx.Response(403, json={"error": {"code": "FORBIDDEN", "message": "no"}})
+            answer = await inner.handle_async_request(request)
+            await answer.aread()
+            return answer
+
+        network.interchange._inner = httpx.MockTransport(unreadable)  # pyright: ignore[reportPrivateUsage]
+        await done(client, "release_booking", IDS)
+    assert "What it would change could not be looked up." in person.read[0]

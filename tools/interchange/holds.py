@@ -1,0 +1,215 @@
+"""Holds and bookings as the record of writes knows them: Interchange lists neither ("Unknown" in the contract).
+
+What names a booking at Interchange is its media buy, package and avail, and which package one is that was left out is
+not documented. So of two calls one of which leaves it out, nobody knows whether they are about the same booking, unless
+an answer told the package.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
+from typing import Any, Protocol, cast
+from urllib.parse import quote
+
+from tools.backends import Backends
+from tools.writes import Against, Ends, Past
+
+MOST_UNKNOWN = 10
+"""Writes in doubt on one avail that are weighed together; more than that tell nothing any more."""
+
+
+class BookingIds(Protocol):
+    """What the arguments of reserving, finalising and releasing share."""
+
+    @property
+    def source_id(self) -> str: ...
+    @property
+    def avail_id(self) -> str: ...
+    @property
+    def media_buy_id(self) -> str: ...
+    @property
+    def package_id(self) -> str | None: ...
+
+
+def subject(ids: BookingIds) -> str:
+    """`booking:<source>/<media buy>/<package>/<avail>`: nothing finer names a booking at Interchange."""
+    parts = (ids.source_id, ids.media_buy_id, ids.package_id or "", ids.avail_id)
+    return "booking:" + "/".join(quote(part.strip(), safe="") for part in parts)
+
+
+def resource(ids: BookingIds) -> str:
+    return f"avail:{quote(ids.source_id.strip(), safe='')}/{quote(ids.avail_id.strip(), safe='')}"
+
+
+async def standing(ids: BookingIds, backends: Backends) -> list[Past]:
+    """The holds with these ids that this server's record knows, the oldest first."""
+    if backends.record is None:
+        return []
+    holds = await backends.record.standing("reserve_avail", resource(ids), backends)
+    return [hold for hold in holds if is_of(ids, hold)]
+
+
+def impressions(holds: Sequence[Past]) -> list[int]:
+    """How many each of these holds is for, of those that tell."""
+    return [count for count in map(held_by, holds) if count is not None]
+
+
+def one_of(known: Sequence[int]) -> str:
+    """Of several holds with the same ids, in words."""
+    listed = " and ".join(f"{count:,}" for count in known)
+    return f"one of {len(known)} holds with these ids ({listed} impressions; Interchange picks which)"
+
+
+def held_by(hold: Past) -> int | None:
+    """How many impressions a hold on record is for."""
+    told = _answered(hold, "requested_impressions")
+    count = told if told is not None else hold.arguments.get("requested_impressions")
+    return count if isinstance(count, int) else None
+
+
+def is_of(ids: BookingIds, write: Past) -> bool:
+    """Whether a write on the same avail may be about this booking."""
+    given = write.arguments
+    if str(given.get("media_buy_id", "")).strip() != ids.media_buy_id.strip():
+        return False
+    package = _package(write)
+    return package is None or ids.package_id is None or package == ids.package_id.strip()
+
+
+def effects(write: Past, others: Sequence[Past]) -> list[int] | None:
+    """By how many impressions a write, if it is carried out, changes what is held and booked together: what may be.
+
+    others: the other writes on the avail. None when it is not known.
+    """
+    if write.tool == "reserve_avail":
+        count = held_by(write)
+        return None if count is None else [count]
+    if write.tool != "release_booking":
+        return [0]
+    told = _answered(write, "requested_impressions") or (write.result or {}).get("found", {}).get("given_up")
+    if isinstance(told, int):
+        return [-told]
+    ids = Ids.of(write)
+    holds = [
+        other
+        for other in others
+        if other.tool == "reserve_avail"
+        and other.state in ("succeeded", "superseded", "in_doubt")
+        and is_of(ids, other)
+    ]
+    return sorted({-count for count in impressions(holds)}) or None
+
+
+def ended_by_release(ids: BookingIds, told: Mapping[str, Any]) -> tuple[Ends, ...]:
+    """The hold that was given up, and its handoff: the avail can be held and handed over again."""
+    which = functools.partial(_given_up, ids, told)
+    return Ends(tool="reserve_avail", which=which), Ends(tool="finalize_booking", which=which)
+
+
+def ended_by_hold(ids: BookingIds, _: Mapping[str, Any]) -> tuple[Ends, ...]:
+    """A new hold begins anew what was done with the one before."""
+
+    def which(standing: Sequence[Past]) -> list[str]:
+        return [write.id for write in standing if is_of(ids, write)]
+
+    return Ends(tool="finalize_booking", which=which), Ends(tool="release_booking", which=which)
+
+
+def given_up_since(hold: Past, siblings: Sequence[Past]) -> str | None:
+    """The id of the release that gave up a hold whose answer was lost: it names a booking that no other hold is."""
+    ids = Ids.of(hold)
+    known = {_answered(other, "booking_id") for other in siblings if other.tool == "reserve_avail"}
+    for other in siblings:
+        ended = _answered(other, "booking_id")
+        later = (other.sent_at or 0.0) > (hold.sent_at or 0.0)
+        if other.tool != "release_booking" or ended is None or ended in known or not (later and is_of(ids, other)):
+            continue
+        if _answered(other, "requested_impressions") in (None, held_by(hold)):
+            return other.id
+    return None
+
+
+def against(tool: str) -> Callable[[BookingIds, Sequence[Past], float], Against | None]:
+    """What keeps a write of `tool` from being sent (see `tools.tool.Write.against`): one on the same avail that may be
+    the same, its package left out or not, or one in doubt that it could not be told from by the counts."""
+
+    def found(ids: BookingIds, others: Sequence[Past], shown_before: float) -> Against | None:
+        for other in others:
+            told_otherwise = _given(other.arguments.get("package_id")) != _given(ids.package_id)
+            if other.tool == tool and other.idempotency_key is None and told_otherwise and is_of(ids, other):
+                return Against(id=other.id, same=True)
+        doubted = [other for other in others if other.state == "in_doubt" and (other.sent_at or 0.0) > shown_before]
+        mine = [getattr(ids, "requested_impressions", 0)] if tool == "reserve_avail" else None
+        mine = _to_give_up(ids, others) if tool == "release_booking" else mine
+        moving = [(other.id, moved) for other in doubted if (moved := effects(other, others)) != [0]]
+        if mine is None or not moving or _are_told_apart([mine, *(moved for _, moved in moving)]):
+            return None
+        return Against(id=moving[0][0], same=False)
+
+    return found
+
+
+def _to_give_up(ids: BookingIds, others: Sequence[Past]) -> list[int]:
+    return sorted({-count for count in impressions([o for o in others if o.tool == "reserve_avail" and is_of(ids, o)])})
+
+
+def _are_told_apart(amounts: Sequence[Sequence[int] | None]) -> bool:
+    """Whether the sum of what was carried out always tells what was."""
+    if len(amounts) > MOST_UNKNOWN:
+        return False
+    told: dict[int, list[bool]] = {}
+    choices: list[list[int]] = []
+    for amount in amounts:
+        if not amount:
+            return False
+        choices.append([0, *amount])
+    for chosen in product(*choices):
+        done = [amount != 0 for amount in chosen]
+        if told.setdefault(sum(chosen), done) != done:
+            return False
+    return True
+
+
+def _given_up(ids: BookingIds, told: Mapping[str, Any], standing: Sequence[Past]) -> list[str]:
+    """Of these writes those about the booking that a release ended; none where that is not certain."""
+    same = [write for write in standing if is_of(ids, write)]
+    booking: Any = told.get("booking") or {}
+    ended, count = booking.get("booking_id"), booking.get("requested_impressions")
+    if ended is not None:
+        named = [write.id for write in same if _answered(write, "booking_id") == ended]
+        if named:
+            return named
+        same = [write for write in same if _answered(write, "booking_id") is None]
+    count = told.get("found", {}).get("given_up") if count is None else count
+    fitting = [write.id for write in same if count is None or held_by(write) in (None, count)]
+    return fitting if len(fitting) == 1 else []
+
+
+class Ids:
+    """The ids of a booking, from the arguments of a write on record."""
+
+    def __init__(self, arguments: Mapping[str, Any]) -> None:
+        self.source_id = str(arguments.get("source_id", ""))
+        self.avail_id = str(arguments.get("avail_id", ""))
+        self.media_buy_id = str(arguments.get("media_buy_id", ""))
+        self.package_id: str | None = arguments.get("package_id")
+
+    @classmethod
+    def of(cls, write: Past) -> Ids:
+        return cls(write.arguments)
+
+
+def _package(write: Past) -> str | None:
+    return _given(write.arguments.get("package_id")) or _given(_answered(write, "package_id"))
+
+
+def _given(package: Any) -> str | None:
+    return package.strip() if isinstance(package, str) else None
+
+
+def _answered(write: Past, name: str) -> Any:
+    """What the booking that a write was answered with tells."""
+    booking = (write.result or {}).get("booking")
+    return cast("Mapping[str, Any]", booking).get(name) if isinstance(booking, dict) else None
