@@ -190,6 +190,7 @@ async def written_to(
 
 _EMPTY_LISTS: dict[str, Any] = {
     "products": {"products": []},
+    "media-buys": {"items": [], "total": 0},
     "work-items": {"items": [], "total": 0},
     "inventory_packages": {"items": [], "total_count": 0},
 }

@@ -28,7 +28,8 @@ ASKED = {
         IDS,
         "Hand the 500,000 impressions of avail avl_news_evening (Evening News Rotation) of source northlight-cadent "
         "for media buy sf_mb_7f3a91c204 over for execution, at USD 19.50 CPM about USD 9,750.00. People then book it "
-        "upstream.\nPeople get work items; the impressions stay HELD until that work succeeds.\nSend this?",
+        "upstream.\nPeople get work items; the impressions stay HELD until that work succeeds.\nMedia buy "
+        "sf_mb_7f3a91c204 of Halden & Pryce Media is awaiting_source (accepted_awaiting_trafficking).\nSend this?",
     ),
     "release_booking": (
         IDS,

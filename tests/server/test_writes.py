@@ -206,7 +206,10 @@ async def test_a_dry_run_shows_exactly_what_is_then_sent_and_changes_nothing(tmp
     (sent,) = network.interchange.written()
     would = dry["rehearsal"]["would_send"]
     assert (would["method"], would["path"], would["body"]) == sent
-    assert dry["rehearsal"]["changes"] == ["Available 3,960,000 -> 3,460,000, held 0 -> 500,000."]
+    assert dry["rehearsal"]["changes"] == [
+        "Available 3,960,000 -> 3,460,000, held 0 -> 500,000.",
+        "Media buy sf_mb_7f3a91c204 of Halden & Pryce Media is awaiting_source (accepted_awaiting_trafficking).",
+    ]
     assert "problems" not in dry["rehearsal"]
     assert dry["next_step"] == "Show the person this. The same call without dry_run sends it."
 
@@ -214,6 +217,16 @@ async def test_a_dry_run_shows_exactly_what_is_then_sent_and_changes_nothing(tmp
 PROBLEMS: list[tuple[str, dict[str, Any], str]] = [
     ("reserve_avail", {**HOLD, "requested_impressions": 9_000_000}, "Only 3,960,000 impressions are available."),
     ("reserve_avail", {**HOLD, "avail_id": "avl_x"}, "Source northlight-cadent lists no avail avl_x."),
+    (
+        "reserve_avail",
+        {**HOLD, "media_buy_id": "sf_mb_x"},
+        "Interchange lists no media buy sf_mb_x of buyer 88120.",
+    ),
+    (
+        "reserve_avail",
+        {**HOLD, "media_buy_id": "sf_mb_0e73c5fa2b", "buyer_customer_id": 90455},
+        "Media buy sf_mb_0e73c5fa2b of Meridian Performance is pending_approval (awaiting_storefront_approval).",
+    ),
     ("finalize_booking", IDS, "Nothing of this avail is held now."),
     ("create_proposed_io", {**ORDER, "campaign_id": 9}, "FreeWheel lists no active campaign 9: see list_campaigns."),
     ("create_proposed_io", {**ORDER, "brand_id": 9}, "No active advertiser has a brand 9: see list_advertisers."),

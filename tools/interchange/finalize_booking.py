@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from tools.backends import Backends
 from tools.fields import BodyId, BuyerCustomerId, Name, SourceId, written_in_json
-from tools.interchange import capacity, handoffs, holds, models, readiness
+from tools.interchange import capacity, handoffs, holds, media_buys, models, readiness
 from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
@@ -238,13 +238,15 @@ async def _brief(arguments: FinalizeBooking, backends: Backends) -> Brief:
     before = {"work_items": [item.id for item in items if item.id]} if whole else None
     if avail is None:
         return replace(capacity.no_avail(arguments, "Hand over for execution what is held of"), before=before)
+    media_buy = await media_buys.look(arguments, arguments.buyer_customer_id, backends)
     known = holds.impressions(await holds.standing(arguments, backends))
     return Brief(
         does=f"Hand {_what(known)} of {capacity.named(avail)} of source {arguments.source_id} for media buy "
         f"{arguments.media_buy_id} over for execution{capacity.worth(avail, known)}. People then book it upstream.",
         changes=["People get work items; the impressions stay HELD until that work succeeds."],
-        problems=[] if avail.held_impressions else ["Nothing of this avail is held now."],
-        not_checked=["Whether the hold is still there: Interchange lists no holds."],
+        now=media_buy.now,
+        problems=[*([] if avail.held_impressions else ["Nothing of this avail is held now."]), *media_buy.problems],
+        not_checked=["Whether the hold is still there: Interchange lists no holds.", *media_buy.not_checked],
         before=before,
     )
 

@@ -52,8 +52,8 @@ async def standing(ids: BookingIds, backends: Backends) -> list[Past]:
 
 
 def impressions(holds: Sequence[Past]) -> list[int]:
-    """How many each of these holds is for, of those that tell."""
-    return [count for count in map(held_by, holds) if count is not None]
+    """How many each of these holds is for, of those that tell, the smallest first."""
+    return sorted(count for count in map(held_by, holds) if count is not None)
 
 
 def one_of(known: Sequence[int]) -> str:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tools.backends import Backends
 from tools.fields import LARGEST_INTEGER, BodyId, BuyerCustomerId, SourceId
-from tools.interchange import capacity, holds, models
+from tools.interchange import capacity, holds, media_buys, models
 from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
 from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
@@ -107,13 +107,18 @@ async def _brief(arguments: ReserveAvail, backends: Backends) -> Brief:
     avail = await capacity.find_avail(arguments, backends)
     if avail is None:
         return capacity.no_avail(arguments, f"Hold {count:,} impressions of")
+    media_buy = await media_buys.look(arguments, arguments.buyer_customer_id, backends)
     available, held = avail.available_impressions, avail.held_impressions
     return Brief(
         does=f"Hold {count:,} impressions of {capacity.named(avail)} of source {arguments.source_id} for media buy "
         f"{arguments.media_buy_id}{capacity.worth(avail, [count])}.",
         changes=[f"Available {available:,} -> {available - count:,}, held {held:,} -> {held + count:,}."],
-        problems=[f"Only {available:,} impressions are available."] if count > available else [],
-        not_checked=["Whether the media buy is this buyer's: Interchange checks it."],
+        now=media_buy.now,
+        problems=[
+            *([f"Only {available:,} impressions are available."] if count > available else []),
+            *media_buy.problems,
+        ],
+        not_checked=media_buy.not_checked,
         before=capacity.counts(avail),
     )
 
