@@ -68,7 +68,8 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     on_loopback = actions.add_parser(
         "serve",
         help="serve the three vendors over HTTP on 127.0.0.1, for any client",
-        description="Serve the three vendors over HTTP on 127.0.0.1, for any client, and print how to reach them.",
+        description="Serve the three vendors over HTTP on 127.0.0.1, for any client, and print how to reach them. They "
+        "misbehave as ADOPS_SANDBOX_FAULTS says, or as one request asks with the header X-Sandbox-Fault.",
         formatter_class=_Help,
     )
     on_loopback.add_argument(

@@ -12,6 +12,8 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from server.faults import Misbehaviour
+from server.misbehaving import CuttableProtocol, Misbehaving
 from server.sandbox import Sandbox
 from server.sandbox.freewheel_access import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
 from server.sandbox.interchange import API_KEY
@@ -41,7 +43,7 @@ def reset(settings: Settings) -> int:
 
 
 def serve(settings: Settings, port: int) -> int:
-    """Serve until interrupted. The vendors share the state of the embedded sandbox."""
+    """Serve until interrupted. The vendors share the state of the embedded sandbox, and misbehave when told to."""
     sandbox = open_sandbox(settings)
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -53,14 +55,15 @@ def serve(settings: Settings, port: int) -> int:
     origin = f"http://{HOST}:{listener.getsockname()[1]}"
     key_file = _write_key(sandbox, sandbox_path(settings).parent, origin)
     print(_how_to_reach(origin, key_file), flush=True)  # noqa: T201
+    misbehaviour = Misbehaviour.read(settings.sandbox_faults or "")
     app = Starlette(
         routes=[
-            Mount("/interchange", sandbox.interchange()),
-            Mount("/freewheel", sandbox.freewheel()),
-            Mount("/google-ad-manager", sandbox.google_ad_manager()),
+            Mount("/interchange", Misbehaving(sandbox.interchange(), misbehaviour)),
+            Mount("/freewheel", Misbehaving(sandbox.freewheel(), misbehaviour)),
+            Mount("/google-ad-manager", Misbehaving(sandbox.google_ad_manager(), misbehaviour)),
         ]
     )
-    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", http=CuttableProtocol)).run(sockets=[listener])
     sandbox.close()
     return 0
 

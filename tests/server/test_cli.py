@@ -5,7 +5,9 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from mcp import Client
 from pydantic import SecretStr
@@ -15,6 +17,7 @@ from server.app import build_server
 from server.cli import main
 from server.demo import run_demo
 from server.doctor import examine
+from server.faults import HEADER
 from server.settings import Settings
 
 
@@ -117,13 +120,13 @@ def test_a_reset_replaces_a_damaged_file(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @contextmanager
-def sandbox_on_loopback(directory: Path) -> Generator[dict[str, str]]:
+def sandbox_on_loopback(directory: Path, **more: str) -> Generator[dict[str, str]]:
     """`adops-mcp sandbox serve` on a free port; the settings that it prints."""
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "server.cli", "sandbox", "serve", "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
-        env={"ADOPS_DATA_DIR": str(directory)},
+        env={"ADOPS_DATA_DIR": str(directory), **more},
     )
     try:
         assert process.stdout
@@ -138,6 +141,12 @@ def sandbox_on_loopback(directory: Path) -> Generator[dict[str, str]]:
     finally:
         process.terminate()
         process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, str]]:
+    with sandbox_on_loopback(tmp_path_factory.mktemp("served")) as printed:
+        yield printed
 
 
 async def test_the_served_sandbox_is_reached_with_the_settings_that_it_prints(
@@ -162,6 +171,41 @@ async def test_the_served_sandbox_is_reached_with_the_settings_that_it_prints(
                 assert result.structured_content["environment"] == "staging"
         report, healthy = await examine(settings)
         assert healthy, report
+
+
+@pytest.mark.parametrize(
+    ("fault", "answer"),
+    [
+        ("rate_limited", 429),
+        ("error_before", 500),
+        ("error_after", 500),
+        ("html", 200),
+        ("expired_token", 401),
+        ("lost_before", httpx.TransportError),
+        ("lost_after", httpx.TransportError),
+        ("cut_body", httpx.TransportError),
+        ("latency", 200),
+        ("none", 200),
+    ],
+)
+def test_the_served_sandbox_misbehaves_when_a_request_asks_for_it(
+    served: dict[str, str], fault: str, answer: Any
+) -> None:
+    """One connection, so that a cut is seen to be of that connection, and the next request gets through."""
+    url = f"{served['ADOPS_INTERCHANGE_BASE_URL']}/inventory-sources"
+    key = {"Authorization": f"Bearer {served['ADOPS_INTERCHANGE_API_KEY']}"}
+    with httpx.Client(headers=key, trust_env=False) as client:
+        if isinstance(answer, int):
+            assert client.get(url, headers={HEADER: fault}).status_code == answer
+        else:
+            with pytest.raises(answer):
+                client.get(url, headers={HEADER: fault})
+        assert client.get(url).status_code == 200
+
+
+def test_the_served_sandbox_misbehaves_at_the_rates_of_the_setting(tmp_path: Path) -> None:
+    with sandbox_on_loopback(tmp_path, ADOPS_SANDBOX_FAULTS="error_before=1") as printed:
+        assert httpx.get(printed["ADOPS_INTERCHANGE_BASE_URL"], trust_env=False).status_code == 500
 
 
 def test_the_key_file_of_the_served_sandbox_is_for_its_owner_alone(tmp_path: Path) -> None:

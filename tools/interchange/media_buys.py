@@ -1,0 +1,61 @@
+"""What Interchange tells of the media buy that a hold or a handoff is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tools.backends import Backends
+from tools.errors import AdOpsError
+from tools.interchange import models
+from tools.interchange.holds import BookingIds
+from tools.replies import printable
+
+PER_PAGE = 50
+MOST_PAGES = 10
+
+_NOT_OPEN = ("pending_approval", "rejected", "canceled", "completed")
+"""In which states Interchange refuses holds, as far as is known."""
+
+
+@dataclass
+class Looked:
+    """As in `tools.writes.Brief`."""
+
+    now: list[str] = field(default_factory=list[str])
+    problems: list[str] = field(default_factory=list[str])
+    not_checked: list[str] = field(default_factory=list[str])
+
+
+async def look(ids: BookingIds, buyer_customer_id: int, backends: Backends) -> Looked:
+    """Whether the buyer has such a media buy, and what state it is in."""
+    looked, name = Looked(), printable(ids.media_buy_id, limit=80)
+    try:
+        media_buy, whole = await _found(ids.media_buy_id.strip(), buyer_customer_id, backends)
+    except AdOpsError as error:
+        looked.not_checked.append(f"The media buy: {error.message}")
+        return looked
+    if media_buy is not None:
+        status = printable(media_buy.status or "in a state that is not told", limit=40)
+        reason = f" ({printable(media_buy.pending_reason, limit=200)})" if media_buy.pending_reason else ""
+        buyer = f" of {printable(media_buy.buyer.name, limit=80)}" if media_buy.buyer and media_buy.buyer.name else ""
+        told = f"Media buy {name}{buyer} is {status}{reason}."
+        (looked.problems if media_buy.status in _NOT_OPEN else looked.now).append(told)
+    elif whole:
+        looked.problems.append(f"Interchange lists no media buy {name} of buyer {buyer_customer_id}.")
+    else:
+        looked.not_checked.append(f"Whether buyer {buyer_customer_id} has media buy {name}: too many to read.")
+    return looked
+
+
+async def _found(media_buy_id: str, buyer: int, backends: Backends) -> tuple[models.MediaBuy | None, bool]:
+    """The media buy, and whether all were read."""
+    read = 0
+    for _ in range(MOST_PAGES):
+        answer = await backends.interchange.media_buys({"buyerCustomerId": buyer, "take": PER_PAGE, "skip": read})
+        for item in answer.items:
+            if item.media_buy_id == media_buy_id:
+                return item, True
+        read += len(answer.items)
+        if not answer.items or read >= answer.total:
+            return None, read >= answer.total and not answer.warnings
+    return None, False
