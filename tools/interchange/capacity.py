@@ -2,7 +2,8 @@
 
 Interchange lists no holds and no bookings ("Unknown" in the contract), so a hold whose answer was lost is found in the
 counts alone: what is held and booked together, before the write and now, with every other write of the record
-accounted for. That tells what happened unless somebody else moved exactly as much, which the evidence says.
+accounted for. That tells what happened unless somebody else moved exactly as much, which the evidence says. Counts may
+be late, as any read may: what was written shortly before a look may be in them or not.
 """
 
 from __future__ import annotations
@@ -93,9 +94,13 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
         return _done(doubt, evidence, found, fits)
     if fits:
         open_ = ", ".join(other.write.id for other in others if other.write.state in ("in_doubt", "sending"))
-        first = f"First call reconcile_operation for the other writes on this avail: {open_}. Otherwise: {check}"
-        evidence = f"{seen}, which other writes in doubt explain as well."
-        return Verdict(outcome="unknown", evidence=evidence, check=first, found=found)
+        first = (
+            f"First call reconcile_operation for the other writes on this avail: {open_}."
+            if open_
+            else f"First call reconcile_operation again in {doubt.settle_after:.0f} s: the counts may be late."
+        )
+        evidence = f"{seen}, which other writes explain as well."
+        return Verdict(outcome="unknown", evidence=evidence, check=f"{first} Otherwise: {check}", found=found)
     evidence = f"{seen}, which nothing on record explains: others moved it."
     return Verdict(outcome="unknown", evidence=evidence, check=check, found=found)
 
@@ -133,17 +138,38 @@ def _total(before: Mapping[str, Any] | None) -> int | None:
 def _others(doubt: Doubt) -> list[_Other]:
     """The other writes that may have moved the counts between the two looks."""
     found: list[_Other] = []
-    everything = [*doubt.siblings, doubt.write]
+    is_late = _is_late(doubt)
     for write in doubt.siblings:
-        if write.sent_at is not None and (choices := _choices(write, doubt, everything)) != (0,):
+        if write.sent_at is not None and (choices := _choices(write, doubt, is_late=is_late)) != (0,):
             found.append(_Other(write, choices))
     return found
 
 
-def _choices(write: Past, doubt: Doubt, everything: Sequence[Past]) -> tuple[int, ...] | None:
+def _is_late(doubt: Doubt) -> bool:
+    """Whether the counts before the write may be without what was written shortly before them: they are not what the
+    writes since the first of those make of its counts."""
+    sent = doubt.write.sent_at or 0.0
+    recent = [
+        write
+        for write in doubt.siblings
+        if write.state in ("succeeded", "superseded") and sent - doubt.settle_after < (write.sent_at or 0.0) < sent
+    ]
+    amounts = [holds.effects(write, _all_but(write, doubt)) for write in recent]
+    moved = [amount[0] for amount in amounts if amount is not None and len(amount) == 1]
+    first = next((total for write in recent if (total := _total(write.before)) is not None), None)
+    if len(moved) < len(recent) or (first is None and any(moved)):
+        return True
+    return first is not None and first + sum(moved) != _total(doubt.write.before)
+
+
+def _all_but(write: Past, doubt: Doubt) -> list[Past]:
+    return [other for other in (*doubt.siblings, doubt.write) if other.id != write.id]
+
+
+def _choices(write: Past, doubt: Doubt, *, is_late: bool) -> tuple[int, ...] | None:
     sent, sent_at = doubt.write.sent_at or 0.0, write.sent_at or 0.0
     earlier = sent_at < sent
-    amounts = holds.effects(write, [other for other in everything if other.id != write.id])
+    amounts = holds.effects(write, _all_but(write, doubt))
     if write.state in ("in_doubt", "sending"):
         if earlier and sent - sent_at >= doubt.settle_after:
             # it was in the first count already, or never came
@@ -152,12 +178,17 @@ def _choices(write: Past, doubt: Doubt, everything: Sequence[Past]) -> tuple[int
     if write.state not in ("succeeded", "superseded"):
         return (0,)
     ends = _end_of_hold(write)
+    may_show_late = (sent if earlier else doubt.now) - sent_at < doubt.settle_after
     if earlier:
         is_over = ends is not None and sent < ends <= doubt.now
-        return tuple(dict.fromkeys((0, *(-amount for amount in amounts or ())))) if is_over else (0,)
+        gone = [-amount for amount in amounts or ()] if is_over else []
+        if may_show_late and is_late:
+            return None if amounts is None else tuple(dict.fromkeys((0, *gone, *amounts)))
+        return tuple(dict.fromkeys((0, *gone)))
     if amounts is None:
         return None
-    return tuple(dict.fromkeys((*amounts, 0))) if ends is not None and ends <= doubt.now else tuple(amounts)
+    is_over = ends is not None and ends <= doubt.now
+    return tuple(dict.fromkeys((*amounts, 0))) if is_over or may_show_late else tuple(amounts)
 
 
 def _end_of_hold(write: Past) -> float | None:

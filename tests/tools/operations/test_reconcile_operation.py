@@ -41,11 +41,14 @@ class Losing(httpx.AsyncBaseTransport):
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self._inner = inner
         self.losing: str | None = None
+        self.late: httpx.Response | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         write = request.method != "GET" and not request.url.path.endswith("/token")
         if write and self.losing == "before":
             raise httpx.ReadError("", request=request)
+        if request.url.path.endswith("/modular/products") and self.late is not None:
+            return httpx.Response(200, content=self.late.content, headers={"content-type": "application/json"})
         answer = await self._inner.handle_async_request(request)
         if write and self.losing == "after":
             await answer.aread()
@@ -270,6 +273,44 @@ async def test_two_holds_of_different_sizes_in_doubt_are_told_apart(tmp_path: Pa
         second = await agent.lost("reserve_avail", other, when="before")
         assert (await agent.reconciled(first))["outcome"] == "succeeded"
         assert (await agent.reconciled(second))["outcome"] == "not_sent"
+
+
+async def counts(agent: World) -> httpx.Response:
+    """The counts of now, for a vendor that is late with them."""
+    url = f"https://interchange.sandbox/api/v2/storefront/inventory-sources/{SOURCE}/modular/products"
+    async with httpx.AsyncClient(transport=agent.network.interchange) as somebody:
+        return await somebody.get(url, headers={"Authorization": "Bearer scope3_sandbox_northlight"})
+
+
+async def test_counts_that_were_late_before_a_hold_do_not_make_it_look_done(tmp_path: Path) -> None:
+    async with world(tmp_path) as agent:
+        late = await counts(agent)
+        await agent.done("reserve_avail", {**HOLD, "package_id": "pkg-1"})
+        agent.losing["interchange"].late = late
+        operation_id = await agent.lost("reserve_avail", {**HOLD, "package_id": "pkg-2"}, when="before")
+        agent.losing["interchange"].late = None
+        answer = await agent.reconciled(operation_id)
+    assert (answer["outcome"], answer["state"]) == ("unknown", "in_doubt")
+    assert "(reserve_avail) counted in, which other writes explain as well." in answer["what_happened"]
+    assert "First call reconcile_operation again in 60 s: the counts may be late." in answer["next_step"]
+
+
+async def test_counts_that_are_late_now_are_not_taken_for_somebody_elses_doing(tmp_path: Path) -> None:
+    async with world(tmp_path) as agent:
+        operation_id = await agent.lost("reserve_avail", {**HOLD, "package_id": "pkg-1"}, when="after")
+        late = await counts(agent)
+        await agent.done("reserve_avail", {**HOLD, "package_id": "pkg-2", "requested_impressions": 7})
+        agent.losing["interchange"].late = late
+        answer = await agent.reconciled(operation_id, later=10)
+    assert (answer["outcome"], answer["state"]) == ("succeeded", "succeeded"), answer
+
+
+async def test_what_was_counted_right_before_a_release_tells_that_it_never_arrived(tmp_path: Path) -> None:
+    async with world(tmp_path) as agent:
+        await agent.done("reserve_avail", HOLD)
+        operation_id = await agent.lost("release_booking", IDS, when="before")
+        answer = await agent.reconciled(operation_id)
+    assert (answer["outcome"], answer["state"]) == ("not_sent", "failed")
 
 
 async def test_a_release_that_is_found_lets_the_avail_be_held_again(tmp_path: Path) -> None:
