@@ -3,11 +3,13 @@
 Up to 2025-11-25 the server sends the client a request and waits. From 2026-07-28 on the call is answered with what is
 asked, and the client makes it again with the person's word. What it then brings back is sealed by the SDK's
 RequestStateBoundary: bound to tool, arguments and principal, and valid for a few minutes. Inside the seal is what was
-asked about, so that a person's word is only taken for what that person read.
+asked about, so that a person's word is only taken for what that person read, and a name of its own, so that it counts
+once.
 """
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import mcp_types as types
@@ -63,16 +65,19 @@ class ClientAsker:
                 "The client did not show the person the question that has to be answered first. Nothing was sent.",
                 next_step="Make the same call again. If it stays so, the operator sets who confirms: ADOPS_CONFIRM.",
             ) from None
-        return answer.action
+        return Word(answer.action, secrets.token_hex(16))
 
     def _answered(self, question: str, about: str) -> Word:
         answer = (self._params.input_responses or {}).get(_KEY)
-        if self._params.request_state == about and isinstance(answer, types.ElicitResult):
-            return answer.action
+        asked_about, _, named = (self._params.request_state or "").partition(":")
+        if asked_about == about and named and isinstance(answer, types.ElicitResult):
+            return Word(answer.action, named)
         asked = types.ElicitRequest(
             params=types.ElicitRequestFormParams(message=question, requested_schema=_NOTHING_TO_FILL_IN)
         )
-        raise NeedsInput(types.InputRequiredResult(input_requests={_KEY: asked}, request_state=about))
+        raise NeedsInput(
+            types.InputRequiredResult(input_requests={_KEY: asked}, request_state=f"{about}:{secrets.token_hex(16)}")
+        )
 
 
 def sealed(name: str) -> RequestStateBoundary:

@@ -108,7 +108,8 @@ class Step:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class New:
     """A write that is about to be recorded. arguments: redacted; fingerprint: of them as they were given. plan: what a
-    person is shown who decides. note: of its first step in the history."""
+    person is shown who decides. question: names the one that a person said yes to, which counts once. note: of its
+    first step in the history."""
 
     scope: str
     tool: str
@@ -121,6 +122,7 @@ class New:
     does: str
     arguments: Mapping[str, Any]
     plan: Mapping[str, Any] | None = None
+    question: str | None = None
     note: str = "recorded"
 
     @property

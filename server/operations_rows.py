@@ -57,6 +57,8 @@ class Record:
     def begin(self, new: New, *, awaiting: bool) -> Begun | Taken | Busy:
         if (standing := self.standing(new)) is not None:
             return Taken(standing)
+        if new.question is not None and (used := self._one(TABLE.c.question == new.question)) is not None:
+            return Taken(used)
         busy = digest(new.scope, new.resource)
         if not awaiting and (other := self._one(TABLE.c.busy == busy)) is not None:
             # it may be the same write, begun by another process since the look above
@@ -98,6 +100,7 @@ class Record:
                 arguments=_text(new.arguments),
                 requests="[]",
                 plan=_text(new.plan),
+                question=new.question,
                 created_at=self.now,
                 owner=self.owner,
                 lease_until=self.now + self.lease if busy else None,

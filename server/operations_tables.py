@@ -55,6 +55,7 @@ OPERATIONS = sa.Table(
     sa.Column("owner", sa.String(80)),
     sa.Column("lease_until", sa.Double),
     sa.Column("plan", sa.Text),
+    sa.Column("question", sa.String(40)),
 )
 
 HISTORY = sa.Table(

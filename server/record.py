@@ -93,6 +93,9 @@ class RecordView:
             next_step=settled.next_step,
         )
 
+    def now(self) -> float:
+        return self.record.now()
+
     async def look(self, backends: Backends) -> Reached:
         try:
             counts = await self.record.counts(backends.scope())

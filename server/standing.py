@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,14 +56,15 @@ def not_sent_now(standing: Operation) -> AdOpsError:
     return in_doubt_before(standing)
 
 
-def awaiting(operation_id: str, *, instead_of: Operation | None = None) -> AdOpsError:
-    """instead_of: the one that waited, or was approved, before what it would do changed."""
+def awaiting(operation_id: str, problems: Sequence[str] = (), *, instead_of: Operation | None = None) -> AdOpsError:
+    """problems: that its plan has. instead_of: the one that waited, or was approved, before that plan changed."""
     changed = ""
     if instead_of is not None:
         was = "was approved" if instead_of.state == "approved" else "waited"
         changed = f"What it would do changed since {instead_of.id} {was}, so it waits anew. "
+    found = [f"Problem: {problem}" for problem in problems]
     error = AwaitingApproval(
-        f"{changed}This write waits for a person's approval; it was not sent.",
+        " ".join([f"{changed}This write waits for a person's approval; it was not sent.", *found]),
         next_step=f"Tell the person that the operator approves it with `{APPROVE} {operation_id}`, or rejects it. "
         "After that, make exactly the same call again: it is then sent.",
     )
@@ -74,7 +76,7 @@ def rejected_before(operation: Operation) -> AdOpsError:
     return _about(
         operation,
         Rejected(
-            f"{_why(operation)} Nothing was sent.",
+            f"{why(operation)} Nothing was sent.",
             next_step="Tell the person, and ask what they want instead; do not make the same call again unasked. "
             f"Should it be sent after all, the operator approves it with `{APPROVE} {operation.id}`.",
         ),
@@ -85,7 +87,7 @@ def failed_just_now(operation: Operation) -> AdOpsError:
     return _about(
         operation,
         Conflict(
-            f"The same call, made at the same time, failed: {_why(operation)} This one was not sent.",
+            f"The same call, made at the same time, failed: {why(operation)} This one was not sent.",
             next_step=f"get_operation with operation_id {operation.id} shows it. Then decide with the person.",
         ),
     )
@@ -112,7 +114,7 @@ def changed_meanwhile() -> AdOpsError:
 
 def unsent(error: AdOpsError) -> AdOpsError:
     """The same error, of a look before a write, with what that means for the write."""
-    if "not sent" not in error.message and "othing was sent" not in error.message:
+    if not any(words in error.message.lower() for words in ("not sent", "nothing was sent", "nothing was changed")):
         error.message += " Nothing was sent."
     return error
 
@@ -181,10 +183,12 @@ def on_record(operation: Operation, *, same: bool) -> str:
         with_others = f"is on record with other arguments, as {operation.state}: {operation.id}"
         return f"{operation.tool} for the same thing {with_others}. This one would be refused."
     told = {
-        "succeeded": "is done already, and would be answered from the record",
+        "succeeded": "is done already, and would be answered from the record"
+        + ("; to make another on purpose, give an idempotency_key" if operation.keeps == "success" else ""),
+        "rejected": "was rejected, and would be answered with that",
         "in_doubt": "is in doubt, and nothing would be sent before it is settled (reconcile_operation)",
-        "awaiting_approval": "waits for approval",
-        "approved": "is approved, and would be sent if what it would do is still what was approved",
+        "awaiting_approval": f"waits for approval (`{APPROVE} {operation.id}`), and would wait on",
+        "approved": "is approved: the same call without dry_run sends it, if it is still what was approved",
         "sending": "is under way",
     }
     return f"{operation.tool} for the same thing {told.get(operation.state, operation.state)}: {operation.id}."
@@ -197,7 +201,7 @@ def closing(tool: AnyTool) -> AdOpsError:
     )
 
 
-def _why(operation: Operation) -> str:
+def why(operation: Operation) -> str:
     return printable(str((operation.error or {}).get("message", "")), limit=500)
 
 

@@ -10,11 +10,17 @@ from server.operations import Keeps, New, digest
 from server.plans import Plan
 from server.redaction import redacted
 from tools.backends import Backends
+from tools.replies import printable
 from tools.schema import Arguments
 from tools.tool import AnyTool, Write
 
-Word = Literal["accept", "decline", "cancel"]
-"""What a person said to a question; cancel: they closed it."""
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a person said to a question; cancel: they closed it. question: names it, so that a yes counts once."""
+
+    said: Literal["accept", "decline", "cancel"]
+    question: str
 
 
 class Asker(Protocol):
@@ -57,10 +63,15 @@ class WriteCall:
 
     @property
     def title(self) -> str:
-        """What it does, as far as its arguments tell."""
-        return f"{self.tool.title}: {self.effect.subject(self.arguments)}"
+        """What it does, as far as its arguments tell; of what is not made anew, with what is changed."""
+        told = f"{self.tool.title}: {self.effect.subject(self.arguments)}"
+        if self.effect.holds:
+            return told
+        given = self.arguments.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        kept = redacted({n: v for n, v in given.items() if not n.endswith("_id")}, self.backends.sent_tokens)
+        return f"{told} ({', '.join(f'{name} {printable(str(value), limit=60)}' for name, value in kept.items())})"
 
-    def new(self, plan: Plan | None = None, note: str = "recorded") -> New:
+    def new(self, plan: Plan | None = None, note: str = "recorded", question: str | None = None) -> New:
         """It as the record takes it."""
         effect = self.effect
         given = self.arguments.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
@@ -78,6 +89,7 @@ class WriteCall:
             does=storable(plan.does if plan else self.title),
             arguments=redacted(given, self.backends.sent_tokens),
             plan=plan.shown() if plan else None,
+            question=question,
             note=note,
         )
 

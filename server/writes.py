@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import anyio
@@ -31,6 +31,7 @@ from server.standing import (
     replayed,
     under_way,
     unsent,
+    why,
     with_other_arguments,
 )
 from server.write_call import Asker, WriteCall, storable
@@ -163,13 +164,18 @@ class Writes:
     async def rehearse(self, call: WriteCall) -> dict[str, Any]:
         """What would be sent and changed; nothing is sent and nothing recorded. Raises what the handler raises."""
         plan, new = await plan_of(call, blind=False), call.new()
-        standing = await self.record.standing(new) or await self._against(call)
-        if isinstance(standing, Operation):
-            on_the_record = [on_record(standing, same=is_same(standing, new))]
-        else:
-            on_the_record = [standing.message] if standing else []
-        problems = [*plan.problems, *on_the_record]
-        asks = call.is_consequential and (self.confirm == "operator" or self._asker(call) is not None)
+        standing, against = await self.record.standing(new), await self._against(call)
+        operator = self.confirm == "operator" and call.is_consequential
+        rejected = await self.record.rejected(new, since=self.record.now() - REJECTION_STANDS) if operator else None
+        if rejected is not None and agreed(rejected.plan or {}) == agreed(plan.shown()):
+            standing = standing or rejected
+        waits = standing is not None and standing.state in WAITING and is_same(standing, new)
+        problems = list(plan.problems)
+        if standing is not None and not waits:
+            problems.append(on_record(standing, same=is_same(standing, new)))
+        elif against is not None:
+            problems.append(against.message)
+        asks = operator or self._asker(call) is not None
         told = plan.shown() | {
             "changes": [*plan.changes, *plan.now],
             "problems": problems,
@@ -179,6 +185,10 @@ class Writes:
             next_step = "Nothing would be sent: it is as asked for already."
         elif problems:
             next_step = "Tell the person the problems; do not send it before they are solved."
+        elif standing is not None and waits:
+            next_step = on_record(standing, same=True)
+        elif operator:
+            next_step = "Show the person this. The same call without dry_run then waits for the operator's approval."
         else:
             next_step = "Show the person this. The same call without dry_run sends it."
         shown = {name: value for name, value in told.items() if name != "now" and value != []}
@@ -205,9 +215,9 @@ class Writes:
         if plan.would_send is None:
             return await self._go(call, new, lambda: self.record.begin(new), plan)
         word = await asker.ask(plan.question(), agreed(plan.shown()))
-        if word != "accept":
-            raise declined(word)
-        sure = call.new(plan, "the person agreed in the client")
+        if word.said != "accept":
+            raise declined(word.said)
+        sure = call.new(plan, "the person agreed in the client", word.question)
         return await self._go(call, sure, lambda: self.record.begin(sure), plan)
 
     def _asker(self, call: WriteCall) -> Asker | None:
@@ -223,11 +233,10 @@ class Writes:
     async def _standing(self, new: New, *, wait: bool) -> Operation | None:
         """What stands in the record for the same write. wait: until it is not under way any more, so that nobody is
         asked for what is being done."""
-        looks = 0
+        began = self.timing.clock()
         while (standing := await self.record.standing(new)) is not None and standing.state == "sending" and wait:
-            if looks * LOOKS >= PATIENCE:
+            if self.timing.clock() - began >= PATIENCE:
                 raise under_way(standing, same=True)
-            looks += 1
             await self.timing.sleep(LOOKS)
         return standing
 
@@ -246,6 +255,7 @@ class Writes:
     async def _with_operator(self, call: WriteCall, standing: Operation | None) -> dict[str, Any]:
         """Send it when a person approved exactly what it would do now; else let it wait. Raises AwaitingApproval."""
         plan = await self._planned(call)
+        plan = replace(plan, now=[*plan.now, *await self._rejections(call)])
         new = call.new(plan)
         if plan.would_send is None:
             if standing is not None:
@@ -253,7 +263,7 @@ class Writes:
             return await self._go(call, new, lambda: self.record.begin(new), plan)
         if standing is None:
             rejected = await self.record.rejected(new, since=self.record.now() - REJECTION_STANDS)
-            if rejected is not None:
+            if rejected is not None and agreed(rejected.plan or {}) == agreed(plan.shown()):
                 raise rejected_before(rejected)
             begun = await self.record.begin(new, awaiting=True)
         elif agreed(standing.plan or {}) != agreed(plan.shown()):
@@ -261,10 +271,17 @@ class Writes:
         elif standing.state == "approved":
             return await self._go(call, new, lambda: self.record.start(standing.id), plan)
         else:
-            raise awaiting(standing.id)
+            raise awaiting(standing.id, plan.problems)
         if isinstance(begun, Begun):
-            raise awaiting(begun.id, instead_of=standing)
+            raise awaiting(begun.id, plan.problems, instead_of=standing)
         return _answer(call, new, begun.operation)
+
+    async def _rejections(self, call: WriteCall) -> list[str]:
+        """What was rejected of late about the same thing, for whoever decides on this."""
+        new, since = call.new(), self.record.now() - REJECTION_STANDS
+        near = await self.record.near(new.scope, new.resource, states=("rejected",))
+        recent = [found for found in near if found.tool == new.tool and (found.ended_at or 0) >= since]
+        return [f"{found.id}, of the same kind, was rejected: {why(found)}" for found in recent]
 
     async def _go(
         self, call: WriteCall, new: New, attempt: Callable[[], Awaitable[Begun | Taken | Busy]], plan: Plan | None
@@ -280,13 +297,12 @@ class Writes:
         self, call: WriteCall, new: New, attempt: Callable[[], Awaitable[Begun | Taken | Busy]]
     ) -> str | dict[str, Any]:
         """The id under which it is sent now, or what is answered instead."""
-        looks = 0
+        began = self.timing.clock()
         while not isinstance(begun := await attempt(), Begun):
             if isinstance(begun, Taken) and begun.operation.state != "sending":
                 return _answer(call, new, begun.operation)
-            if looks * LOOKS >= PATIENCE:
+            if self.timing.clock() - began >= PATIENCE:
                 raise under_way(begun.operation, same=isinstance(begun, Taken))
-            looks += 1
             await self.timing.sleep(LOOKS)
         return begun.id
 

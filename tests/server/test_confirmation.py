@@ -26,16 +26,18 @@ HOLD: dict[str, Any] = {**IDS, "requested_impressions": 500_000}
 ASKED = {
     "finalize_booking": (
         IDS,
-        "Hand the 500,000 impressions of avail avl_news_evening (Evening News Rotation) of source northlight-cadent "
-        "for media buy sf_mb_7f3a91c204 over for execution, at USD 19.50 CPM about USD 9,750.00. People then book it "
+        "Hand the 500,000 impressions (booking 881024044) of avail avl_news_evening (Evening News Rotation) of source "
+        "northlight-cadent for media buy sf_mb_7f3a91c204 over for execution, at USD 19.50 CPM about USD 9,750.00. "
+        "People then book it "
         "upstream.\nPeople get work items; the impressions stay HELD until that work succeeds.\nMedia buy "
         "sf_mb_7f3a91c204 of Halden & Pryce Media is awaiting_source (accepted_awaiting_trafficking).\nSend this?",
     ),
     "release_booking": (
         IDS,
-        "Give up 500,000 impressions of avail avl_news_evening (Evening News Rotation) of source northlight-cadent, "
-        "held or booked for media buy sf_mb_7f3a91c204, at USD 19.50 CPM about USD 9,750.00. Others can take them at "
-        "once.\nHeld 500,000 or booked 3,240,000 fall by that; available 3,460,000 rises.\nSend this?",
+        "Give up 500,000 impressions (booking 881024044) of avail avl_news_evening (Evening News Rotation) of source "
+        "northlight-cadent, held or booked for media buy sf_mb_7f3a91c204, at USD 19.50 CPM about USD 9,750.00. "
+        "Others can take them at "
+        "once.\nHeld 500,000 or booked 3,240,000 fall by that.\nAvailable 3,460,000 rises by that.\nSend this?",
     ),
     "complete_work_item": (
         {"source_id": "northlight-ctv", "work_item_id": "440317003", "notes": "done"},
@@ -52,7 +54,9 @@ ASKED = {
     ),
     "update_proposed_io": (
         {"proposed_io_id": 418250, "proposed_io_status": "LOST"},
-        "Close proposed IO 418250 (Halden Trucks - Pro Football In-Game, impression 18,400,000) as LOST.\n"
+        "Close proposed IO 418250 (Halden Trucks - Pro Football In-Game, impression 18,400,000, 2026-09-27T05:00:00Z "
+        "to "
+        "2026-10-25T04:59:59Z) as LOST.\n"
         "proposed_io_status: PROPOSED -> LOST\nSend this?",
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,9 +14,10 @@ from mcp import Client
 
 from server.cli import parser
 from server.operations_command import carried_out
+from server.sandbox import FILE_NAME
 from server.settings import Settings
 from server.vendors import Wire
-from tests.server.test_confirmation import HOLD, IDS, Person, asking, settings
+from tests.server.test_confirmation import HOLD, IDS, ByHand, Person, asking, settings
 from tests.server.test_writes import StandingTime
 from tests.support import SandboxNetwork, connected, error_of, text_of
 
@@ -57,10 +59,12 @@ async def test_an_approval_of_one_amount_is_not_used_for_another(tmp_path: Path)
         )
         was = await done(client, "get_operation", {"operation_id": first})
         now = await done(client, "get_operation", {"operation_id": second})
-        assert was["does"].startswith("Hand the 500,000 impressions of ")
+        assert was["does"].startswith("Hand the 500,000 impressions (booking 881024044) of ")
         assert (was["state"], was["plan"]["does"]) == ("failed", was["does"])
         assert now["does"].startswith(
-            "Hand one of 2 holds with these ids (500,000 and 700,000 impressions; Interchange picks which) of "
+            "Hand one of 2 holds with these ids: 500,000 (booking 881024044) and 700,000 (booking 881024045) "
+            "(Interchange "
+            "picks which) of "
         )
         assert "at USD 19.50 CPM about USD 9,750.00 to 13,650.00." in now["does"]
         assert len(network.interchange.written()) == 2
@@ -249,3 +253,99 @@ async def test_an_account_that_may_not_read_is_asked_with_that_said(tmp_path: Pa
         network.interchange._inner = httpx.MockTransport(unreadable)  # pyright: ignore[reportPrivateUsage]
         await done(client, "release_booking", IDS)
     assert "What it would change could not be looked up." in person.read[0]
+
+
+async def test_an_approval_to_give_up_a_hold_is_not_used_once_it_became_a_booking(tmp_path: Path) -> None:
+    async with asking(tmp_path, confirm="operator") as (client, network):
+        await done(client, "reserve_avail", HOLD)
+        first = (await waits(client, "release_booking", IDS))["operation_id"]
+        await decided(network, tmp_path, first)
+        with sqlite3.connect(tmp_path / FILE_NAME) as console:
+            console.execute("UPDATE interchange_bookings SET status = 'BOOKED' WHERE booking_id = 881024044")
+        error = await waits(client, "release_booking", IDS)
+    assert f"changed since {first} was approved" in error["message"]
+    assert len(network.interchange.written()) == 1
+
+
+async def test_an_approval_for_one_hold_is_not_used_for_a_later_one_of_the_same_size(tmp_path: Path) -> None:
+    async with asking(tmp_path, confirm="operator") as (client, network):
+        await done(client, "reserve_avail", HOLD)
+        keyed = {**IDS, "idempotency_key": "k"}
+        approved = [(await waits(client, "release_booking", given))["operation_id"] for given in (IDS, keyed)]
+        for operation_id in approved:
+            await decided(network, tmp_path, operation_id)
+        await done(client, "release_booking", IDS)
+        await done(client, "reserve_avail", HOLD)
+        error = await waits(client, "release_booking", keyed)
+        waiting = await done(client, "get_operation", {"operation_id": error["operation_id"]})
+    assert "(booking 881024045)" in waiting["does"]
+    assert len(network.interchange.written()) == 3
+
+
+async def test_a_yes_counts_once(tmp_path: Path) -> None:
+    tool, off = "update_inventory_package", {"package_id": 270118, "status": "INACTIVE"}
+    yes = {"confirm": types.ElicitResult(action="accept", content={})}
+    async with asking(tmp_path, Person("accept")) as (client, network):
+        agent = ByHand(client)
+        asked = await agent.call(tool, off)
+        back = {"input_responses": yes, "request_state": asked.request_state}
+        first = await agent.call(tool, off, **back)
+        await done(client, tool, {"package_id": 270118, "status": "ACTIVE"})
+        again = await agent.call(tool, off, **back)
+    assert not first.is_error
+    assert again.structured_content["replayed"] is True
+    assert again.structured_content["operation_id"] == first.structured_content["operation_id"]
+    assert len(network.freewheel.written()) == 2
+
+
+async def test_an_approval_to_complete_work_is_not_used_for_an_item_that_was_changed_meanwhile(tmp_path: Path) -> None:
+    item = {"source_id": "northlight-ctv", "work_item_id": "440317003"}
+    async with asking(tmp_path, confirm="operator") as (client, network):
+        found = await done(client, "get_work_item", item)
+        complete = {**item, "result": dict.fromkeys(found["required_result_fields"], "FW-1")}
+        first = (await waits(client, "complete_work_item", complete))["operation_id"]
+        await decided(network, tmp_path, first)
+        await done(client, "update_work_item", {**item, "status": "BLOCKED", "blocked_reason": "client pulled it"})
+        error = await waits(client, "complete_work_item", complete)
+        waiting = await done(client, "get_operation", {"operation_id": error["operation_id"]})
+    assert "Problem: It is BLOCKED: client pulled it." in error["message"]
+    assert any("status BLOCKED" in change for change in waiting["plan"]["changes"])
+    assert len(network.interchange.written()) == 1
+
+
+async def test_a_rejection_is_of_what_was_read_and_told_to_whoever_decides_on_the_like(tmp_path: Path) -> None:
+    async with asking(tmp_path, confirm="operator") as (client, network):
+        await done(client, "reserve_avail", HOLD)
+        first = (await waits(client, "release_booking", IDS))["operation_id"]
+        await decided(network, tmp_path, first, "reject")
+        assert error_of(await client.call_tool("release_booking", IDS))["code"] == "rejected"
+        dry = await done(client, "release_booking", {**IDS, "dry_run": True})
+        assert dry["rehearsal"]["problems"] == [
+            f"release_booking for the same thing was rejected, and would be answered with that: {first}."
+        ]
+        second = (await waits(client, "release_booking", {**IDS, "idempotency_key": "k"}))["operation_id"]
+        plan = (await done(client, "get_operation", {"operation_id": second}))["plan"]
+        assert f"{first}, of the same kind, was rejected: A person rejected it: no reason was given." in plan["now"]
+        await done(client, "reserve_avail", MORE)
+        await waits(client, "release_booking", IDS)
+
+
+async def test_a_dry_run_tells_what_the_call_would_come_to(tmp_path: Path) -> None:
+    dry_run = {**LOST, "dry_run": True}
+    async with asking(tmp_path, confirm="operator") as (client, network):
+        told = [(await done(client, "update_proposed_io", dry_run))["next_step"]]
+        operation_id = (await waits(client, "update_proposed_io", LOST))["operation_id"]
+        told.append((await done(client, "update_proposed_io", dry_run))["next_step"])
+        await decided(network, tmp_path, operation_id)
+        approved = await done(client, "update_proposed_io", dry_run)
+    assert told == [
+        "Show the person this. The same call without dry_run then waits for the operator's approval.",
+        "update_proposed_io for the same thing waits for approval "
+        f"(`adops-mcp operations approve {operation_id}`), and would wait on: {operation_id}.",
+    ]
+    assert "problems" not in approved["rehearsal"]
+    assert approved["next_step"] == (
+        "update_proposed_io for the same thing is approved: the same call without dry_run sends it, if it is still "
+        "what "
+        f"was approved: {operation_id}."
+    )

@@ -89,17 +89,22 @@ async def test_identical_calls_of_two_servers_on_one_postgresql_send_once(tmp_pa
 
 async def test_a_replay_says_when_it_was_and_that_nothing_was_sent_now(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, network):
-        first = await done(client, "reserve_avail", HOLD)
+        hold = {**HOLD, "hold_minutes": 30}
+        first = await done(client, "reserve_avail", hold)
         network.time.moment += 3600
-        again = await done(client, "reserve_avail", HOLD)
+        again = await done(client, "reserve_avail", hold)
     assert (again["replayed"], again["done_at"]) == (True, "2026-11-22T12:00:00Z")
     assert again["booking"] == first["booking"]
     assert again["what_happened"] == (
         "Nothing was sent now: the same call was made at 2026-11-22T12:00:00Z, with this outcome. "
         + first["what_happened"]
     )
-    assert again["next_step"].startswith("What changed since then is not in this, so look before relying on it. ")
-    assert again["next_step"].endswith("give an idempotency_key that was not used before.")
+    assert again["next_step"] == (
+        "Whether it still holds is not in this: a hold ends by itself (one of 30 minutes was asked for), and people "
+        "may "
+        "have given it up. If it does, finalize_booking or release_booking with the same ids. If it is over, the same "
+        "call with an idempotency_key that was not used before holds anew, once the person agreed."
+    )
 
 
 @pytest.mark.parametrize("changes", [{"requested_impressions": 500_001}, {"hold_minutes": 5}, {"buyer_customer_id": 1}])
@@ -257,8 +262,8 @@ async def test_a_dry_run_of_what_is_done_already_says_that_it_would_not_be_sent(
             client, "update_proposed_io", {"proposed_io_id": 418250, "probability_of_close": 80, "dry_run": True}
         )
     assert (
-        f"create_proposed_io for the same thing is done already, and would be answered from the record: {operation_id}."
-        in dry["rehearsal"]["problems"]
+        "create_proposed_io for the same thing is done already, and would be answered from the record; to make another "
+        f"on purpose, give an idempotency_key: {operation_id}." in dry["rehearsal"]["problems"]
     )
     assert "would_send" not in same["rehearsal"]
     assert same["next_step"] == "Nothing would be sent: it is as asked for already."

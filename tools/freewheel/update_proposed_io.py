@@ -236,7 +236,9 @@ async def _brief(arguments: UpdateProposedIo, backends: Backends) -> Brief:
     found = await references(backends, campaign_id=None, brand_id=arguments.brand_id if "brand_id" in moved else None)
     budget = was.get("budget", {})
     goal = next((f", {goal} {budget[goal]:,}" for goal in ("currency", "impression") if budget.get(goal)), "")
-    named = f"proposed IO {order.id} ({printable(order.name or 'no name', limit=200)}{goal})"
+    flight = order.schedule
+    runs = f", {flight.start_time} to {flight.end_time}" if flight and flight.start_time and flight.end_time else ""
+    named = f"proposed IO {order.id} ({printable(order.name or 'no name', limit=200)}{goal}{runs})"
     closes = f" as {asked['proposed_io_status']}" if asked.get("proposed_io_status") in _CLOSED else ""
     return Brief(
         does=f"{'Close' if closes else 'Change'} {named}{closes}."

@@ -177,7 +177,7 @@ def _choices(write: Past, doubt: Doubt, *, is_late: bool) -> tuple[int, ...] | N
         return None if amounts is None else tuple(dict.fromkeys((0, *amounts)))
     if write.state not in ("succeeded", "superseded"):
         return (0,)
-    ends = _end_of_hold(write)
+    ends = holds.end_of_hold(write)
     may_show_late = (sent if earlier else doubt.now) - sent_at < doubt.settle_after
     if earlier:
         is_over = ends is not None and sent < ends <= doubt.now
@@ -189,9 +189,3 @@ def _choices(write: Past, doubt: Doubt, *, is_late: bool) -> tuple[int, ...] | N
         return None
     is_over = ends is not None and ends <= doubt.now
     return tuple(dict.fromkeys((*amounts, 0))) if is_over or may_show_late else tuple(amounts)
-
-
-def _end_of_hold(write: Past) -> float | None:
-    """When a hold ends by itself, for one that was asked to: seconds since the epoch."""
-    minutes = write.arguments.get("hold_minutes") if write.tool == "reserve_avail" else None
-    return write.sent_at + 60 * minutes if isinstance(minutes, int) and write.sent_at is not None else None

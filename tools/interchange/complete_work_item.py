@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
@@ -20,11 +21,13 @@ from tools.interchange.work_items import (
     fields,
     named,
     required,
+    state,
     subject,
 )
 from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
+from tools.updates import changed_line
 from tools.writes import Brief, Doubt, Verdict
 
 
@@ -129,15 +132,31 @@ def _subject(arguments: CompleteWorkItem) -> str:
 
 async def _brief(arguments: CompleteWorkItem, backends: Backends) -> Brief:
     item = (await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)).item
+    was, given = state(item), arguments.result or {}
     wanted = required(item)
     missing = [name for name in wanted if name not in (arguments.result or {})]
     problems = [f"It is {item.status} already."] if item.status in ("COMPLETED", "CANCELLED") else []
+    problems += (
+        [f"It is BLOCKED: {printable(item.blocked_reason or 'why is not told', limit=500)}."]
+        if (item.status == "BLOCKED")
+        else []
+    )
     problems += [f"Its required results are missing: {', '.join(missing)}."] if missing else []
     return Brief(
         does=f"Record {named(item, arguments.work_item_id)} of source {arguments.source_id} as done{_about(item)}.",
-        changes=["It cannot be undone. Interchange may act on it, such as turning a hold into a booking."],
+        changes=[
+            *(changed_line(f"result.{name}", was.get(f"result.{name}"), value) for name, value in given.items()),
+            f"Before: {', '.join(f'{name} {words}' for name, words in _told(was))}.",
+            "It cannot be undone. Interchange may act on it, such as turning a hold into a booking.",
+        ],
         problems=problems,
     )
+
+
+def _told(was: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What an item is like, in words: a yes to complete it is for that."""
+    told = [(name, printable(str(value), limit=200)) for name, value in was.items() if value is not None]
+    return told or [("status", "not told")]
 
 
 def _about(item: models.WorkItem) -> str:

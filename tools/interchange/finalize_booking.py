@@ -16,6 +16,11 @@ from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 from tools.writes import Brief, Doubt, Verdict
 
+_UNKNOWN = "what is held (this server has no record of how much)"
+_MAY_BE_AGAIN = (
+    "nothing in the request says which hold is meant, so it may be handed over again, and people get its work twice. "
+    "To hand over another hold, hold it under a package_id of its own, or a person does it in Interchange"
+)
 _CREATIVE_NAMES = {"client_copy_master_ref": "clientCopyMasterRef", "duration": "duration"}
 
 
@@ -96,6 +101,7 @@ async def finalize_booking(arguments: FinalizeBooking, backends: Backends) -> Bo
     release_booking.
     """
     source_id, media_buy_id = arguments.source_id, arguments.media_buy_id
+    known = await holds.known(arguments, backends)
     handoff, raw = await backends.interchange.finalize(
         source_id,
         _body(arguments),
@@ -108,7 +114,14 @@ async def finalize_booking(arguments: FinalizeBooking, backends: Backends) -> Bo
     different = differences(arguments.model_dump(include={"avail_id", "package_id"}), handoff.booking)
     return BookingHandoff(
         booking=booking(source_id, handoff.booking),
-        what_happened=_what_happened(handoff, items, another_buy(arguments.media_buy_id, handoff.booking), different),
+        what_happened=_what_happened(
+            handoff,
+            items,
+            another_buy(arguments.media_buy_id, handoff.booking),
+            known.departs(handoff.booking),
+            _again(known, handoff.booking),
+            different,
+        ),
         next_step=_next_step(handoff, items, in_the_way, different),
         execution_status=handoff.execution_status,
         open_work_items=items,
@@ -175,7 +188,12 @@ def _unread(items: list[models.WorkItem | None] | None) -> int | None:
     return (items or []).count(None) or None
 
 
-def _what_happened(handoff: models.Handoff, items: list[WorkItem] | None, another: str, different: str) -> str:
+def _again(known: holds.Known, booking: models.Booking) -> str:
+    before = known.handed_over.get(booking.booking_id)
+    return f"It was handed over before ({before}), so people may have its work twice: tell them." if before else ""
+
+
+def _what_happened(handoff: models.Handoff, items: list[WorkItem] | None, *notes: str) -> str:
     booking_id = printable(handoff.booking.booking_id, limit=80)
     if _is_booked(handoff):
         told = [f"Interchange reports booking {booking_id} as BOOKED ({_statuses(handoff)})."]
@@ -185,7 +203,7 @@ def _what_happened(handoff: models.Handoff, items: list[WorkItem] | None, anothe
             until += f" and people have done {len(items)} work item{'s' if len(items) > 1 else ''}"
         held = f"still HELD {until}" if handoff.booking.status == "HELD" else state(handoff.booking)
         told = [f"Booking {booking_id} is prepared for handoff; {held}.", _not_booked(handoff)]
-    return " ".join([*told, *filter(None, (another, different))])
+    return " ".join([*told, *filter(None, notes)])
 
 
 def _not_booked(handoff: models.Handoff) -> str:
@@ -239,24 +257,22 @@ async def _brief(arguments: FinalizeBooking, backends: Backends) -> Brief:
     if avail is None:
         return replace(capacity.no_avail(arguments, "Hand over for execution what is held of"), before=before)
     media_buy = await media_buys.look(arguments, arguments.buyer_customer_id, backends)
-    known = holds.impressions(await holds.standing(arguments, backends))
+    known = await holds.known(arguments, backends)
+    what = f"the {known.named()}" if len(known.holds) == 1 else known.named()
     return Brief(
-        does=f"Hand {_what(known)} of {capacity.named(avail)} of source {arguments.source_id} for media buy "
-        f"{arguments.media_buy_id} over for execution{capacity.worth(avail, known)}. People then book it upstream.",
+        does=f"Hand {what or _UNKNOWN} of {capacity.named(avail)} of source {arguments.source_id} for media buy "
+        f"{arguments.media_buy_id} over for execution{capacity.worth(avail, known.amounts)}. People then book it "
+        "upstream.",
         changes=["People get work items; the impressions stay HELD until that work succeeds."],
         now=media_buy.now,
-        problems=[*([] if avail.held_impressions else ["Nothing of this avail is held now."]), *media_buy.problems],
+        problems=[
+            *([] if avail.held_impressions else ["Nothing of this avail is held now."]),
+            *(f"Booking {one} was handed over already: {_MAY_BE_AGAIN}." for one in known.handed_over_of_these()),
+            *media_buy.problems,
+        ],
         not_checked=["Whether the hold is still there: Interchange lists no holds.", *media_buy.not_checked],
         before=before,
     )
-
-
-def _what(known: list[int]) -> str:
-    if len(known) == 1:
-        return f"the {known[0]:,} impressions"
-    if known:
-        return holds.one_of(known)
-    return "what is held (this server has no record of how much)"
 
 
 async def _reconcile(arguments: FinalizeBooking, backends: Backends, doubt: Doubt) -> Verdict:

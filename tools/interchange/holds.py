@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any, Protocol, cast
 from urllib.parse import quote
@@ -18,6 +19,15 @@ from tools.writes import Against, Ends, Past
 
 MOST_UNKNOWN = 10
 """Writes in doubt on one avail that are weighed together; more than that tell nothing any more."""
+
+
+class BookingAnswer(Protocol):
+    """A booking as Interchange answers it."""
+
+    @property
+    def booking_id(self) -> str: ...
+    @property
+    def requested_impressions(self) -> int | None: ...
 
 
 class BookingIds(Protocol):
@@ -43,23 +53,85 @@ def resource(ids: BookingIds) -> str:
     return f"avail:{quote(ids.source_id.strip(), safe='')}/{quote(ids.avail_id.strip(), safe='')}"
 
 
-async def standing(ids: BookingIds, backends: Backends) -> list[Past]:
-    """The holds with these ids that this server's record knows, the oldest first."""
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What this server's record tells of the bookings with some ids, at the moment.
+
+    holds: those that stand, the smallest first. handed_over: by booking, the operation that handed it over.
+    """
+
+    holds: Sequence[Past]
+    handed_over: Mapping[str, str]
+
+    @property
+    def amounts(self) -> list[int]:
+        return [count for hold in self.holds if (count := held_by(hold)) is not None]
+
+    def named(self) -> str:
+        """`100,000 impressions (booking 7)`, or of several what there is to pick from; empty when none is known."""
+        if len(self.holds) == 1:
+            return _named(self.holds[0], " impressions")
+        listed = " and ".join(_named(hold) for hold in self.holds)
+        return f"one of {len(self.holds)} holds with these ids: {listed} (Interchange picks which)" if listed else ""
+
+    def handed_over_of_these(self) -> list[str]:
+        """The bookings of these holds that were handed over."""
+        answered = [_answered(hold, "booking_id") for hold in self.holds]
+        return [booking_id for booking_id in answered if booking_id in self.handed_over]
+
+    def of(self, booking_id: str | None) -> Past | None:
+        return next((hold for hold in self.holds if _answered(hold, "booking_id") == booking_id), None)
+
+    def departs(self, answer: BookingAnswer) -> str:
+        """A sentence when the answer is about another booking, or another amount, than the record has."""
+        if not self.holds:
+            return ""
+        hold = self.of(answer.booking_id)
+        if hold is None:
+            known = all(_answered(hold, "booking_id") for hold in self.holds)
+            return "This server has no record of that booking: it was made elsewhere." if known else ""
+        count = held_by(hold)
+        if answer.requested_impressions in (None, count) or count is None:
+            return ""
+        return f"On record it is for {count:,} impressions: it was changed elsewhere."
+
+
+async def known(ids: BookingIds, backends: Backends) -> Known:
+    """Of the holds with these ids; where the package is left out, of those that left it out, if there are any."""
     if backends.record is None:
-        return []
-    holds = await backends.record.standing("reserve_avail", resource(ids), backends)
-    return [hold for hold in holds if is_of(ids, hold)]
+        return Known((), {})
+    of_avail = await backends.record.standing("reserve_avail", resource(ids), backends)
+    finalized = await backends.record.standing("finalize_booking", resource(ids), backends)
+    handed_over = {
+        booking_id: write.id for write in finalized if isinstance(booking_id := _answered(write, "booking_id"), str)
+    }
+    now = backends.record.now()
+    same = [hold for hold in of_avail if is_of(ids, hold) and not _is_over(hold, handed_over, now)]
+    alike = [hold for hold in same if hold.arguments.get("package_id") is None] if ids.package_id is None else []
+    return Known(sorted(alike or same, key=lambda hold: (held_by(hold) or 0, hold.id)), handed_over)
+
+
+def _named(hold: Past, unit: str = "") -> str:
+    count, booking_id = held_by(hold), _answered(hold, "booking_id")
+    amount = f"{count:,}" if count is not None else "an unknown number of"
+    return f"{amount}{unit} (booking {booking_id or 'not known'})"
+
+
+def _is_over(hold: Past, handed_over: Mapping[str, str], now: float) -> bool:
+    """Whether it was to end by itself before now, and was not handed over."""
+    ends = end_of_hold(hold)
+    return ends is not None and ends <= now and _answered(hold, "booking_id") not in handed_over
+
+
+def end_of_hold(write: Past) -> float | None:
+    """When a hold ends by itself, for one that was asked to: seconds since the epoch."""
+    minutes = write.arguments.get("hold_minutes") if write.tool == "reserve_avail" else None
+    return write.sent_at + 60 * minutes if isinstance(minutes, int) and write.sent_at is not None else None
 
 
 def impressions(holds: Sequence[Past]) -> list[int]:
-    """How many each of these holds is for, of those that tell, the smallest first."""
-    return sorted(count for count in map(held_by, holds) if count is not None)
-
-
-def one_of(known: Sequence[int]) -> str:
-    """Of several holds with the same ids, in words."""
-    listed = " and ".join(f"{count:,}" for count in known)
-    return f"one of {len(known)} holds with these ids ({listed} impressions; Interchange picks which)"
+    """How many each of these holds is for, of those that tell."""
+    return [count for count in map(held_by, holds) if count is not None]
 
 
 def held_by(hold: Past) -> int | None:

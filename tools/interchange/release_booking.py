@@ -35,6 +35,7 @@ async def release_booking(arguments: ReleaseBooking, backends: Backends) -> Rele
     with the same ids it ends one, picked by Interchange: look at list_avails before the next.
     """
     source_id, avail_id, media_buy_id = arguments.source_id, arguments.avail_id, arguments.media_buy_id
+    known = await holds.known(arguments, backends)
     answer = await backends.interchange.release(
         source_id,
         without_none(
@@ -52,12 +53,12 @@ async def release_booking(arguments: ReleaseBooking, backends: Backends) -> Rele
     different = differences(arguments.model_dump(include={"avail_id", "package_id"}), answer)
     return Release(
         booking=booking(source_id, answer),
-        what_happened=_what_happened(answer, another_buy(media_buy_id, answer), different),
+        what_happened=_what_happened(answer, another_buy(media_buy_id, answer), known.departs(answer), different),
         next_step=STOP_AT_A_DIFFERENCE if different else _next_step(source_id, answer),
     )
 
 
-def _what_happened(answer: models.Booking, another: str, different: str) -> str:
+def _what_happened(answer: models.Booking, *notes: str) -> str:
     named = f"booking {printable(answer.booking_id, limit=80)}"
     count = answer.requested_impressions
     if count is not None:
@@ -68,7 +69,7 @@ def _what_happened(answer: models.Booking, another: str, different: str) -> str:
         told = f"Interchange reports {named} as CANCELLED: it is no longer booked there."
     else:
         told = f"Interchange answered for {named}: {state(answer)}. Nothing here says that it was given up."
-    return " ".join(filter(None, (told, another, different)))
+    return " ".join(filter(None, (told, *notes)))
 
 
 def _next_step(source_id: str, answer: models.Booking) -> str:
@@ -92,24 +93,21 @@ async def _brief(arguments: ReleaseBooking, backends: Backends) -> Brief:
     avail = await capacity.find_avail(arguments, backends)
     if avail is None:
         return capacity.no_avail(arguments, "Give up what is held or booked of")
-    known = holds.impressions(await holds.standing(arguments, backends))
+    known = await holds.known(arguments, backends)
+    what = known.named() or "impressions (this server has no record of how many)"
     held, booked = avail.held_impressions, avail.booked_impressions
     return Brief(
-        does=f"Give up {_what(known)} of {capacity.named(avail)} of source {arguments.source_id}, held or booked for "
-        f"media buy {arguments.media_buy_id}{capacity.worth(avail, known)}. Others can take them at once.",
-        now=[f"Held {held:,} or booked {booked:,} fall by that; available {avail.available_impressions:,} rises."],
+        does=f"Give up {what} of {capacity.named(avail)} of source {arguments.source_id}, held or booked for media buy "
+        f"{arguments.media_buy_id}{capacity.worth(avail, known.amounts)}. Others can take them at once.",
+        changes=[
+            f"Held {held:,} or booked {booked:,} fall by that.",
+            *(f"Booking {one} was handed over: people may have begun on it." for one in known.handed_over_of_these()),
+        ],
+        now=[f"Available {avail.available_impressions:,} rises by that."],
         problems=[] if held or booked else ["Nothing of this avail is held or booked now."],
         not_checked=["Whether it is a hold or a booking: Interchange lists neither."],
         before=capacity.counts(avail),
     )
-
-
-def _what(known: list[int]) -> str:
-    if len(known) == 1:
-        return f"{known[0]:,} impressions"
-    if known:
-        return holds.one_of(known)
-    return "impressions (this server has no record of how many)"
 
 
 async def _reconcile(arguments: ReleaseBooking, backends: Backends, doubt: Doubt) -> Verdict:

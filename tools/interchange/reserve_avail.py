@@ -127,6 +127,18 @@ async def _reconcile(arguments: ReserveAvail, backends: Backends, doubt: Doubt) 
     return await capacity.by_counts(arguments, backends, doubt)
 
 
+def _present(arguments: ReserveAvail, told: dict[str, Any]) -> dict[str, Any]:
+    """An answer of then speaks of a hold that may be over."""
+    if not told.get("replayed"):
+        return told
+    asked = f" (one of {arguments.hold_minutes} minutes was asked for)" if arguments.hold_minutes else ""
+    return told | {
+        "next_step": f"Whether it still holds is not in this: a hold ends by itself{asked}, and people may have given "
+        "it up. If it does, finalize_booking or release_booking with the same ids. If it is over, the same call with "
+        "an idempotency_key that was not used before holds anew, once the person agreed."
+    }
+
+
 TOOL = Tool(
     name="reserve_avail",
     title="Hold an avail",
@@ -141,6 +153,7 @@ TOOL = Tool(
         baseline=True,
         supersedes=holds.ended_by_hold,
         against=holds.against("reserve_avail"),
+        present=_present,
     ),
     vendors=frozenset({"interchange"}),
     handler=reserve_avail,

@@ -11,6 +11,8 @@ down_revision = "0001"
 
 def upgrade() -> None:
     op.add_column("operations", sa.Column("plan", sa.Text))
+    op.add_column("operations", sa.Column("question", sa.String(40)))
+    op.create_index("operations_by_question", "operations", ["question"], unique=True)
     op.create_index("operations_by_resource", "operations", ["resource", "created_at"])
     op.execute("UPDATE operations SET state = 'approved' WHERE state = 'awaiting_approval' AND approved_at IS NOT NULL")
     op.execute(

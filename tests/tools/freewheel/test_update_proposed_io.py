@@ -359,7 +359,7 @@ async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
         (
             {"proposed_io_id": 5},
             "not_found",
-            'FreeWheel answered 404: "Proposed insertion order not found."',
+            'FreeWheel answered 404: "Proposed insertion order not found." Nothing was sent.',
             ["GET"],
         ),
         (

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from mcp import Client
 
+from server.sandbox import FILE_NAME
 from tests.support import error_of, sandboxed, text_of
 
 IDS: dict[str, Any] = {
@@ -99,3 +102,65 @@ async def test_space_around_a_name_makes_no_other_thing(
         await done(client, tool, keyed)
         assert (await done(client, tool, {**keyed, "idempotency_key": " k "}))["replayed"] is True
     assert len(network.interchange.written()) + len(network.freewheel.written()) == 2
+
+
+async def test_handing_the_same_hold_over_again_is_told_before_and_after(tmp_path: Path) -> None:
+    async with sandboxed(tmp_path) as (client, _):
+        await done(client, "reserve_avail", HOLD)
+        await done(client, "reserve_avail", {**HOLD, "idempotency_key": "b", "requested_impressions": 7})
+        first = await done(client, "finalize_booking", IDS)
+        again = {**IDS, "idempotency_key": "c"}
+        dry = await done(client, "finalize_booking", {**again, "dry_run": True})
+        second = await done(client, "finalize_booking", again)
+    booking = first["booking"]["booking_id"]
+    assert second["booking"]["booking_id"] == booking
+    assert dry["rehearsal"]["problems"] == [
+        f"Booking {booking} was handed over already: nothing in the request says which hold is meant, so it may be "
+        "handed over again, and people get its work twice. To hand over another hold, hold it under a package_id of "
+        "its "
+        "own, or a person does it in Interchange."
+    ]
+    assert (
+        f"It was handed over before ({first['operation_id']}), so people may have its work twice: tell them."
+        in second["what_happened"]
+    )
+    assert "handed over before" not in first["what_happened"]
+
+
+async def test_a_hold_that_was_to_end_by_itself_is_not_spoken_of_as_held(tmp_path: Path) -> None:
+    async with sandboxed(tmp_path) as (client, network):
+        await done(client, "reserve_avail", {**HOLD, "hold_minutes": 1})
+        network.time.moment += 61
+        await done(client, "reserve_avail", {**HOLD, "idempotency_key": "b", "requested_impressions": 7})
+        dry = await done(client, "release_booking", {**IDS, "dry_run": True})
+    assert dry["rehearsal"]["does"].startswith("Give up 7 impressions (booking ")
+
+
+async def test_a_hold_of_a_package_is_not_spoken_of_where_one_without_is_meant(tmp_path: Path) -> None:
+    async with sandboxed(tmp_path) as (client, _):
+        await done(client, "reserve_avail", HOLD)
+        await done(client, "reserve_avail", {**HOLD, "package_id": "p9", "requested_impressions": 7})
+        dry = await done(client, "release_booking", {**IDS, "dry_run": True})
+    assert dry["rehearsal"]["does"].startswith("Give up 500,000 impressions (booking ")
+
+
+async def test_what_was_changed_or_made_elsewhere_is_told_after_a_release(tmp_path: Path) -> None:
+    async with sandboxed(tmp_path) as (client, network):
+        await done(client, "reserve_avail", HOLD)
+        with sqlite3.connect(tmp_path / FILE_NAME) as console:
+            console.execute("UPDATE interchange_bookings SET requested_impressions = 9 WHERE booking_id = 881024044")
+        changed = await done(client, "release_booking", IDS)
+        await done(client, "reserve_avail", HOLD)
+        body = {
+            "availId": IDS["avail_id"],
+            "mediaBuyId": IDS["media_buy_id"],
+            "buyerCustomerId": 88120,
+            "requestedImpressions": 3,
+        }
+        async with httpx.AsyncClient(transport=network.interchange) as somebody:
+            path = f"inventory-sources/{IDS['source_id']}/modular/reservations"
+            key = {"Authorization": "Bearer scope3_sandbox_northlight"}
+            await somebody.post(f"https://i.sandbox/api/v2/storefront/{path}", json=body, headers=key)
+        elsewhere = await done(client, "release_booking", IDS)
+    assert "On record it is for 500,000 impressions: it was changed elsewhere." in changed["what_happened"]
+    assert "This server has no record of that booking: it was made elsewhere." in elsewhere["what_happened"]
