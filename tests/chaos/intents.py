@@ -88,6 +88,8 @@ class Upstream:
                 return _count(state, "freewheel_proposed_insertion_order", "external_id", arguments["external_id"])
             if intent.tool == "create_inventory_package":
                 return _count(state, "freewheel_inventory_package", "name", arguments["name"])
+            if intent.tool == "update_work_item":
+                return _count(state, "interchange_work_item_events", "notes", arguments["notes"])
             holds = state.execute(
                 "SELECT booking_id, status FROM interchange_bookings WHERE package_id = ? AND avail_id = ?",
                 (arguments["package_id"], arguments["avail_id"]),

@@ -1,7 +1,7 @@
 """Whatever goes wrong, and however often the process dies: each write is there once, or not, and the agent knows which.
 
-A machine of hypothesis makes calls through the in-memory client, with a fault of its choice on the way to the vendor
-and deaths of the process at its moment, repeats calls, reconciles and lets time pass.
+A machine of hypothesis makes calls through the in-memory client, with a fault of its choice on the way to the vendor,
+reads that are late, and deaths of the process at its moment, repeats calls, reconciles and lets time pass.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ AVAIL: dict[str, Any] = {
     "media_buy_id": "sf_mb_7f3a91c204",
     "buyer_customer_id": 88120,
 }
+ITEM: dict[str, Any] = {"source_id": "northlight-ctv", "work_item_id": "440317003"}
 WRITING_FAULTS = [fault for fault in FAULTS if fault != "stale_read"]
 deaths = st.sampled_from([None, None, None, "before", "after"])
 faults = st.sampled_from([None, None, *WRITING_FAULTS])
@@ -58,11 +59,14 @@ class Way(httpx.AsyncBaseTransport):
     """The way to one vendor: on the next write, the fault and the death that were chosen."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport, world: World) -> None:
-        self._faulty = FaultyTransport(inner, Misbehaviour.read(""), world.time.sleep)
+        clock = world.time.now_seconds
+        self._faulty = FaultyTransport(inner, Misbehaviour.read(""), world.time.sleep, clock=clock)
         self._world = world
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         if request.method == "GET" or request.url.path.endswith("/token"):
+            if self._world.late:
+                request.headers[HEADER] = "stale_read"
             return await self._faulty.handle_async_request(request)
         fault, death = self._world.chosen()
         if death == "before":
@@ -85,6 +89,7 @@ class World:
         self.network = SandboxNetwork(self.time, directory)
         self.fault: Fault | None = None
         self.death: str | None = None
+        self.late = False
         self.record: Mortal | None = None
         (directory / "record.sqlite3").write_bytes(empty_record())
 
@@ -142,12 +147,13 @@ class Agent(RuleBasedStateMachine):
 
         return self.portal.call(made)
 
-    def make(self, intent: Intent, fault: Fault | None = None, death: str | None = None) -> None:
+    def make(self, intent: Intent, fault: Fault | None = None, death: str | None = None, *, late: bool = False) -> None:
         """Make the call of an intent and believe what is answered; a dead process answers nothing."""
         self.world.time.moment += 1
-        self.world.fault, self.world.death = fault, death
+        self.world.fault, self.world.death, self.world.late = fault, death, late
         result = self.call(intent.tool, intent.arguments)
         self.world.fault = self.world.death = None
+        self.world.late = False
         intent.calls += 1
         assert self.world.record is not None
         if self.world.record.dead:
@@ -176,28 +182,41 @@ class Agent(RuleBasedStateMachine):
         number = len(self.intents)
         self.make(self.meant("create_proposed_io", {"external_id": f"CHAOS-{number}", "name": "N"}), fault, death)
 
-    @rule(fault=faults, death=deaths)
-    def package(self, fault: Fault | None, death: str | None) -> None:
+    @rule(fault=faults, death=deaths, late=st.booleans())
+    def package(self, fault: Fault | None, death: str | None, late: bool) -> None:
         name = f"Chaos {len(self.intents)}."
-        self.make(self.meant("create_inventory_package", {"name": name, "targeting": TARGETING}), fault, death)
+        arguments = {"name": name, "targeting": TARGETING}
+        self.make(self.meant("create_inventory_package", arguments), fault, death, late=late)
 
-    @rule(fault=faults, death=deaths)
-    def hold(self, fault: Fault | None, death: str | None) -> None:
-        """Of sizes that no others add up to: of two equal ones in doubt within a minute, counts do not always tell."""
+    @rule(fault=faults, late=st.booleans())
+    def note(self, fault: Fault | None, late: bool) -> None:
+        """Without deaths: an update whose answer the agent never got may be made again, and is sent again."""
+        arguments = {**ITEM, "notes": f"Chaos {len(self.intents)}."}
+        self.make(self.meant("update_work_item", arguments), fault, late=late)
+
+    @rule(fault=faults, death=deaths, late=st.booleans())
+    def hold(self, fault: Fault | None, death: str | None, late: bool) -> None:
+        """Of sizes that no others add up to: where reads are late, counts do not always tell two equal ones apart."""
         impressions = 2 ** len(self.holds())
         arguments = {**AVAIL, "package_id": f"chaos-{len(self.intents)}", "requested_impressions": impressions}
-        self.make(self.meant("reserve_avail", arguments), fault, death)
+        self.make(self.meant("reserve_avail", arguments), fault, death, late=late)
 
     @precondition(lambda self: any(hold.told == "done" for hold in self.holds()))
-    @rule(fault=faults, death=deaths, tool=st.sampled_from(["finalize_booking", "release_booking"]), data=st.data())
-    def carry_on(self, fault: Fault | None, death: str | None, tool: str, data: st.DataObject) -> None:
+    @rule(
+        fault=faults,
+        death=deaths,
+        late=st.booleans(),
+        tool=st.sampled_from(["finalize_booking", "release_booking"]),
+        data=st.data(),
+    )
+    def carry_on(self, fault: Fault | None, death: str | None, late: bool, tool: str, data: st.DataObject) -> None:
         held = [hold for hold in self.holds() if hold.told == "done"]
         hold = data.draw(st.sampled_from(held), "hold")
         if tool == "finalize_booking" and self.is_given_up(hold):
             return
         ids = {**AVAIL, "package_id": hold.arguments["package_id"]}
         known = [intent for intent in self.intents if intent.tool == tool and intent.arguments == ids]
-        self.make(known[0] if known else self.meant(tool, ids), fault, death)
+        self.make(known[0] if known else self.meant(tool, ids), fault, death, late=late)
 
     @precondition(lambda self: bool(self.intents))
     @rule(fault=faults, death=deaths, data=st.data())
@@ -205,6 +224,10 @@ class Agent(RuleBasedStateMachine):
         intent = data.draw(st.sampled_from(self.intents), "intent")
         if intent.tool in ("reserve_avail", "finalize_booking") and self.is_given_up(intent):
             return
+        if intent.tool == "update_work_item":
+            if intent.told == "done":
+                return
+            death = None
         self.make(intent, fault, death)
 
     @precondition(lambda self: bool(self.doubts))

@@ -124,6 +124,16 @@ async def _reconcile(arguments: CreateProposedIo, backends: Backends, doubt: Dou
     new = [order for order in others if later_than(order.created_at, doubt.write.sent_at)]
     named = printable(arguments.external_id, limit=80)
     check = f"A person looks in FreeWheel for proposed IOs with external_id {named}."
+    other = [order for order in new if (order.name or arguments.name).strip() != arguments.name.strip()]
+    if other and len(other) == len(new):
+        ids = [order.id for order in other]
+        evidence = (
+            f"Proposed IO {', '.join(map(str, ids))} has external_id {named} and was created since, under another "
+            "name: "
+            "somebody else's, or ours renamed."
+        )
+        return Verdict(outcome="unknown", evidence=evidence, check=check, found={"proposed_io_ids": ids})
+    new = [order for order in new if order not in other]
     if new:
         ids = [order.id for order in new]
         evidence = f"Proposed IO {', '.join(map(str, ids))} has external_id {named} and was created since."

@@ -359,6 +359,31 @@ async def test_long_looks_say_how_far_they_have_come(tmp_path: Path) -> None:
     assert heard[0][2] == "reading proposed IOs"
 
 
+@pytest.mark.parametrize(("when", "outcome"), [("before", "not_sent"), ("after", "succeeded")])
+async def test_a_note_is_looked_for_in_the_history_whatever_else_was_noted_before_and_since(
+    tmp_path: Path, when: str, outcome: str
+) -> None:
+    async with world(tmp_path) as agent:
+        note = {**ITEM, "notes": "Called the agency."}
+        await agent.done("update_work_item", note)
+        operation_id = await agent.lost("update_work_item", note, when=when)
+        await agent.done("update_work_item", {**ITEM, "notes": "Another."})
+        answer = await agent.reconciled(operation_id)
+    assert answer["outcome"] == outcome, answer
+
+
+async def test_an_order_of_the_same_external_id_and_another_name_may_be_somebody_elses(tmp_path: Path) -> None:
+    async with world(tmp_path) as agent:
+        operation_id = await agent.lost("create_proposed_io", {"external_id": "X", "name": "N"}, when="before")
+        other = {"external_id": "X", "name": "Theirs", "idempotency_key": "theirs"}
+        async with connected(agent.network.wire, Settings(environment="sandbox")) as colleague:
+            result = await colleague.call_tool("create_proposed_io", other)
+        theirs = result.structured_content["proposed_io"]["id"]
+        answer = await agent.reconciled(operation_id)
+    assert (answer["outcome"], answer["found"]) == ("unknown", {"proposed_io_ids": [theirs]})
+    assert "under another name" in answer["what_happened"]
+
+
 async def test_an_older_order_of_the_same_external_id_is_not_taken_for_the_lost_one(tmp_path: Path) -> None:
     async with world(tmp_path) as agent:
         (old,) = (await agent.done("list_proposed_ios", {"per_page": 5}))["items"][:1]
