@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -9,12 +8,15 @@ import pytest
 import sqlalchemy as sa
 
 from server.operations_tables import open_engine
-from tests.support import empty_record
+from tests.support import empty_record, new_database
 
 
 @pytest.fixture(autouse=True)
-def no_settings_from_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No ADOPS_ variable of whoever runs the tests reaches them."""
+def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No ADOPS_ variable of whoever runs the tests reaches them, and they touch nothing in that person's home."""
+    home = str(tmp_path_factory.getbasetemp() / "home")
+    for name in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, home)
     for name in list(os.environ):
         if name.startswith("ADOPS_") and not name.startswith("ADOPS_TEST_"):
             monkeypatch.delenv(name)
@@ -34,9 +36,6 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Generator[sa.URL]:
         server.cleanup()
 
 
-_NUMBERS = itertools.count()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty record of writes, on either database."""
@@ -44,10 +43,4 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         file = tmp_path / "record.sqlite3"
         file.write_bytes(empty_record())
         return f"sqlite:///{file}"
-    url: sa.URL = request.getfixturevalue("postgresql")
-    name = f"record{next(_NUMBERS)}"
-    engine = sa.create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return url.set(database=name).render_as_string(hide_password=False)
+    return new_database(request.getfixturevalue("postgresql"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import httpx
+import sqlalchemy as sa
 from mcp import Client
 from mcp_types import CallToolResult, TextContent
 from pydantic import SecretStr
@@ -122,6 +124,19 @@ def empty_record() -> bytes:
         file = Path(directory) / "record.sqlite3"
         open_engine(f"sqlite:///{file}").dispose()
         return file.read_bytes()
+
+
+_NUMBERS = itertools.count()
+
+
+def new_database(server: sa.URL) -> str:
+    """The URL of an empty record of writes on a PostgreSQL whose `template1` holds one."""
+    name = f"record{next(_NUMBERS)}"
+    engine = sa.create_engine(server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return server.set(database=name).render_as_string(hide_password=False)
 
 
 def with_record(settings: Settings, directory: Path) -> Settings:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
+import pytest
+import sqlalchemy as sa
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -29,7 +31,7 @@ from server.settings import Settings
 from server.vendors import Wire
 from server.writes import Writes
 from tests.chaos.intents import TARGETING, Intent, Upstream, shown
-from tests.support import FakeTime, SandboxNetwork, empty_record, text_of
+from tests.support import FakeTime, SandboxNetwork, empty_record, new_database, text_of
 from tools.tool import VendorName
 
 AVAIL: dict[str, Any] = {
@@ -83,15 +85,15 @@ class Way(httpx.AsyncBaseTransport):
 class World:
     """A sandbox, and a server before it that can be started again."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, record_url: str) -> None:
         self.directory = directory
+        self.record_url = record_url
         self.time = FakeTime()
         self.network = SandboxNetwork(self.time, directory)
         self.fault: Fault | None = None
         self.death: str | None = None
         self.late = False
         self.record: Mortal | None = None
-        (directory / "record.sqlite3").write_bytes(empty_record())
 
     def chosen(self) -> tuple[Fault | None, str | None]:
         """Once each."""
@@ -107,7 +109,7 @@ class World:
     @asynccontextmanager
     async def served(self) -> AsyncGenerator[Client]:
         given = Settings(environment="sandbox", data_dir=self.directory, settle_after=60)
-        self.record = Mortal(f"sqlite:///{self.directory}/record.sqlite3", "ADOPS_DATA_DIR", self.time.now_seconds)
+        self.record = Mortal(self.record_url, "ADOPS_DATA_DIR", self.time.now_seconds)
         ways: dict[VendorName, httpx.AsyncBaseTransport] = {
             "interchange": Way(self.network.interchange, self),
             "freewheel": Way(self.network.freewheel, self),
@@ -122,11 +124,12 @@ class Agent(RuleBasedStateMachine):
     """What an agent does, and what has to hold whatever happens to it."""
 
     portal: ClassVar[BlockingPortal]
+    new_record: ClassVar[Callable[[Path], str]]
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp(prefix="adops-mcp-chaos-"))
-        self.world = World(self.directory)
+        self.world = World(self.directory, type(self).new_record(self.directory))
         self.upstream = Upstream(self.directory)
         self.intents: list[Intent] = []
         self.doubts: dict[str, Intent] = {}
@@ -307,7 +310,15 @@ class Agent(RuleBasedStateMachine):
         return intent
 
 
-class TestWhateverGoesWrong(Agent.TestCase):
+def in_a_file(directory: Path) -> str:
+    file = directory / "record.sqlite3"
+    file.write_bytes(empty_record())
+    return f"sqlite:///{file}"
+
+
+class Case(Agent.TestCase):
+    """Not run itself."""
+
     settings = settings(
         max_examples=40,
         stateful_step_count=25,
@@ -316,10 +327,27 @@ class TestWhateverGoesWrong(Agent.TestCase):
         phases=[Phase.generate],  # a failure is told as it was found: making it smaller takes minutes
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
+    new_record: ClassVar[Callable[[Path], str]] = in_a_file
+    __test__ = False
 
     def setUp(self) -> None:
         self._portal = start_blocking_portal()
         Agent.portal = self._portal.__enter__()
+        Agent.new_record = type(self).new_record
 
     def tearDown(self) -> None:
         self._portal.__exit__(None, None, None)
+
+
+class TestWhateverGoesWrongOverSQLite(Case):
+    __test__ = True
+
+
+class TestWhateverGoesWrongOverPostgreSQL(Case):
+    __test__ = True
+    settings = settings(Case.settings, max_examples=8)
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def on_the_server(cls, postgresql: sa.URL) -> None:
+        cls.new_record = lambda _: new_database(postgresql)
