@@ -169,7 +169,7 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which writes a list holds. text: part of what they are about or do, or an id."""
+    """Which writes a list holds. text: part of what they are about or do, or an id. older_than: time and id of one."""
 
     scope: str | None = None
     states: Collection[str] = ()
@@ -177,6 +177,7 @@ class Wanted:
     text: str | None = None
     limit: int = 50
     offset: int = 0
+    older_than: tuple[float, str] | None = None
 
 
 def digest(*parts: Any) -> str:

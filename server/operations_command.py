@@ -53,12 +53,12 @@ class _Desk:
         return found
 
     async def every(self, states: tuple[str, ...] = ()) -> AsyncGenerator[Operation]:
-        """The newest first."""
+        """The newest first, each once although more are written meanwhile."""
         wanted = Wanted(scope=self.scope, states=states, limit=PAGE)
         while page := (await self.record.list(wanted))[0]:
             for operation in page:
                 yield operation
-            wanted = replace(wanted, offset=wanted.offset + PAGE)
+            wanted = replace(wanted, older_than=(page[-1].created_at, page[-1].id))
 
 
 def run(settings: Settings, arguments: argparse.Namespace, wire: Wire | None = None) -> int:

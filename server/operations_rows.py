@@ -195,6 +195,8 @@ class Record:
         if wanted.text is not None:
             inside = (column.icontains(wanted.text, autoescape=True) for column in (TABLE.c.subject, TABLE.c.does))
             conditions.append(sa.or_(*inside, TABLE.c.id == wanted.text))
+        if wanted.older_than is not None:
+            conditions.append(sa.tuple_(TABLE.c.created_at, TABLE.c.id) < wanted.older_than)
         count = sa.select(sa.func.count()).select_from(TABLE).where(*conditions)
         newest = TABLE.select().where(*conditions).order_by(TABLE.c.created_at.desc(), TABLE.c.id.desc())
         rows = self.connection.execute(newest.limit(wanted.limit).offset(wanted.offset))

@@ -399,6 +399,19 @@ async def test_a_damaged_record_is_not_replaced_and_said_to_be_damaged(tmp_path:
     assert file.read_bytes().startswith(b"this is no database")
 
 
+async def test_pages_hold_each_write_once_although_more_are_written_meanwhile(database: str) -> None:
+    async with records(database) as (time, (record,)):
+        made = {await begun(record, replace(ORDER, subject=str(n), resource=str(n))) for n in range(5)}
+        read: list[str] = []
+        wanted = Wanted(limit=2)
+        while page := (await record.list(wanted))[0]:
+            read += [operation.id for operation in page]
+            wanted = replace(wanted, older_than=(page[-1].created_at, page[-1].id))
+            time.moment += 1
+            await begun(record, replace(ORDER, subject=str(len(read) + 10), resource=str(len(read) + 10)))
+    assert sorted(read) == sorted(made)
+
+
 @pytest.mark.parametrize("replaced", [False, True])
 async def test_a_record_whose_file_is_gone_is_not_written_any_more(tmp_path: Path, replaced: bool) -> None:
     file = tmp_path / "record.sqlite3"
