@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 from tools.backends import Backends
 from tools.interchange import holds, models
-from tools.interchange.holds import MOST_UNKNOWN, BookingIds
+from tools.interchange.holds import BookingIds
 from tools.replies import printable
 from tools.writes import Brief, Doubt, Past, Verdict
+
+MOST_SUMS = 100_000
+"""Of what other writes may have come to together; more than that tell nothing any more."""
 
 
 async def find_avail(ids: BookingIds, backends: Backends) -> models.Avail | None:
@@ -82,10 +84,10 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
         f"Held and booked impressions of avail {ids.avail_id}: {before:,} before it was sent, {now:,} now; it is about "
         f"{about}{_counted(others)}"
     )
-    choices = [other.choices for other in others if other.choices is not None]
-    if len(choices) > MOST_UNKNOWN or len(choices) < len(others):
+    moved = _sums(others)
+    if moved is None:
         return Verdict(outcome="unknown", evidence=f"{seen}, and too much else is not known.", check=check)
-    fits = {amount for amount in (0, *amounts) for chosen in product(*choices) if before + amount + sum(chosen) == now}
+    fits = {amount for amount in (0, *amounts) if now - before - amount in moved}
     found = _found(avail)
     if fits == {0}:
         return Verdict(outcome="not_sent", evidence=f"{seen}, which is as if it was not carried out.", found=found)
@@ -143,6 +145,16 @@ def _others(doubt: Doubt) -> list[_Other]:
         if write.sent_at is not None and (choices := _choices(write, doubt, is_late=is_late)) != (0,):
             found.append(_Other(write, choices))
     return found
+
+
+def _sums(others: Sequence[_Other]) -> set[int] | None:
+    """What the other writes may have come to together; None when that is not known, or may be too much."""
+    sums = {0}
+    for other in others:
+        if other.choices is None or len(sums) > MOST_SUMS:
+            return None
+        sums = {moved + choice for moved in sums for choice in other.choices}
+    return sums
 
 
 def _is_late(doubt: Doubt) -> bool:
