@@ -34,15 +34,20 @@ def encoded(answer: dict[str, Any], tokens: Iterable[str]) -> tuple[dict[str, An
     return clean, _json(clean)
 
 
+def without_tokens(text: str, tokens: Iterable[str]) -> str:
+    for token in tokens:
+        if len(token) >= SHORTEST_TOKEN:
+            text = text.replace(token, "***")
+    return text
+
+
 def cleaned(text: str, tokens: Iterable[str]) -> str:
     return cast("str", _cleaned(text, [token for token in tokens if len(token) >= SHORTEST_TOKEN]))
 
 
 def _cleaned(node: Any, secrets: list[str]) -> Any:
     if isinstance(node, str):
-        for secret in secrets:
-            node = node.replace(secret, "***")
-        seen = _UNSEEN.sub(" ", node)
+        seen = _UNSEEN.sub(" ", without_tokens(node, secrets))
         return seen if len(seen) <= LONGEST_STRING else f"{seen[:LONGEST_STRING]}…"
     if isinstance(node, list):
         return [_cleaned(item, secrets) for item in cast("list[Any]", node)]

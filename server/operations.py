@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -315,7 +316,7 @@ class Operations:
             raise self._unrecorded(
                 "its driver is not installed: pip install 'adops-mcp[postgresql]'", f"checks {self.setting}"
             ) from error
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
             if any(word in str(error) for word in ("not a database", "malformed")):
                 keeps = f"keeps its file aside, since it tells what was sent, and restores it: {self.setting}"
                 raise self._unrecorded("it is damaged", keeps) from error

@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 
+from server.cleaning import cleaned
 from server.operations import Operation, Operations, Step, Wanted
 from server.reconciling import reconcile, settle_by_hand
 from server.record import open_record, user, whole
@@ -111,7 +112,7 @@ async def _show(desk: _Desk) -> int:
     if (found := await desk.found()) is None:
         return 1
     told = _told(*found)
-    _say(json.dumps(told, indent=2, ensure_ascii=False))
+    _say(cleaned(json.dumps(told, indent=2, ensure_ascii=False), ()))
     return 0
 
 
@@ -214,7 +215,7 @@ async def _export(desk: _Desk) -> int:
     async for operation in desk.every():
         found = await desk.record.get(operation.id)
         if found is not None:
-            _say(json.dumps({"scope": operation.scope, **_told(*found)}, ensure_ascii=False, separators=(",", ":")))
+            _say(json.dumps({"scope": operation.scope, **_told(*found)}, separators=(",", ":")))
     return 0
 
 

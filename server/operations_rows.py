@@ -279,7 +279,20 @@ _JSON = ("arguments", "before", "requests", "result", "error", "plan")
 
 def _operation(row: sa.Row[Any]) -> Operation:
     told = {name: getattr(row, name) for name in Operation.__slots__}
-    return Operation(**{name: json.loads(value) if name in _JSON and value else value for name, value in told.items()})
+    read = {name: _read(value) if name in _JSON else value for name, value in told.items()}
+    if not isinstance(read["requests"], list):
+        read["requests"] = []
+    return Operation(**read)
+
+
+def _read(value: str | None) -> Any:
+    """JSON of a column. What is damaged is shown as that: the others have to be seen all the same."""
+    if not value:
+        return None
+    try:
+        return json.loads(value)
+    except ValueError:
+        return {"unreadable": value[:1000]}
 
 
 def _text(value: Any) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from server.cleaning import cleaned
 from server.operations import digest
 from server.redaction import redacted
 from tools.errors import Forbidden, NotFound, Refused
@@ -45,7 +46,7 @@ class Plan:
     def question(self) -> str:
         """What a person in the client is asked."""
         problems = [f"Problem: {problem}" for problem in self.problems]
-        return "\n".join([self.does, *self.changes, *self.now, *problems, "Send this?"])
+        return cleaned("\n".join([self.does, *self.changes, *self.now, *problems, "Send this?"]), ())
 
     def says(self, brief: Brief | None, call: WriteCall) -> bool:
         """Whether a brief, read later, says what a person agreed to with this."""

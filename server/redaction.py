@@ -1,4 +1,4 @@
-"""What is kept of a write: everything but secrets."""
+"""What is kept of a write: everything but secrets, letter for letter, since a lost one is looked for by it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any, cast
 
-from server.cleaning import cleaned
+from server.cleaning import without_tokens
 
 _SECRET = re.compile(r"token|secret|passw|credential|authorization|api[_-]?key|private[_-]?key|cookie", re.IGNORECASE)
 _NOT_SECRET = ("idempotency_key",)
@@ -19,7 +19,7 @@ def redacted(told: Mapping[str, Any], tokens: Collection[str]) -> dict[str, Any]
 
 def _redacted(node: Any, tokens: Collection[str]) -> Any:
     if isinstance(node, str):
-        return cleaned(node, tokens)
+        return without_tokens(node, tokens)
     if isinstance(node, list):
         return [_redacted(item, tokens) for item in cast("list[Any]", node)]
     if isinstance(node, dict):

@@ -179,7 +179,7 @@ def _sandbox(settings: Settings, wire: Wire, stack: AsyncExitStack) -> tuple[Acc
     access = Access(
         SecretStr(API_KEY),
         PasswordGrant(USERNAME, SecretStr(PASSWORD)),
-        lambda: SecretStr(sandbox.service_account_key(f"{_GOOGLE_AD_MANAGER_SANDBOX}/token")),
+        lambda: _key_of(sandbox),
     )
     ways: dict[VendorName, httpx.AsyncBaseTransport] = {**apps, **wire.transports}
     if settings.sandbox_faults is not None:
@@ -189,6 +189,14 @@ def _sandbox(settings: Settings, wire: Wire, stack: AsyncExitStack) -> tuple[Acc
             for vendor, way in ways.items()
         }
     return access, Wire(ways, wire.timing), lambda: f"sandbox/{sandbox.generation()}"
+
+
+def _key_of(sandbox: Sandbox) -> SecretStr:
+    """Raises OSError when the sandbox's state, where it is kept, cannot be read or written."""
+    try:
+        return SecretStr(sandbox.service_account_key(f"{_GOOGLE_AD_MANAGER_SANDBOX}/token"))
+    except sqlite3.Error as error:
+        raise OSError("the sandbox's state cannot be read or written") from error
 
 
 class _Opening:

@@ -399,6 +399,23 @@ async def test_a_damaged_record_is_not_replaced_and_said_to_be_damaged(tmp_path:
     assert file.read_bytes().startswith(b"this is no database")
 
 
+async def test_a_damaged_row_is_shown_as_damaged_beside_all_others(database: str) -> None:
+    async with records(database) as (_, (record,)):
+        damaged, whole = await begun(record), await begun(record, HOLD)
+        engine = open_engine(database)
+        with engine.begin() as connection:
+            connection.execute(
+                operations_tables.OPERATIONS.update()
+                .where(operations_tables.OPERATIONS.c.id == damaged)
+                .values(arguments="{cut", requests="[cut")
+            )
+        engine.dispose()
+        listed = {operation.id: operation for operation in (await record.list(Wanted()))[0]}
+        assert listed.keys() == {damaged, whole}
+        assert (listed[damaged].arguments, listed[damaged].requests) == ({"unreadable": "{cut"}, [])
+        assert isinstance(await record.begin(ORDER), Taken)
+
+
 async def test_pages_hold_each_write_once_although_more_are_written_meanwhile(database: str) -> None:
     async with records(database) as (time, (record,)):
         made = {await begun(record, replace(ORDER, subject=str(n), resource=str(n))) for n in range(5)}

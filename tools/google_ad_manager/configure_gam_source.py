@@ -50,7 +50,7 @@ async def configure_gam_source(arguments: ConfigureGamSource, backends: Backends
     source_id, network_code = arguments.source_id, arguments.network_code
     before = await backends.interchange.esa_connection(source_id)
     _refuse_another_ad_server(source_id, before)
-    remember({"updated_at": before.updated_at})
+    remember({"updated_at": before.updated_at, "is_configured": before.ad_server is not None})
     answer = await backends.interchange.configure_ad_server(
         source_id,
         {"type": GOOGLE_AD_MANAGER, "networkCode": network_code},
@@ -165,7 +165,8 @@ async def _reconcile(arguments: ConfigureGamSource, backends: Backends, doubt: D
     if code == arguments.network_code:
         return Verdict(outcome="succeeded", evidence=f"The source has network {code}.", found=found)
     evidence = f"The source has {f'network {printable(code, limit=80)}' if code else 'no network that is told'}."
-    if may_have_moved(doubt, connection.updated_at) or connection.ad_server is None:
+    never_had_one = connection.ad_server is None and (doubt.write.before or {}).get("is_configured") is False
+    if (may_have_moved(doubt, connection.updated_at) or connection.ad_server is None) and not never_had_one:
         check = f"A person looks at the ad server of source {source_id} in Interchange."
         told = f"{evidence} It may have been changed since."
         return Verdict(outcome="unknown", evidence=told, check=check, found=found)

@@ -67,18 +67,19 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
     """Whether a hold was made or given up, from the avail's counts."""
     check = (
         f"A person looks in Interchange for a hold of media buy {ids.media_buy_id} on avail {ids.avail_id} of source "
-        f"{ids.source_id}, and records it with `adops-mcp operations reconcile {doubt.write.id} --outcome`."
+        f"{ids.source_id}, and records it with `adops-mcp operations reconcile {doubt.write.id} --outcome "
+        "succeeded` or `--outcome not_sent`."
     )
     before = _total(doubt.write.before)
     amounts = holds.effects(doubt.write, doubt.siblings)
-    if before is None or amounts is None:
-        missing = "how many impressions it is about" if before is not None else "the counts before it was sent"
-        return Verdict(outcome="unknown", evidence=f"The record does not hold {missing}.", check=check)
+    if before is None:
+        evidence = "The record does not hold the counts before it was sent."
+        return Verdict(outcome="unknown", evidence=evidence, check=check)
     avail = await find_avail(ids, backends)
     if avail is None:
         return Verdict(outcome="unknown", evidence="Interchange does not list the avail any more.", check=check)
     now = avail.held_impressions + avail.booked_impressions
-    about = " or ".join(f"{abs(amount):,}" for amount in amounts)
+    about = " or ".join(f"{abs(amount):,}" for amount in amounts or ()) or "a number that is not on record"
     others = _others(doubt)
     seen = (
         f"Held and booked impressions of avail {ids.avail_id}: {before:,} before it was sent, {now:,} now; it is about "
@@ -87,6 +88,10 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
     moved = _sums(others)
     if moved is None:
         return Verdict(outcome="unknown", evidence=f"{seen}, and too much else is not known.", check=check)
+    if amounts is None:
+        if moved == {now - before}:
+            return Verdict(outcome="not_sent", evidence=f"{seen}: nothing was given up.", found=_found(avail))
+        return Verdict(outcome="unknown", evidence=f"{seen}.", check=check, found=_found(avail))
     fits = {amount for amount in (0, *amounts) if now - before - amount in moved}
     found = _found(avail)
     if fits == {0}:

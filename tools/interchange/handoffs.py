@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from tools.backends import Backends
@@ -30,7 +30,8 @@ async def by_work_items(ids: BookingIds, backends: Backends, doubt: Doubt) -> Ve
     """Whether the booking was handed over: new work items of its avail."""
     check = (
         f"A person looks in Interchange at the work items of media buy {ids.media_buy_id}, source {ids.source_id}, and "
-        f"records it with `adops-mcp operations reconcile {doubt.write.id} --outcome`."
+        f"records it with `adops-mcp operations reconcile {doubt.write.id} --outcome succeeded` or `--outcome "
+        "not_sent`."
     )
     known = (doubt.write.before or {}).get("work_items")
     if not isinstance(known, list):
@@ -38,7 +39,8 @@ async def by_work_items(ids: BookingIds, backends: Backends, doubt: Doubt) -> Ve
             outcome="unknown", evidence="The record does not hold which work items there were before.", check=check
         )
     items, whole = await work_of(ids, backends)
-    new = [item.id for item in items if item.id is not None and item.id not in cast("list[Any]", known)]
+    others = _of_others(doubt)
+    new = [one.id for one in items if one.id is not None and one.id not in cast("list[Any]", known) + others]
     of_it, untold = await _of_avail(ids, backends, new[:MOST_READ])
     if of_it:
         return Verdict(
@@ -59,6 +61,16 @@ async def by_work_items(ids: BookingIds, backends: Backends, doubt: Doubt) -> Ve
         evidence=f"{none}, but this source may carry bookings out without work for people.",
         check=check,
     )
+
+
+def _of_others(doubt: Doubt) -> list[Any]:
+    """The work items of other handoffs on record."""
+    given: list[Any] = []
+    for other in doubt.siblings:
+        told: Mapping[str, Any] = other.result or {}
+        given += [item.get("work_item_id") for item in told.get("open_work_items") or ()]
+        given += told.get("found", {}).get("work_item_ids", ())
+    return given
 
 
 async def _of_avail(ids: BookingIds, backends: Backends, new: Sequence[str]) -> tuple[list[str], list[str]]:

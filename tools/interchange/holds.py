@@ -212,6 +212,8 @@ def against(tool: str) -> Callable[[BookingIds, Sequence[Past], float], Against 
             told_otherwise = _given(other.arguments.get("package_id")) != _given(ids.package_id)
             if other.tool == tool and other.idempotency_key is None and told_otherwise and is_of(ids, other):
                 return Against(id=other.id, same=True)
+            if tool == other.tool == "finalize_booking" and other.state == "in_doubt" and is_of(ids, other):
+                return Against(id=other.id, same=False)
         doubted = [other for other in others if other.state == "in_doubt" and (other.sent_at or 0.0) > shown_before]
         mine = [getattr(ids, "requested_impressions", 0)] if tool == "reserve_avail" else None
         mine = _to_give_up(ids, others) if tool == "release_booking" else mine

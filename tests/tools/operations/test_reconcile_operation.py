@@ -313,6 +313,66 @@ async def test_what_was_counted_right_before_a_release_tells_that_it_never_arriv
     assert (answer["outcome"], answer["state"]) == ("not_sent", "failed")
 
 
+@pytest.mark.parametrize("odd", ["\u200d", "\u200b", "\u2028", "\x01", "\u202e", "\ufeff"])
+async def test_a_package_whose_name_cannot_be_shown_as_it_is_is_found_all_the_same(tmp_path: Path, odd: str) -> None:
+    async with world(tmp_path) as agent:
+        arguments = {"name": f"Sports{odd}plus", "targeting": TARGETING, "description": f"a{odd}b"}
+        operation_id = await agent.lost("create_inventory_package", arguments, when="after")
+        answer = await agent.reconciled(operation_id)
+        assert (answer["outcome"], answer["state"]) == ("succeeded", "succeeded"), answer
+        told = await agent.done("get_operation", {"operation_id": operation_id})
+        assert odd not in str(told)
+        assert (await agent.done("create_inventory_package", arguments))["replayed"] is True
+
+
+@pytest.mark.parametrize(("when", "outcome"), [("before", "not_sent"), ("after", "succeeded")])
+async def test_the_work_of_another_handoff_is_not_taken_for_that_of_a_lost_one(
+    tmp_path: Path, when: str, outcome: str
+) -> None:
+    source = {**IDS, "source_id": "northlight-ctv", "avail_id": "avl_fast_true_north_crime"}
+    async with world(tmp_path) as agent:
+        await agent.done("reserve_avail", {**source, "requested_impressions": 1000})
+        operation_id = await agent.lost("finalize_booking", source, when=when)
+        keyed = {**source, "idempotency_key": "2"}
+        error = error_of(await agent.client.call_tool("finalize_booking", keyed))
+        assert error["code"] == "in_progress"
+        answer = await agent.reconciled(operation_id)
+        assert answer["outcome"] == outcome, answer
+        second = await agent.done("finalize_booking", keyed)
+        assert not {item["work_item_id"] for item in second["open_work_items"]} & set(
+            answer.get("found", {}).get("work_item_ids", ())
+        )
+
+
+@pytest.mark.parametrize(("when", "outcome"), [("before", "not_sent"), ("after", "succeeded")])
+async def test_a_source_that_had_no_network_tells_whether_it_got_one(tmp_path: Path, when: str, outcome: str) -> None:
+    async with world(tmp_path) as agent:
+        arguments = {"source_id": "gam-new", "network_code": "21700010"}
+        operation_id = await agent.lost("configure_gam_source", arguments, when=when)
+        assert (await agent.reconciled(operation_id))["outcome"] == outcome
+
+
+@pytest.mark.parametrize(("when", "outcome"), [("before", "not_sent"), ("after", "unknown")])
+async def test_a_release_of_a_hold_that_is_not_on_record_is_told_by_what_stayed(
+    tmp_path: Path, when: str, outcome: str
+) -> None:
+    async with world(tmp_path) as agent:
+        body = {
+            "availId": AVAIL,
+            "mediaBuyId": IDS["media_buy_id"],
+            "buyerCustomerId": 88120,
+            "requestedImpressions": 7,
+        }
+        async with httpx.AsyncClient(transport=agent.network.interchange) as somebody:
+            url = f"https://interchange.sandbox/api/v2/storefront/inventory-sources/{SOURCE}/modular/reservations"
+            key = {"Authorization": "Bearer scope3_sandbox_northlight"}
+            assert (await somebody.post(url, json=body, headers=key)).is_success
+        operation_id = await agent.lost("release_booking", IDS, when=when)
+        answer = await agent.reconciled(operation_id)
+    assert answer["outcome"] == outcome
+    assert "it is about a number that is not on record" in answer["what_happened"]
+
+
 async def test_a_release_that_is_found_lets_the_avail_be_held_again(tmp_path: Path) -> None:
     async with world(tmp_path) as agent:
         await agent.done("reserve_avail", HOLD)
