@@ -98,14 +98,17 @@ async def _list(desk: _Desk) -> int:
     for operation in found:
         _say(f"{operation.id}  {moment(operation.created_at)}  {operation.state:17}  {_line(operation.does)}")
     if not found:
-        _say(
-            "Nothing is on record like that."
-            if total == 0 and (wanted.states or wanted.text)
-            else "Nothing was written."
-        )
+        filtered = total == 0 and (wanted.states or wanted.text)
+        _say("Nothing is on record like that." if filtered else f"Nothing was written.{await _elsewhere(desk)}")
     elif total > len(found):
         _say(f"{total - len(found)} more: --limit shows them.")
     return 0
+
+
+async def _elsewhere(desk: _Desk) -> str:
+    """What stands in the same record for another place, such as the sandbox before its reset."""
+    _, total = await desk.record.list(Wanted(limit=1))
+    return f" On record are {total} of another place, such as a sandbox that was reset since." if total else ""
 
 
 async def _show(desk: _Desk) -> int:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from server.faults import Misbehaviour
+from server.faults import FAULTS, Misbehaviour
 from tools.catalogue import CATALOGUE
 from tools.freewheel.auth import ClientCredentials, PasswordGrant
 from tools.tool import Toolset
@@ -135,7 +135,8 @@ class Settings(BaseSettings):
     )
     sandbox_faults: Annotated[str, AfterValidator(_faults)] | None = Field(
         default=None,
-        description="Make the sandbox misbehave: rates of faults and a seed, such as `all=0.3,lost_after=0.1,seed=7`.",
+        description="Make the sandbox misbehave: rates of faults and a seed, such as `all=0.3,lost_after=0.1,seed=7`. "
+        f"The faults: {', '.join(FAULTS)}.",
     )
     interchange_api_key: SecretStr | None = Field(default=None, description="Interchange: API key or access token.")
     interchange_base_url: BaseUrl | None = Field(

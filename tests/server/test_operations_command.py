@@ -84,6 +84,14 @@ async def test_a_list_is_filtered_and_says_how_many_more_there_are(operator: Ope
     assert (await operator.run("list", "--state", "in_doubt"))[1] == "Nothing is on record like that.\n"
 
 
+async def test_after_a_reset_what_was_written_before_is_said_to_be_on_record(operator: Operator) -> None:
+    await operator.agent("create_proposed_io", ORDER)
+    operator.network.sandbox.reset()
+    assert (await operator.run("list"))[1] == (
+        "Nothing was written. On record are 1 of another place, such as a sandbox that was reset since.\n"
+    )
+
+
 async def test_a_write_that_waits_is_approved_once(operator: Operator) -> None:
     waiting = await operator.agent("configure_gam_source", {"source_id": "gam-northlight", "network_code": "21700010"})
     operation_id = waiting["operation_id"]
