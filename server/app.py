@@ -20,18 +20,18 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 from prompts import ArgumentType
 from server import __version__, resources
 from server.arguments import schema_of
+from server.auth import READ
+from server.callers import caller_of, may_read, may_use, seen_by
 from server.calls import Calls
 from server.completions import Completions
 from server.confirmation import NeedsInput, asker_of, sealed
 from server.offer import Offer, offer
 from server.prompts import filled, listed, offered_prompts
-from server.record import RecordView, open_record, user
+from server.record import RecordView, open_record
 from server.settings import Environment, Settings
 from server.vendors import Wire, open_backends
-from server.write_call import Caller
 from server.writes import Writes
 from tools.backends import Backends
-from tools.replies import printable
 from tools.schema import result_schema
 from tools.tool import AnyTool, Read, Write
 from tools.writes import PROGRESS
@@ -93,6 +93,7 @@ _OF_A_WRITE = {
         "type": "boolean",
         "description": "True: nothing was sent now; this is the same call's outcome of then.",
     },
+    "confirmation": {"type": "string", "description": "Only where a person was to be asked and could not be."},
     "done_at": {"type": "string", "description": "With replayed: when that was, UTC."},
     "found": {"type": "object", "description": "With replayed, where the answer was lost: what reconciling found."},
     "rehearsal": {
@@ -162,7 +163,7 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
 
     async def list_tools(_: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         _on_one_page(params, "tools")
-        return listing
+        return types.ListToolsResult(tools=[tool for tool in listing.tools if may_use(tools[tool.name])])
 
     async def call_tool(
         context: Context, params: types.CallToolRequestParams
@@ -172,7 +173,8 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
             raise MCPError(types.INVALID_PARAMS, _unknown_tool(params.name, offered))
         reporting = PROGRESS.set(context.session.report_progress)
         try:
-            return await path.call(tool, params.arguments, context.lifespan_context, _caller(context, params))
+            caller = caller_of(context, asker_of(context, params))
+            return await path.call(tool, params.arguments, seen_by(caller, context.lifespan_context), caller)
         except NeedsInput as question:
             return question.result
         finally:
@@ -200,7 +202,8 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
         return resources.listed_templates(resources.offered_templates(tools))
 
     async def read_resource(context: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
-        return await resources.read(params.uri, tools, path, context.lifespan_context)
+        backends = context.lifespan_context
+        return await resources.read(params.uri, tools, path, backends, caller_of(context))
 
     completions = Completions((wire or Wire()).timing.clock)
 
@@ -225,7 +228,7 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
         on_completion=complete,
         cache_hints={method: CacheHint(ttl_ms=_DAY_MS, scope="private") for method in _LISTS},
     )
-    server.middleware.append(sealed("adops-mcp"))
+    server.middleware.append(sealed("adops-mcp", settings.state_key))
     server.add_request_handler("server/discover", types.RequestParams, functools.partial(_discover, server))
     return server
 
@@ -237,13 +240,6 @@ def build_calls(settings: Settings, wire: Wire | None = None) -> Calls:
     return Calls(settings.environment, Writes(record, settings.confirm, timing, settle_after=settings.settle_after))
 
 
-def _caller(context: Context, params: types.CallToolRequestParams) -> Caller:
-    """Who asks, as far as stdio tells: the user of this machine, and what the client calls itself."""
-    client = context.session.client_params.client_info if context.session.client_params else None
-    named = printable(f"{client.name} {client.version}", limit=120) if client else "a client that gave no name"
-    return Caller(f"{user()} through {named}", asker_of(context, params))
-
-
 _LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 
 
@@ -253,7 +249,9 @@ def _on_one_page(params: types.PaginatedRequestParams | None, what: str) -> None
 
 
 def _completed_kind(params: types.CompleteRequestParams, tools: Collection[str]) -> ArgumentType | None:
-    """What is being typed. Raises MCPError for a prompt, template or argument that there is not."""
+    """What is being typed. Raises MCPError for a prompt, template or argument that there is not, or without a scope."""
+    if not may_read():
+        raise MCPError(types.INVALID_PARAMS, f"completing needs the scope {READ}")
     reference, name = params.ref, params.argument.name
     kinds: dict[str, ArgumentType] = {}
     if isinstance(reference, types.PromptReference):

@@ -1,7 +1,7 @@
 """One tool call from start to end: the arguments checked, the handler run, its result or its error shaped.
 
 This is the only place where an error becomes text for an agent. Between the arguments and the handler of a write
-stands `server.writes`. Scopes take their place here.
+stands `server.writes`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import anyio.lowlevel
 from mcp_types import CallToolResult, TextContent
 
 from server.arguments import check
+from server.callers import permitted
 from server.cleaning import cleaned, encoded
 from server.confirmation import NeedsInput
 from server.standing import look_with_us
@@ -67,6 +68,7 @@ class Calls:
         self, tool: AnyTool, arguments: Mapping[str, Any] | None, backends: Backends, caller: Caller
     ) -> CallToolResult:
         try:
+            permitted(tool, caller)
             checked, manner = check(tool, arguments or {})
             if isinstance(tool.effect, Write):
                 told = await self._written(WriteCall(tool, checked, manner, backends, caller))

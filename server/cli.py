@@ -37,6 +37,12 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
         "serve", help=_SERVE, description=f"{_SERVE[0].upper()}{_SERVE[1:]}.", formatter_class=_Help
     )
     _choosing(serve)
+    over_http = serve.add_argument_group("over HTTP")
+    over_http.add_argument("--http", action="store_true", help="serve streamable HTTP on /mcp instead of stdio")
+    over_http.add_argument(
+        "--host", default="127.0.0.1", help="address to bind to (%(default)s); any other needs authentication"
+    )
+    over_http.add_argument("--port", type=_port, default=8760, help="port to bind to (%(default)s; 0 picks one)")
     commands.add_parser(
         "demo",
         help="watch an MCP client do an ad-ops job on a fresh sandbox",
@@ -52,6 +58,17 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
         formatter_class=_Help,
     )
     _operations(commands)
+    token = commands.add_parser(
+        "token",
+        help="make a token for a caller over HTTP",
+        description="Make a token for a caller over HTTP: print it, and the lines for ADOPS_AUTH_TOKENS_FILE, which "
+        "has only its hash. The token is shown this once.",
+        formatter_class=_Help,
+    )
+    token.add_argument("principal", metavar="PRINCIPAL", help="who it is for, as the record of writes names them")
+    token.add_argument(
+        "--scopes", default="read,write", metavar="NAMES", help="of read, write, approve (default: %(default)s)"
+    )
     sandbox = commands.add_parser(
         "sandbox",
         help="reset the sandbox, or serve it on loopback",
@@ -184,11 +201,19 @@ def _run(arguments: argparse.Namespace, settings: Any) -> int:
             from server.operations_command import run  # noqa: PLC0415
 
             return run(settings, arguments)
+        case "token":
+            from server.auth import token_command  # noqa: PLC0415
+
+            return token_command(arguments.principal, arguments.scopes)
         case "sandbox":
             from server.sandbox_command import reset, serve  # noqa: PLC0415
 
             return reset(settings) if arguments.action == "reset" else serve(settings, arguments.port)
         case _:
+            if getattr(arguments, "http", False):
+                from server.http import Place, serve_http  # noqa: PLC0415
+
+                return serve_http(settings, Place(arguments.host, arguments.port))
             from server.stdio import serve_stdio  # noqa: PLC0415
 
             return serve_stdio(settings)

@@ -17,6 +17,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.shared.exceptions import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import SecretStr
 
 from server.write_call import Word
 from tools.errors import Unavailable
@@ -80,6 +81,7 @@ class ClientAsker:
         )
 
 
-def sealed(name: str) -> RequestStateBoundary:
-    """The middleware that seals what a client brings back. Its key lives as long as the process."""
-    return RequestStateBoundary(RequestStateSecurity.ephemeral(ttl=LASTS), default_audience=name)
+def sealed(name: str, key: SecretStr | None) -> RequestStateBoundary:
+    """The middleware that seals what a client brings back. key: that replicas share, instead of one of this process."""
+    keys = [key.get_secret_value() if key is not None else secrets.token_urlsafe(32)]
+    return RequestStateBoundary(RequestStateSecurity(keys=keys, ttl=LASTS), default_audience=name)

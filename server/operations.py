@@ -79,6 +79,7 @@ class Operation:
     sent_at: float | None
     ended_at: float | None
     lease_until: float | None
+    caller: str | None
     plan: dict[str, Any] | None
 
     def past(self) -> Past:
@@ -109,8 +110,8 @@ class Step:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class New:
     """A write that is about to be recorded. arguments: redacted; fingerprint: of them as they were given. plan: what a
-    person is shown who decides. question: names the one that a person said yes to, which counts once. note: of its
-    first step in the history."""
+    person is shown who decides. question: names the one that a person said yes to, which counts once. caller:
+    names who is let in over HTTP. note: of its first step in the history."""
 
     scope: str
     tool: str
@@ -124,6 +125,7 @@ class New:
     arguments: Mapping[str, Any]
     plan: Mapping[str, Any] | None = None
     question: str | None = None
+    caller: str | None = None
     note: str = "recorded"
 
     @property
@@ -179,6 +181,7 @@ class Wanted:
     limit: int = 50
     offset: int = 0
     older_than: tuple[float, str] | None = None
+    caller: str | None = None
 
 
 def digest(*parts: Any) -> str:

@@ -40,7 +40,7 @@ _LEFT_BEHIND = {
     "code": "in_doubt",
     "message": "The process that sent it ended before the answer came: it may or may not have been carried out.",
 }
-_NEVER_LEFT = {"code": "unavailable", "message": "The process ended before anything was sent."}
+_NEVER_LEFT = {"code": "unavailable", "message": "The process ended, or stood still, before anything was sent."}
 _STALE = {"code": "unavailable", "message": "It was approved and not sent within a day, so the approval is over."}
 _REPLACED = {"code": "conflict", "message": "What it would do changed before it was sent, so it waits anew as %s."}
 
@@ -101,6 +101,7 @@ class Record:
                 requests="[]",
                 plan=_text(new.plan),
                 question=new.question,
+                caller=new.caller,
                 created_at=self.now,
                 owner=self.owner,
                 lease_until=self.now + self.lease if busy else None,
@@ -195,6 +196,8 @@ class Record:
         if wanted.text is not None:
             inside = (column.icontains(wanted.text, autoescape=True) for column in (TABLE.c.subject, TABLE.c.does))
             conditions.append(sa.or_(*inside, TABLE.c.id == wanted.text))
+        if wanted.caller is not None:
+            conditions.append(TABLE.c.caller == wanted.caller)
         if wanted.older_than is not None:
             conditions.append(sa.tuple_(TABLE.c.created_at, TABLE.c.id) < wanted.older_than)
         count = sa.select(sa.func.count()).select_from(TABLE).where(*conditions)
@@ -233,7 +236,9 @@ class Record:
 
     def _supersede(self, by: Operation, ends: Ends, actor: str) -> None:
         near = self.near(by.scope, by.resource, ("succeeded",), by.id)
-        standing = {operation.id: operation for operation in near if operation.tool == ends.tool}
+        # a success that is found late ends nothing that was made after it
+        before = by.sent_at or self.now
+        standing = {one.id: one for one in near if one.tool == ends.tool and (one.sent_at or 0.0) <= before}
         for ended in ends.which([operation.past() for operation in standing.values()]):
             self._move(standing[ended], "superseded", actor, f"ended by {by.tool}, {by.id}")
 

@@ -56,6 +56,7 @@ OPERATIONS = sa.Table(
     sa.Column("lease_until", sa.Double),
     sa.Column("plan", sa.Text),
     sa.Column("question", sa.String(40)),
+    sa.Column("caller", sa.String(64)),
 )
 
 HISTORY = sa.Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from tools.writes import Doubt, Outcome, Verdict
 EFFECTS = {tool.name: tool.effect for tool in CATALOGUE if isinstance(tool.effect, Write)}
 _ARGUMENTS = {tool.name: tool.arguments for tool in CATALOGUE}
 
+SETTLE = "adops-mcp operations reconcile"
 _TO_ASK = "Tell the person that this is not known."
 _AGAIN = "The same call may be made again, if the person still wants it."
 
@@ -50,6 +51,9 @@ async def reconcile(
             evidence=f"{verdict.evidence} It may still be carried out, until about {moment(quiet_at)}.",
             check=f"Call reconcile_operation again after {moment(quiet_at)}.",
         )
+    elif verdict.outcome == "unknown":
+        by_hand = f"`{SETTLE} {operation.id} --outcome succeeded` or `--outcome not_sent` records what a person found."
+        verdict = replace(verdict, check=f"{verdict.check} {by_hand}".strip())
     await record.settle(operation.id, _ending(operation, verdict, actor))
     found = await record.get(operation.id)
     now = found[0] if found else operation
@@ -85,7 +89,20 @@ async def _verdict(record: Operations, operation: Operation, backends: Backends,
     near = await record.near(operation.scope, operation.resource, but=operation.id)
     siblings = [sibling.past() for sibling in near]
     doubt = Doubt(write=operation.past(), now=record.now(), settle_after=settle_after, siblings=siblings)
-    return await effect.reconcile(arguments, backends, doubt)
+    verdict = await effect.reconcile(arguments, backends, doubt)
+    if verdict.outcome != "succeeded" or effect.holds:
+        return verdict
+    since = [
+        one.id for one in near if one.tool == operation.tool and one.state == "succeeded" and _after(one, operation)
+    ]
+    if not since:
+        return verdict
+    told = f"{verdict.evidence} Whether this one did that, or one made since ({', '.join(since[:3])}), is not known."
+    return replace(verdict, evidence=told)
+
+
+def _after(one: Operation, other: Operation) -> bool:
+    return (one.sent_at or 0.0) > (other.sent_at or 0.0)
 
 
 def arguments_of(operation: Operation) -> Arguments | None:
@@ -101,13 +118,10 @@ def _ending(operation: Operation, verdict: Verdict, actor: str) -> Ending:
     if verdict.outcome == "succeeded":
         told: dict[str, Any] = {"found": dict(verdict.found)} if verdict.found else {}
         told |= {
-            "what_happened": f"The answer was lost; looking at the vendor showed that it was done. {verdict.evidence}",
+            "what_happened": f"The answer was lost; looking at the vendor showed it as done. {verdict.evidence}",
             "next_step": "Tell the person.",
         }
         arguments = arguments_of(operation)
-        if verdict.ended_by is not None:
-            note = f"{note} It was ended since by {verdict.ended_by}."
-            return Ending(state="superseded", actor=actor, note=note, result=told, only_from=("in_doubt",))
         supersedes = EFFECTS[operation.tool].supersedes(arguments, told) if arguments else ()
         return Ending(
             state="succeeded", actor=actor, note=note, result=told, supersedes=supersedes, only_from=("in_doubt",)
@@ -119,8 +133,6 @@ def _ending(operation: Operation, verdict: Verdict, actor: str) -> Ending:
 
 
 def _next_step(verdict: Verdict) -> str:
-    if verdict.ended_by is not None:
-        return f"Tell the person that it was done, and ended since by {verdict.ended_by}: see get_operation."
     if verdict.outcome == "succeeded":
         return "Tell the person that it was done, with what was found. Do not send it again."
     if verdict.outcome == "not_sent":

@@ -52,10 +52,11 @@ def user() -> str:
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """What the tools of the record stand on."""
+    """What the tools of the record stand on. only_of: the caller whose operations alone are shown."""
 
     record: Operations
     settle_after: float
+    only_of: str | None = None
 
     async def list(self, wanted: ListOperations, backends: Backends) -> Listing[OperationSummary]:
         page, per_page = wanted.page, wanted.per_page
@@ -64,6 +65,7 @@ class RecordView:
                 scope=backends.scope(),
                 states=(wanted.state,) if wanted.state else (),
                 text=wanted.text,
+                caller=self.only_of,
                 limit=per_page,
                 offset=(page - 1) * per_page,
             )
@@ -78,7 +80,7 @@ class RecordView:
         )
 
     async def get(self, operation_id: str, backends: Backends) -> WholeOperation:
-        operation, steps = await self._found(operation_id, backends)
+        operation, steps = await self._found(operation_id, backends, only_of=self.only_of)
         return WholeOperation(**whole(operation, steps))
 
     async def reconcile(self, operation_id: str, backends: Backends) -> Reconciliation:
@@ -108,9 +110,13 @@ class RecordView:
         near = await self.record.near(backends.scope(), resource, states=("succeeded",))
         return [operation.past() for operation in near if operation.tool == tool]
 
-    async def _found(self, operation_id: str, backends: Backends) -> tuple[Operation, list[Step]]:
+    async def _found(
+        self, operation_id: str, backends: Backends, *, only_of: str | None = None
+    ) -> tuple[Operation, list[Step]]:
+        """Anybody may settle a doubt, since it keeps everybody from the same write; what was sent is for its caller."""
         found = await self.record.get(operation_id)
-        if found is None or found[0].scope != backends.scope():
+        hidden = found is not None and only_of is not None and found[0].caller != only_of
+        if found is None or hidden or found[0].scope != backends.scope():
             raise NotFound(
                 f"There is no operation {printable(operation_id, limit=64)} on record here.",
                 next_step="Take the id from list_operations.",

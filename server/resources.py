@@ -14,6 +14,7 @@ from mcp.shared.exceptions import MCPError
 
 from prompts import ArgumentType
 from server.calls import Calls
+from server.write_call import Caller
 from tools.backends import Backends
 from tools.tool import AnyTool
 from tools.vocabularies import VOCABULARIES
@@ -108,14 +109,16 @@ def listed_templates(templates: Collection[Template]) -> types.ListResourceTempl
     )
 
 
-async def read(uri: str, tools: dict[str, AnyTool], path: Calls, backends: Backends) -> types.ReadResourceResult:
+async def read(
+    uri: str, tools: dict[str, AnyTool], path: Calls, backends: Backends, caller: Caller
+) -> types.ReadResourceResult:
     """A vocabulary, or an object through its tool. Raises MCPError with the tool's own error as its data."""
     for vocabulary in VOCABULARIES:
         if vocabulary.uri == uri:
             return _text(uri, vocabulary.content())
     for template in offered_templates(tools):
         if (arguments := template.arguments(uri)) is not None:
-            result = await path.call(tools[template.tool], arguments, backends)
+            result = await path.call(tools[template.tool], arguments, backends, caller)
             if result.is_error:
                 error = cast("dict[str, Any]", result.structured_content)["error"]
                 raise MCPError(types.INVALID_PARAMS, f"{error['message']} Next: {error['next_step']}", error)

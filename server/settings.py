@@ -138,6 +138,31 @@ class Settings(BaseSettings):
         description="Make the sandbox misbehave: rates of faults and a seed, such as `all=0.3,lost_after=0.1,seed=7`. "
         f"The faults: {', '.join(FAULTS)}.",
     )
+    http_url: BaseUrl | None = Field(
+        default=None,
+        description="HTTP: the address that clients use, such as `https://adops.example.com/mcp`; tokens are for it.",
+    )
+    http_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_names)] = Field(
+        default=(),
+        description="HTTP: origins of web pages that may call, such as `https://agents.example.com`. Default: none.",
+    )
+    auth_tokens_file: FullPath | None = Field(
+        default=None, description="HTTP: a file of token hashes; `adops-mcp token` makes a token and its lines."
+    )
+    auth_issuer: BaseUrl | None = Field(default=None, description="HTTP: the issuer of the JWTs that are taken.")
+    auth_jwks_url: BaseUrl | None = Field(
+        default=None, description="HTTP: where the issuer's keys are. Default: where its metadata says."
+    )
+    auth_introspection_url: BaseUrl | None = Field(
+        default=None, description="HTTP: where opaque tokens are asked about (RFC 7662)."
+    )
+    auth_introspection_client_id: str | None = Field(default=None, description="HTTP: who asks there.")
+    auth_introspection_client_secret: SecretStr | None = Field(default=None, description="HTTP: and its secret.")
+    state_key: Annotated[SecretStr, Field(min_length=32)] | None = Field(
+        default=None,
+        description="HTTP: 32 characters or more, the same for all replicas: seals the questions that clients bring "
+        "back. Default: one of each process.",
+    )
     interchange_api_key: SecretStr | None = Field(default=None, description="Interchange: API key or access token.")
     interchange_base_url: BaseUrl | None = Field(
         default=None, description="Interchange: another base URL of the storefront API, ending in /storefront."
@@ -157,6 +182,11 @@ class Settings(BaseSettings):
         default=None, description="Google Ad Manager: JSON key file of the service account that tests networks."
     )
     gam_base_url: BaseUrl | None = Field(default=None, description="Google Ad Manager: another host of the API.")
+
+    @property
+    def has_auth(self) -> bool:
+        """Whether something says who may call over HTTP."""
+        return bool(self.auth_tokens_file or self.auth_issuer or self.auth_introspection_url)
 
 
 def variable(field: str) -> str:

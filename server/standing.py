@@ -123,8 +123,10 @@ def cannot_be_told_from(operation: Operation) -> AdOpsError:
     return _about(
         operation,
         InProgress(
-            f"{operation.tool} to the same thing is in doubt ({operation.id}), and should the answer of this write be "
-            "lost too, nobody could tell the two apart. This call was not sent.",
+            f"{operation.tool} to the same thing is in doubt ({operation.id}), and before that is settled nobody can "
+            "tell "
+            "what this one would do or, should its answer be lost too, which of the two was done. This call was not "
+            "sent.",
             next_step=f"Call reconcile_operation with operation_id {operation.id} first; once it is settled, make the "
             "same call again.",
         ),
@@ -162,6 +164,16 @@ def under_way(operation: Operation, *, same: bool) -> AdOpsError:
 def with_other_arguments(operation: Operation, new: New) -> AdOpsError:
     key = f" with idempotency_key {printable(new.idempotency_key, limit=80)}" if new.idempotency_key else ""
     names = sorted(name for name in {*operation.arguments, *new.arguments} if _differs(name, operation, new))
+    if names and all(_is_spaced(operation.arguments.get(name), new.arguments.get(name)) for name in names):
+        return _about(
+            operation,
+            Conflict(
+                f"{operation.tool}{key} stands in the record for the same thing, as {operation.state}, written with "
+                "other "
+                f"space around it: {', '.join(names)}. This call was not sent.",
+                next_step=f"get_operation with operation_id {operation.id} shows it. Write it exactly as there.",
+            ),
+        )
     other = ", ".join(
         f"{name} {_shown(operation.arguments.get(name))} then and {_shown(new.arguments.get(name))} now"
         for name in names[:5]
@@ -212,6 +224,10 @@ def _about(operation: Operation, error: AdOpsError) -> AdOpsError:
 
 def _differs(name: str, operation: Operation, new: New) -> bool:
     return operation.arguments.get(name) != new.arguments.get(name)
+
+
+def _is_spaced(then: Any, now: Any) -> bool:
+    return isinstance(then, str) and isinstance(now, str) and then.strip() == now.strip()
 
 
 def _shown(value: Any) -> str:

@@ -36,11 +36,13 @@ class Caller:
     """Who makes a call.
 
     principal: as the record names them. asker: None where the client cannot ask, and its own permission prompt has to
-    do.
+    do. id: names who is let in over HTTP; None on stdio. scopes: what they may do; None is everything.
     """
 
     principal: str = "unknown"
     asker: Asker | None = None
+    id: str | None = None
+    scopes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class WriteCall:
         effect = self.effect
         given = self.arguments.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         subject = storable(effect.subject(self.arguments))
-        keeps: Keeps = "success" if effect.holds else "sending" if effect.repeatable else "doubt"
+        keeps: Keeps = "success" if effect.holds else "doubt"
         return New(
             scope=self.backends.scope(),
             tool=self.tool.name,
@@ -86,6 +88,7 @@ class WriteCall:
             keeps=keeps,
             fingerprint=digest({name: value for name, value in given.items() if name not in effect.shown_only}),
             principal=storable(self.caller.principal),
+            caller=self.caller.id,
             does=storable(plan.does if plan else self.title),
             arguments=redacted(given, self.backends.sent_tokens),
             plan=plan.shown() if plan else None,

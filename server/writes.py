@@ -64,6 +64,8 @@ WAITING: tuple[State, ...] = ("awaiting_approval", "approved")
 _UNSENT: tuple[State, ...] = (*WAITING, "sending")
 _HELD: tuple[State, ...] = (*_UNSENT, "in_doubt", "succeeded")
 
+_NOBODY = "Nobody was asked first: this client cannot show a person a question."
+
 _NOTHING_LEFT = Ending(
     state="failed",
     actor="adops-mcp",
@@ -208,9 +210,11 @@ class Writes:
         if asks_operator or (standing is not None and standing.state in WAITING):
             return await self._with_operator(call, standing)
         if asker is None:
-            asked_in_vain = call.is_consequential and self.confirm == "client"
-            new = call.new(note="this client cannot ask the person") if asked_in_vain else new
-            return await self._go(call, new, lambda: self.record.begin(new), None)
+            if not (call.is_consequential and self.confirm == "client"):
+                return await self._go(call, new, lambda: self.record.begin(new), None)
+            unasked = call.new(note="this client cannot ask the person")
+            told = await self._go(call, unasked, lambda: self.record.begin(unasked), None)
+            return told if told.get("replayed") else told | {"confirmation": _NOBODY}
         plan = await self._planned(call)
         if plan.would_send is None:
             return await self._go(call, new, lambda: self.record.begin(new), plan)

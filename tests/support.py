@@ -242,6 +242,7 @@ def error_of(result: CallToolResult) -> dict[str, Any]:
 
 
 def without_id(told: dict[str, Any]) -> dict[str, Any]:
-    """What was told, without the id of a write's record, which is another one each time."""
+    """What was told, without the id of a write's record, which is another one each time, and without what every
+    consequential write says whose client cannot ask."""
     assert re.fullmatch(OPERATION_ID, told.get("operation_id", "op_19a0000000000000000")), told
-    return {name: value for name, value in told.items() if name != "operation_id"}
+    return {name: value for name, value in told.items() if name not in ("operation_id", "confirmation")}

@@ -123,6 +123,12 @@ class AwaitingApproval(AdOpsError):
     retryable = True
 
 
+class NotPermitted(AdOpsError):
+    """Whoever calls this server may not do this here; nothing was sent."""
+
+    code = "not_permitted"
+
+
 class Declined(AdOpsError):
     """A person was asked and did not agree; nothing was sent."""
 

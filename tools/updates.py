@@ -80,13 +80,24 @@ def may_have_moved(doubt: Doubt, updated_at: str | None) -> bool:
 
 def later_than(told: str | None, sent_at: float | None) -> bool:
     """Whether a vendor's time, as it wrote it, is after a write was sent; one that cannot be read may be."""
-    if told is None or sent_at is None:
-        return True
+    moment = _moment(told)
+    return moment is None or sent_at is None or moment > sent_at - SKEW
+
+
+def changed_since(doubt: Doubt, created_at: str | None, updated_at: str | None) -> bool:
+    """Whether something was made while the write may have been, and changed later: so it may be it, renamed."""
+    created, updated, sent = _moment(created_at), _moment(updated_at), doubt.write.sent_at
+    if created is None or updated is None or sent is None or updated <= created:
+        return False
+    return sent - SKEW < created < sent + doubt.settle_after + SKEW
+
+
+def _moment(told: str | None) -> float | None:
     try:
-        moment = datetime.fromisoformat(told)
+        moment = datetime.fromisoformat(told or "")
     except ValueError:
-        return True
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() > sent_at - SKEW
+        return None
+    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
 
 
 async def seen(read: Awaitable[T]) -> T | None:

@@ -98,14 +98,13 @@ class Verdict:
     """What a look at the vendor found.
 
     evidence: what was seen, in a sentence. found: ids and states of what was found. check: for an unknown outcome, what
-    a person looks at, and where. ended_by: of a write that was done, the id of the one that ended it since.
+    a person looks at, and where.
     """
 
     outcome: Outcome
     evidence: str
     found: Mapping[str, Any] = field(default_factory=dict[str, Any])
     check: str = ""
-    ended_by: str | None = None
 
 
 def made_by(writes: Sequence[Past], shown_as: str, found_as: str) -> set[Any]:

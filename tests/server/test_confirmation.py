@@ -173,6 +173,9 @@ async def test_a_client_that_cannot_ask_goes_through_and_the_record_says_so(
         operation_id = done.structured_content["operation_id"]
         told = (await client.call_tool("get_operation", {"operation_id": operation_id})).structured_content
     assert told["history"][0]["note"] == "this client cannot ask the person"
+    assert done.structured_content["confirmation"] == (
+        "Nobody was asked first: this client cannot show a person a question."
+    )
 
 
 async def test_a_client_that_fails_to_ask_sends_nothing(tmp_path: Path) -> None:

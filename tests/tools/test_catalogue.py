@@ -177,7 +177,11 @@ def test_the_result_is_an_object_that_names_its_environment_and_its_error(tool: 
     assert schema["required"] == ["environment"]
     assert schema["properties"]["environment"]["enum"] == ["sandbox", "staging", "live"]
     assert schema["properties"]["error"]["required"] == ["code", "message", "retryable", "next_step"]
-    of_a_write = {"operation_id", "replayed", "done_at", "found", "rehearsal"} if tool.name in WRITES else set[str]()
+    of_a_write = (
+        {"operation_id", "replayed", "confirmation", "done_at", "found", "rehearsal"}
+        if tool.name in WRITES
+        else set[str]()
+    )
     assert schema["properties"].keys() == tool.result.model_fields.keys() | {"environment", "error"} | of_a_write
 
 

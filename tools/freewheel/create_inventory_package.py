@@ -9,11 +9,12 @@ from pydantic import Field, model_validator
 from tools.backends import Backends
 from tools.fields import Name, Prose
 from tools.freewheel.models import InventoryPackage
-from tools.freewheel.packages import PackageState, differing, of_that_name, told_fields
+from tools.freewheel.packages import PackageState, differing, every_package, of_that_name, told_fields
 from tools.freewheel.targeting import TREES, SspTargeting, Targeting
 from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
+from tools.updates import changed_since
 from tools.writes import Brief, Doubt, Verdict, made_by
 
 LOOK = (
@@ -120,6 +121,13 @@ async def _reconcile(arguments: CreateInventoryPackage, backends: Backends, doub
         return Verdict(outcome="unknown", evidence=evidence, check=check, found={"inventory_package_ids": new})
     if not whole:
         return Verdict(outcome="unknown", evidence="FreeWheel's list could not be read to its end.", check=check)
+    packages, whole = await every_package(backends)
+    if not whole:
+        return Verdict(outcome="unknown", evidence="FreeWheel's list could not be read to its end.", check=check)
+    if changed := [one.id for one in packages if changed_since(doubt, one.created_at, one.updated_at)]:
+        ids = ", ".join(map(str, changed[:5]))
+        evidence = f"None has that name, but package {ids} was created then and changed since: it may be it."
+        return Verdict(outcome="unknown", evidence=evidence, check=check, found={"inventory_package_ids": changed})
     return Verdict(outcome="not_sent", evidence="There is no new package of that name.")
 
 

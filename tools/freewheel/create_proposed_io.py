@@ -11,12 +11,12 @@ from tools.backends import Backends
 from tools.fields import BodyId, FreeWheelId, Name, Prose
 from tools.freewheel.models import ProposedInsertionOrder
 from tools.freewheel.order_state import attributes, same, words
-from tools.freewheel.orders import money, of_that_external_id, references
+from tools.freewheel.orders import every_order, is_named, money, of_that_external_id, references
 from tools.freewheel.proposals import MOST_CAPS, Budget, FrequencyCap, ProposedIo, body, proposed_io
 from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.updates import later_than
+from tools.updates import changed_since, later_than
 from tools.writes import Brief, Doubt, Verdict, made_by
 
 
@@ -118,7 +118,8 @@ async def _brief(arguments: CreateProposedIo, backends: Backends) -> Brief:
 
 
 async def _reconcile(arguments: CreateProposedIo, backends: Backends, doubt: Doubt) -> Verdict:
-    same, whole = await of_that_external_id(arguments.external_id, backends)
+    orders, whole = await every_order(backends)
+    same = [order for order in orders if is_named(order, arguments.external_id)]
     ours = made_by(doubt.siblings, "proposed_io", "proposed_io_ids")
     others = [order for order in same if order.id not in ours]
     new = [order for order in others if later_than(order.created_at, doubt.write.sent_at)]
@@ -143,6 +144,10 @@ async def _reconcile(arguments: CreateProposedIo, backends: Backends, doubt: Dou
         return Verdict(outcome="succeeded", evidence=evidence, found={"proposed_io_ids": ids})
     if not whole:
         return Verdict(outcome="unknown", evidence="FreeWheel's list could not be read to its end.", check=check)
+    if changed := [order.id for order in orders if changed_since(doubt, order.created_at, order.updated_at)]:
+        ids = ", ".join(map(str, changed[:5]))
+        evidence = f"None has that external_id, but proposed IO {ids} was created then and changed since: it may be it."
+        return Verdict(outcome="unknown", evidence=evidence, check=check, found={"proposed_io_ids": changed})
     older = f" (older ones: {', '.join(str(order.id) for order in others[:5])})" if others else ""
     return Verdict(outcome="not_sent", evidence=f"No proposed IO with external_id {named} was created since{older}.")
 

@@ -18,12 +18,21 @@ LONGEST_LOOK = 15.0
 
 async def of_that_external_id(external_id: str, backends: Backends) -> tuple[list[ProposedInsertionOrder], bool]:
     """The orders with exactly that external_id, and whether the list was read to its end: it has no search."""
+    orders, whole = await every_order(backends)
+    return [order for order in orders if is_named(order, external_id)], whole
+
+
+def is_named(order: ProposedInsertionOrder, external_id: str) -> bool:
+    return (order.external_id or "").strip() == external_id.strip()
+
+
+async def every_order(backends: Backends) -> tuple[list[ProposedInsertionOrder], bool]:
+    """All orders, and whether the list was read to its end."""
 
     async def read(page: int, per_page: int) -> PageOf[ProposedInsertionOrder]:
         return await backends.freewheel.list_proposed_insertion_orders({"page": page, "per_page": per_page})
 
-    orders, whole = await every(read, "proposed IOs")
-    return [order for order in orders if (order.external_id or "").strip() == external_id.strip()], whole
+    return await every(read, "proposed IOs")
 
 
 def money(budget: Budget | None) -> str:

@@ -62,6 +62,15 @@ def differing(asked: Mapping[str, Any], told: Mapping[str, Any]) -> str:
     return f"The answer is not what was asked for: {', '.join(different)}." if different else ""
 
 
+async def every_package(backends: Backends) -> tuple[list[InventoryPackage], bool]:
+    """The network's packages, and whether the list was read to its end."""
+
+    async def read(page: int, per_page: int) -> PageOf[InventoryPackage]:
+        return await backends.freewheel.list_inventory_packages({"page": page, "per_page": per_page})
+
+    return await every(read, "inventory packages")
+
+
 async def of_that_name(name: str, backends: Backends) -> tuple[list[InventoryPackage], bool]:
     """The network's packages of exactly that name, and whether the list was read to its end.
 

@@ -67,8 +67,7 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
     """Whether a hold was made or given up, from the avail's counts."""
     check = (
         f"A person looks in Interchange for a hold of media buy {ids.media_buy_id} on avail {ids.avail_id} of source "
-        f"{ids.source_id}, and records it with `adops-mcp operations reconcile {doubt.write.id} --outcome "
-        "succeeded` or `--outcome not_sent`."
+        f"{ids.source_id}."
     )
     before = _total(doubt.write.before)
     amounts = holds.effects(doubt.write, doubt.siblings)
@@ -113,12 +112,9 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
 
 
 def _done(doubt: Doubt, evidence: str, found: dict[str, Any], amounts: set[int]) -> Verdict:
-    ended_by = None
-    if doubt.write.tool == "reserve_avail":
-        ended_by = holds.given_up_since(doubt.write, doubt.siblings)
-    elif len(amounts) == 1:
+    if doubt.write.tool == "release_booking" and len(amounts) == 1:
         found = {**found, "given_up": -min(amounts)}
-    return Verdict(outcome="succeeded", evidence=evidence, found=found, ended_by=ended_by)
+    return Verdict(outcome="succeeded", evidence=evidence, found=found)
 
 
 def _counted(others: Sequence[_Other]) -> str:

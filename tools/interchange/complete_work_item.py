@@ -167,7 +167,7 @@ def _about(item: models.WorkItem) -> str:
         return ""
     of = f" of {printable(product, limit=120)}" if isinstance(product, str) else ""
     money = f", about {count * cpm / 1000:,.2f} at {cpm:,.2f} CPM" if isinstance(cpm, int | float) else ""
-    return f": {count:,} impressions{of}{money}"
+    return f", of a booking that was asked for {count:,} impressions{of}{money}"
 
 
 async def _reconcile(arguments: CompleteWorkItem, backends: Backends, _: Doubt) -> Verdict:

@@ -28,11 +28,7 @@ async def work_of(ids: BookingIds, backends: Backends) -> tuple[list[models.Work
 
 async def by_work_items(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdict:
     """Whether the booking was handed over: new work items of its avail."""
-    check = (
-        f"A person looks in Interchange at the work items of media buy {ids.media_buy_id}, source {ids.source_id}, and "
-        f"records it with `adops-mcp operations reconcile {doubt.write.id} --outcome succeeded` or `--outcome "
-        "not_sent`."
-    )
+    check = f"A person looks in Interchange at the work items of media buy {ids.media_buy_id}, source {ids.source_id}."
     known = (doubt.write.before or {}).get("work_items")
     if not isinstance(known, list):
         return Verdict(

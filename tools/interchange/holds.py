@@ -189,20 +189,6 @@ def ended_by_hold(ids: BookingIds, _: Mapping[str, Any]) -> tuple[Ends, ...]:
     return Ends(tool="finalize_booking", which=which), Ends(tool="release_booking", which=which)
 
 
-def given_up_since(hold: Past, siblings: Sequence[Past]) -> str | None:
-    """The id of the release that gave up a hold whose answer was lost: it names a booking that no other hold is."""
-    ids = Ids.of(hold)
-    known = {_answered(other, "booking_id") for other in siblings if other.tool == "reserve_avail"}
-    for other in siblings:
-        ended = _answered(other, "booking_id")
-        later = (other.sent_at or 0.0) > (hold.sent_at or 0.0)
-        if other.tool != "release_booking" or ended is None or ended in known or not (later and is_of(ids, other)):
-            continue
-        if _answered(other, "requested_impressions") in (None, held_by(hold)):
-            return other.id
-    return None
-
-
 def against(tool: str) -> Callable[[BookingIds, Sequence[Past], float], Against | None]:
     """What keeps a write of `tool` from being sent (see `tools.tool.Write.against`): one on the same avail that may be
     the same, its package left out or not, or one in doubt that it could not be told from by the counts."""
@@ -212,7 +198,8 @@ def against(tool: str) -> Callable[[BookingIds, Sequence[Past], float], Against 
             told_otherwise = _given(other.arguments.get("package_id")) != _given(ids.package_id)
             if other.tool == tool and other.idempotency_key is None and told_otherwise and is_of(ids, other):
                 return Against(id=other.id, same=True)
-            if tool == other.tool == "finalize_booking" and other.state == "in_doubt" and is_of(ids, other):
+            # which booking it would be about is not known before that is
+            if tool != "reserve_avail" and other.state == "in_doubt" and is_of(ids, other):
                 return Against(id=other.id, same=False)
         doubted = [other for other in others if other.state == "in_doubt" and (other.sent_at or 0.0) > shown_before]
         mine = [getattr(ids, "requested_impressions", 0)] if tool == "reserve_avail" else None

@@ -80,6 +80,14 @@ async def test_a_hold_told_with_its_package_is_ended_by_a_release_that_leaves_it
             assert "replayed" not in await done(client, "release_booking", IDS)
 
 
+async def test_space_around_a_name_is_said_to_be_the_difference(tmp_path: Path) -> None:
+    async with sandboxed(tmp_path) as (client, _):
+        await done(client, "create_proposed_io", {"external_id": "CRM-1", "name": "N"})
+        error = error_of(await client.call_tool("create_proposed_io", {"external_id": " CRM-1", "name": "N"}))
+    assert "written with other space around it: external_id." in error["message"]
+    assert "idempotency_key" not in error["next_step"]
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "other"),
     [

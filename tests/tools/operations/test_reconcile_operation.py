@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import httpx
 import pytest
 from mcp import Client
 
+from server.sandbox import FILE_NAME
 from server.settings import Settings
 from server.vendors import Wire
 from tests.snapshots import answer_of
@@ -242,16 +244,69 @@ async def test_what_could_not_be_told_from_a_write_in_doubt_is_not_sent_before_t
         assert agent.writes() == sent + 1
 
 
-async def test_a_hold_that_was_given_up_before_its_lost_answer_was_settled_does_not_stand(tmp_path: Path) -> None:
+async def test_nothing_is_handed_over_or_given_up_while_a_hold_of_these_ids_is_in_doubt(tmp_path: Path) -> None:
     async with world(tmp_path) as agent:
-        operation_id = await agent.lost("reserve_avail", HOLD, when="after")
+        await agent.done("reserve_avail", {**HOLD, "requested_impressions": 20_000})
+        big = {**HOLD, "idempotency_key": "big"}
+        operation_id = await agent.lost("reserve_avail", big, when="after")
         agent.network.time.moment += 61
-        release = await agent.done("release_booking", IDS)
+        for tool in ("finalize_booking", "release_booking"):
+            result = await agent.client.call_tool(tool, IDS)
+            error = error_of(result)
+            assert (error["code"], error["retryable"]) == ("in_progress", True)
+            assert f"reconcile_operation with operation_id {operation_id} first" in text_of(result)
+        assert (await agent.reconciled(operation_id))["outcome"] == "succeeded"
+        dry = await agent.done("finalize_booking", {**IDS, "dry_run": True})
+        assert "20,000 (booking " in dry["rehearsal"]["does"]
+        assert "500,000 (booking not known)" in dry["rehearsal"]["does"]
+
+
+@pytest.mark.parametrize(
+    ("create", "made", "update", "id_of", "renamed"),
+    [
+        (
+            "create_proposed_io",
+            {"external_id": "X", "name": "N"},
+            "update_proposed_io",
+            "proposed_io_id",
+            {"external_id": "Y"},
+        ),
+        (
+            "create_inventory_package",
+            {"name": "New", "targeting": TARGETING},
+            "update_inventory_package",
+            "package_id",
+            {"name": "Renamed"},
+        ),
+    ],
+)
+async def test_what_was_renamed_since_is_not_said_not_to_be_made(
+    tmp_path: Path, create: str, made: dict[str, Any], update: str, id_of: str, renamed: dict[str, Any]
+) -> None:
+    table = "inventory_package" if "package" in create else "proposed_insertion_order"
+    async with world(tmp_path) as agent:
+        operation_id = await agent.lost(create, made, when="after")
+        with sqlite3.connect(tmp_path / FILE_NAME) as state:
+            (newest,) = state.execute(f"SELECT MAX(id) FROM freewheel_{table}").fetchone()  # noqa: S608 - ours
+        await agent.done(update, {id_of: newest, **renamed})
         answer = await agent.reconciled(operation_id)
-        assert (answer["outcome"], answer["state"]) == ("succeeded", "superseded")
-        assert f"ended since by {release['operation_id']}" in answer["next_step"]
-        assert f"with {release['operation_id']} (release_booking) counted in" in answer["what_happened"]
-        assert "replayed" not in await agent.done("reserve_avail", HOLD)
+    assert (answer["outcome"], list(answer["found"].values())) == ("unknown", [[newest]])
+    assert "changed since: it may be it" in answer["what_happened"]
+    assert f"`adops-mcp operations reconcile {operation_id} --outcome succeeded`" in answer["next_step"]
+
+
+async def test_an_update_in_doubt_is_settled_before_the_same_one_is_sent_again(tmp_path: Path) -> None:
+    update = {"proposed_io_id": 418250, "name": "Renamed"}
+    async with world(tmp_path) as agent:
+        operation_id = await agent.lost("update_proposed_io", update, when="before")
+        again = await agent.client.call_tool("update_proposed_io", update)
+        assert again.structured_content["error"]["operation_id"] == operation_id
+        assert error_of(again)["code"] == "in_doubt"
+        await agent.done("update_proposed_io", {**update, "probability_of_close": 10})
+        answer = await agent.reconciled(operation_id)
+        assert answer["outcome"] == "succeeded"
+        assert "Whether this one did that, or one made since (op_" in answer["what_happened"]
+        await agent.done("update_proposed_io", update)
 
 
 async def test_what_of_unknown_size_was_in_doubt_meanwhile_leaves_a_hold_unknown(tmp_path: Path) -> None:

@@ -1,0 +1,68 @@
+"""Who calls and what they may do: whose token it is over HTTP, or the user of this machine on stdio."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.provider import principal_components
+from mcp.server.context import ServerRequestContext
+
+from server.auth import APPROVE, READ, WRITE
+from server.operations import digest
+from server.record import RecordView, user
+from server.write_call import Asker, Caller
+from tools.backends import Backends
+from tools.errors import NotPermitted
+from tools.replies import printable
+from tools.tool import AnyTool, Read
+
+
+def caller_of(context: ServerRequestContext[Any], asker: Asker | None = None) -> Caller:
+    """Whoever makes the call at hand, with what its client calls itself."""
+    client = context.session.client_params.client_info if context.session.client_params else None
+    named = printable(f"{client.name} {client.version}", limit=120) if client else "a client that gave no name"
+    token = get_access_token()
+    if token is None:
+        return Caller(f"{user()} through {named}", asker)
+    who = printable(token.subject or token.client_id, limit=120)
+    through = "" if token.client_id == who else f" by way of {printable(token.client_id, limit=120)}"
+    identity = digest(principal_components(token))
+    return Caller(f"{who}{through} through {named}", asker, identity, frozenset(token.scopes))
+
+
+def may_read() -> bool:
+    return _may(READ)
+
+
+def may_use(tool: AnyTool) -> bool:
+    """Whether a tool is listed for whoever makes the call at hand."""
+    return _may(_scope_of(tool))
+
+
+def permitted(tool: AnyTool, caller: Caller) -> None:
+    """Raises NotPermitted."""
+    needed = _scope_of(tool)
+    if caller.scopes is not None and needed not in caller.scopes:
+        raise NotPermitted(
+            f"{tool.name} needs the scope {needed}, which your token does not have. Nothing was sent.",
+            next_step="The person who gave you the token asks the operator for one with that scope.",
+        )
+
+
+def seen_by(caller: Caller, backends: Backends) -> Backends:
+    """Operations of others are for those who approve."""
+    if caller.scopes is None or APPROVE in caller.scopes or not isinstance(backends.record, RecordView):
+        return backends
+    return replace(backends, record=replace(backends.record, only_of=caller.id))
+
+
+def _scope_of(tool: AnyTool) -> str:
+    """As with `--read-only`: what only reads, and everything else."""
+    return READ if isinstance(tool.effect, Read) else WRITE
+
+
+def _may(scope: str) -> bool:
+    token = get_access_token()
+    return token is None or scope in token.scopes

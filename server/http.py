@@ -1,0 +1,236 @@
+"""MCP over streamable HTTP, stateless, in both eras of the protocol on one path: for hosted clients and other agents.
+
+Any replica answers any request. Nobody is let in from beyond this machine without a token; see `server.auth`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.app import build_calls, build_server
+from server.auth import SCOPES, AnyOf, AuthError, Introspection, Issuer, Tokens, Verifier
+from server.offer import offer
+from server.settings import Settings, SettingsError
+from server.vendors import Wire
+from tools.errors import AdOpsError
+from tools.tool import Write
+
+logger = logging.getLogger(__name__)
+
+PATH = "/mcp"
+METADATA = "/.well-known/oauth-protected-resource"
+LARGEST_BODY = 1_000_000
+"""Bytes of a request: an inventory package with thousands of targeting items is a tenth of that."""
+
+LONGEST_DRAIN = 75
+"""Seconds for the calls in flight when the server is ended: a write leaves within 25 and is answered within 30 more."""
+
+LONGEST_LOOK = 5.0
+"""Seconds for asking an issuer about a token or its keys."""
+
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where it is served. host: to bind to. port: 0 picks one."""
+
+    host: str = "127.0.0.1"
+    port: int = 8760
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check(settings: Settings, place: Place) -> None:
+    """Raises SettingsError where the server would stand open, or could never let anybody in."""
+    if not is_loopback(place.host) and not settings.has_auth:
+        raise SettingsError(
+            f"--host {place.host} is reached from other machines, and nothing says who may call: set "
+            "ADOPS_AUTH_TOKENS_FILE (see `adops-mcp token`), ADOPS_AUTH_ISSUER or ADOPS_AUTH_INTROSPECTION_URL; or "
+            "serve it on 127.0.0.1."
+        )
+    if not is_loopback(place.host) and settings.http_url is None:
+        raise SettingsError(
+            "ADOPS_HTTP_URL: set the address that clients use, such as https://adops.example.com/mcp; requests for any "
+            "other host are refused."
+        )
+    if (settings.auth_issuer or settings.auth_introspection_url) and settings.http_url is None:
+        raise SettingsError(
+            "ADOPS_HTTP_URL: set the address that clients use, such as https://adops.example.com/mcp; tokens are taken "
+            "only when they were issued for it."
+        )
+    if settings.auth_introspection_url and not (
+        settings.auth_introspection_client_id and settings.auth_introspection_client_secret
+    ):
+        raise SettingsError("ADOPS_AUTH_INTROSPECTION_CLIENT_ID and _CLIENT_SECRET: set both for introspection.")
+    if settings.auth_tokens_file is not None:
+        try:
+            Tokens(settings.auth_tokens_file).check()
+        except AuthError as error:
+            raise SettingsError(str(error)) from None
+
+
+def application(
+    settings: Settings, wire: Wire | None = None, issuer: httpx.AsyncBaseTransport | None = None
+) -> Starlette:
+    """The ASGI application. issuer: another way to the issuer of tokens, for tests."""
+    wire = wire or Wire()
+    calls = build_calls(settings, wire)
+    server = build_server(settings, wire, calls)
+    manager = StreamableHTTPSessionManager(
+        server, stateless=True, security_settings=_security(settings), max_request_body_size=LARGEST_BODY
+    )
+    writes = any(isinstance(tool.effect, Write) for tool in offer(settings).tools)
+    stack = AsyncExitStack()
+    client = httpx.AsyncClient(transport=issuer, timeout=LONGEST_LOOK, follow_redirects=False)
+    verifier = _verifier(settings, client, wire)
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncGenerator[None]:
+        async with stack, client, manager.run():
+            yield
+            await calls.close()
+
+    async def alive(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def ready(_: Request) -> Response:
+        if writes:
+            try:
+                await calls.writes.record.counts("")
+            except AdOpsError as error:
+                return PlainTextResponse(f"{error.message}\n", status_code=503)
+        return PlainTextResponse("ready\n")
+
+    async def metadata(_: Request) -> Response:
+        """RFC 9728."""
+        told = {
+            "resource": settings.http_url,
+            "authorization_servers": [settings.auth_issuer] if settings.auth_issuer else [],
+            "scopes_supported": list(SCOPES),
+            "bearer_methods_supported": ["header"],
+            "resource_name": "adops-mcp",
+        }
+        return JSONResponse({name: value for name, value in told.items() if value})
+
+    mcp: ASGIApp = AuthContextMiddleware(StreamableHTTPASGIApp(manager))
+    if verifier is not None:
+        mcp = Guard(mcp, verifier, _metadata_url(settings))
+    routes = [Route("/healthz", alive), Route("/readyz", ready), Route(PATH, endpoint=mcp)]
+    if settings.http_url is not None:
+        path = httpx.URL(settings.http_url).path.rstrip("/")
+        routes += [Route(METADATA + suffix, metadata) for suffix in dict.fromkeys(("", path))]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+def _security(settings: Settings) -> TransportSecuritySettings:
+    """The hosts and origins that a browser may name: those of this machine, and the configured ones (DNS rebinding)."""
+    hosts = [*(f"{name}:*" for name in _LOOPBACK_NAMES), *_LOOPBACK_NAMES]
+    origins = [f"http://{name}:*" for name in _LOOPBACK_NAMES]
+    if settings.http_url is not None:
+        url = httpx.URL(settings.http_url)
+        host = url.netloc.decode("ascii")
+        hosts += [host, f"{url.host}:{url.port or (443 if url.scheme == 'https' else 80)}"]
+        origins += [f"{url.scheme}://{host}"]
+    return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[*origins, *settings.http_origins])
+
+
+def _verifier(settings: Settings, client: httpx.AsyncClient, wire: Wire) -> Verifier | None:
+    if not settings.has_auth:
+        return None
+    audience, clock, now = settings.http_url or "", wire.timing.clock, wire.timing.now
+    issuer = introspection = None
+    if settings.auth_issuer is not None:
+        issuer = Issuer(settings.auth_issuer, audience, client, clock, now, settings.auth_jwks_url)
+    if settings.auth_introspection_url is not None:
+        client_id, secret = settings.auth_introspection_client_id, settings.auth_introspection_client_secret
+        assert client_id is not None  # noqa: S101 - see `check`
+        assert secret is not None  # noqa: S101
+        introspection = Introspection(settings.auth_introspection_url, client_id, secret, audience, client, now)
+    file = settings.auth_tokens_file
+    return AnyOf(Tokens(file) if file is not None else None, issuer, introspection)
+
+
+def _metadata_url(settings: Settings) -> str | None:
+    if settings.http_url is None:
+        return None
+    url = httpx.URL(settings.http_url)
+    return str(url.copy_with(path=METADATA + url.path.rstrip("/")))
+
+
+class Guard:
+    """Lets in who has a token that counts (RFC 6750); what it may do is judged where the tools are."""
+
+    def __init__(self, app: ASGIApp, verifier: Verifier, metadata_url: str | None) -> None:
+        self._app = app
+        self._verifier = verifier
+        self._metadata = f', resource_metadata="{metadata_url}"' if metadata_url else ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            await self._refused(401, "")(scope, receive, send)
+            return
+        found = await self._verifier.verify_token(token.strip())
+        if found is None:
+            await self._refused(401, ', error="invalid_token"')(scope, receive, send)
+        elif not found.scopes:
+            await self._refused(403, f', error="insufficient_scope", scope="{" ".join(SCOPES[:1])}"')(
+                scope, receive, send
+            )
+        else:
+            scope["user"] = AuthenticatedUser(found)
+            await self._app(scope, receive, send)
+
+    def _refused(self, status: int, error: str) -> Response:
+        words = (
+            "a token is needed, or this one does not count" if status == 401 else "the token has no scope of adops-mcp"
+        )
+        header = f'Bearer realm="adops-mcp"{self._metadata}{error}'
+        return JSONResponse({"error": words}, status_code=status, headers={"WWW-Authenticate": header})
+
+
+def serve_http(settings: Settings, place: Place) -> int:
+    """Serve until interrupted. Raises SettingsError before anything is served."""
+    import uvicorn  # noqa: PLC0415 - stdio does without it
+
+    check(settings, place)
+    app = application(settings)
+    where = f"http://{f'[{place.host}]' if ':' in place.host else place.host}:{place.port}{PATH}"
+    open_to = "whoever has a token" if settings.has_auth else "whoever is on this machine, without a token"
+    print(f"adops-mcp serves MCP on {where}, to {open_to}.", file=sys.stderr, flush=True)  # noqa: T201
+    uvicorn.run(
+        app,
+        host=place.host,
+        port=place.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=LONGEST_DRAIN,
+    )
+    return 0
