@@ -262,33 +262,31 @@ async def test_nothing_is_handed_over_or_given_up_while_a_hold_of_these_ids_is_i
 
 
 @pytest.mark.parametrize(
-    ("create", "made", "update", "id_of", "renamed"),
+    ("create", "made", "update", "renamed"),
     [
         (
             "create_proposed_io",
             {"external_id": "X", "name": "N"},
             "update_proposed_io",
-            "proposed_io_id",
-            {"external_id": "Y"},
+            ("proposed_io_id", {"external_id": "Y"}),
         ),
         (
             "create_inventory_package",
             {"name": "New", "targeting": TARGETING},
             "update_inventory_package",
-            "package_id",
-            {"name": "Renamed"},
+            ("package_id", {"name": "Renamed"}),
         ),
     ],
 )
 async def test_what_was_renamed_since_is_not_said_not_to_be_made(
-    tmp_path: Path, create: str, made: dict[str, Any], update: str, id_of: str, renamed: dict[str, Any]
+    tmp_path: Path, create: str, made: dict[str, Any], update: str, renamed: tuple[str, dict[str, Any]]
 ) -> None:
     table = "inventory_package" if "package" in create else "proposed_insertion_order"
     async with world(tmp_path) as agent:
         operation_id = await agent.lost(create, made, when="after")
         with sqlite3.connect(tmp_path / FILE_NAME) as state:
             (newest,) = state.execute(f"SELECT MAX(id) FROM freewheel_{table}").fetchone()  # noqa: S608 - ours
-        await agent.done(update, {id_of: newest, **renamed})
+        await agent.done(update, {renamed[0]: newest, **renamed[1]})
         answer = await agent.reconciled(operation_id)
     assert (answer["outcome"], list(answer["found"].values())) == ("unknown", [[newest]])
     assert "changed since: it may be it" in answer["what_happened"]
