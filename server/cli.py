@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -42,7 +41,8 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     over_http.add_argument(
         "--host", default="127.0.0.1", help="address to bind to (%(default)s); any other needs authentication"
     )
-    over_http.add_argument("--port", type=_port, default=8760, help="port to bind to (%(default)s; 0 picks one)")
+    over_http.add_argument("--port", type=_port, default=8760, help="port to bind to (%(default)s)")
+    over_http.add_argument("--workers", type=_workers, default=1, metavar="N", help="processes (%(default)s)")
     commands.add_parser(
         "demo",
         help="watch an MCP client do an ad-ops job on a fresh sandbox",
@@ -153,6 +153,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _workers(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of processes: give one from 1 to 64")
+    return int(text)
+
+
 def _port(text: str) -> int:
     try:
         port = int(text)
@@ -166,14 +172,13 @@ def _port(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 something is broken, 2 wrong usage or settings."""
     arguments = parser().parse_args(argv)
-    from server.settings import FLAGS, SettingsError, load  # noqa: PLC0415
+    from server.settings import FLAGS, SettingsError, load, log_to_stderr  # noqa: PLC0415
 
     try:
         settings = load(**{name: value for name, value in vars(arguments).items() if name in FLAGS})
     except SettingsError as error:
         return _unusable(error)
-    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    log_to_stderr(settings)
     try:
         return _run(arguments, settings)
     except SettingsError as error:
@@ -213,7 +218,7 @@ def _run(arguments: argparse.Namespace, settings: Any) -> int:
             if getattr(arguments, "http", False):
                 from server.http import Place, serve_http  # noqa: PLC0415
 
-                return serve_http(settings, Place(arguments.host, arguments.port))
+                return serve_http(settings, Place(arguments.host, arguments.port), workers=arguments.workers)
             from server.stdio import serve_stdio  # noqa: PLC0415
 
             return serve_stdio(settings)

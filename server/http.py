@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
+import secrets
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -27,8 +29,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from server.app import build_calls, build_server
 from server.auth import SCOPES, AnyOf, AuthError, Introspection, Issuer, Tokens, Verifier
 from server.offer import offer
-from server.settings import Settings, SettingsError
-from server.vendors import Wire
+from server.settings import Settings, SettingsError, load, log_to_stderr, variable
+from server.vendors import Wire, open_sandbox
 from tools.errors import AdOpsError
 from tools.tool import Write
 
@@ -50,7 +52,7 @@ _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where it is served. host: to bind to. port: 0 picks one."""
+    """Where it is served. host: to bind to."""
 
     host: str = "127.0.0.1"
     port: int = 8760
@@ -215,17 +217,23 @@ class Guard:
         return JSONResponse({"error": words}, status_code=status, headers={"WWW-Authenticate": header})
 
 
-def serve_http(settings: Settings, place: Place) -> int:
+def serve_http(settings: Settings, place: Place, *, workers: int = 1) -> int:
     """Serve until interrupted. Raises SettingsError before anything is served."""
     import uvicorn  # noqa: PLC0415 - stdio does without it
 
     check(settings, place)
-    app = application(settings)
+    if settings.environment == "sandbox":
+        open_sandbox(settings).close()
     where = f"http://{f'[{place.host}]' if ':' in place.host else place.host}:{place.port}{PATH}"
     open_to = "whoever has a token" if settings.has_auth else "whoever is on this machine, without a token"
     print(f"adops-mcp serves MCP on {where}, to {open_to}.", file=sys.stderr, flush=True)  # noqa: T201
+    if workers > 1:
+        for name, value in _for_workers(settings).items():
+            os.environ[name] = value
     uvicorn.run(
-        app,
+        "server.http:worker" if workers > 1 else application(settings),
+        factory=workers > 1,
+        workers=workers,
         host=place.host,
         port=place.port,
         log_config=None,
@@ -234,3 +242,20 @@ def serve_http(settings: Settings, place: Place) -> int:
         timeout_graceful_shutdown=LONGEST_DRAIN,
     )
     return 0
+
+
+def worker() -> Starlette:
+    """The application of one of several processes, which find the settings in their environment."""
+    settings = load()
+    log_to_stderr(settings)
+    return application(settings)
+
+
+def _for_workers(settings: Settings) -> dict[str, str]:
+    """What was given on the command line, and a key that they share, as variables."""
+    flags = {
+        variable("read_only"): str(settings.read_only).lower(),
+        variable("toolsets"): ",".join(settings.toolsets),
+        variable("tools"): ",".join(settings.tools),
+    }
+    return flags if settings.state_key else {**flags, variable("state_key"): secrets.token_urlsafe(32)}

@@ -7,8 +7,10 @@ way in, or what the operator has to set. Nothing is read at import.
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,6 +205,12 @@ def load(**given: Any) -> Settings:
             for issue in error.errors(include_input=False, include_url=False)
         ]
         raise SettingsError("\n".join(problems)) from None
+
+
+def log_to_stderr(settings: Settings) -> None:
+    """stdout is for JSON-RPC alone."""
+    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def _named(field: str) -> str:

@@ -15,12 +15,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
 import psutil
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
@@ -33,6 +34,9 @@ SETTLE_AFTER = 3
 
 MOST_CALLS = 60
 """Of one intent, before its worker leaves it to the end."""
+
+GONE = (MCPError, OSError, httpx2.HTTPError, anyio.BrokenResourceError, anyio.ClosedResourceError, TimeoutError)
+"""What a client meets whose server was killed."""
 
 LONGEST_CALL = 90.0
 LONGEST_LIFE = 60.0
@@ -67,23 +71,31 @@ class Soak:
         self.dice.seed(self.seed)
         self.waiting = list(reversed(self.work))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._kill)
+            tasks.start_soon(self.kill)
             async with anyio.create_task_group() as workers:
                 for number in range(self.workers):
                     workers.start_soon(self._worker, number)
             tasks.cancel_scope.cancel()
         await self._settle_all()
 
+    def client(self, number: int, life: int) -> AbstractAsyncContextManager[Client]:
+        """A client of a worker, with the server that it lives with."""
+        return Client(self._server(number, life, faults=True))
+
     def _server(self, number: int, life: int, *, faults: bool) -> StdioServerParameters:
-        seed = self.seed + 1000 * number + life
+        environment = self.environment(self.seed + 1000 * number + life, faults=faults)
+        script = f"worker = {number}; import sys; from server.cli import main; sys.exit(main([]))"
+        return StdioServerParameters(command=sys.executable, args=["-c", script], env=environment)
+
+    def environment(self, seed: int, *, faults: bool) -> dict[str, str]:
+        """The settings of a server. seed: of its faults."""
         environment = {"ADOPS_DATA_DIR": str(self.directory), "ADOPS_SETTLE_AFTER": str(SETTLE_AFTER)}
         environment |= {"ADOPS_CONFIRM": "none", "ADOPS_LOG_LEVEL": "ERROR"}
         if faults:
             environment["ADOPS_SANDBOX_FAULTS"] = f"all={self.fault_rate},seed={seed}"
         if self.database_url:
             environment["ADOPS_DATABASE_URL"] = self.database_url
-        script = f"worker = {number}; import sys; from server.cli import main; sys.exit(main([]))"
-        return StdioServerParameters(command=sys.executable, args=["-c", script], env=environment)
+        return environment
 
     async def _worker(self, number: int) -> None:
         """Make what is intended, one after another, with a server that is started again whenever it is killed."""
@@ -93,13 +105,20 @@ class Soak:
             life += 1
             try:
                 with anyio.fail_after(LONGEST_LIFE):
-                    async with Client(self._server(number, life, faults=True)) as client:
+                    async with self.client(number, life) as client:
                         while self.waiting or current:
                             if not current:
                                 current.append(self.waiting.pop())
                             await self._do(number, client, current[0])
                             current.clear()
-            except* (MCPError, OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, TimeoutError):
+            except* (
+                MCPError,
+                OSError,
+                httpx2.HTTPError,
+                anyio.BrokenResourceError,
+                anyio.ClosedResourceError,
+                TimeoutError,
+            ):
                 if current:
                     current[0].history.append("the server was killed")
 
@@ -144,7 +163,7 @@ class Soak:
                 return
             await anyio.sleep(1)
 
-    async def _kill(self) -> None:
+    async def kill(self) -> None:
         """Kill servers that have a call under way, at a moment of chance."""
         while self.killed < self.kills:
             await anyio.sleep(self.dice.uniform(0.2, 2.0))
@@ -196,7 +215,7 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 @contextmanager
-def _database(name: str, directory: Path) -> Generator[str | None]:
+def database_of(name: str, directory: Path) -> Generator[str | None]:
     if name == "sqlite":
         yield None
         return
@@ -219,7 +238,7 @@ def soak(
     """
     with (
         tempfile.TemporaryDirectory(prefix="adops-mcp-soak-", ignore_cleanup_errors=True) as folder,
-        _database(database, Path(folder)) as url,
+        database_of(database, Path(folder)) as url,
     ):
         began = time.monotonic()
         work = intents(writes, seed, share_of_bookings=0.1)

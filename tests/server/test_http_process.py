@@ -1,0 +1,138 @@
+"""`adops-mcp serve --http` as a process: started, asked at once by many, and ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+
+from server.sandbox import FILE_NAME
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def served(directory: Path, *flags: str, **given: str) -> Generator[tuple[str, subprocess.Popen[str]]]:
+    """The address of a server, once it is ready, and its process."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "server.cli", "serve", "--http", "--port", str(port), *flags],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={"PATH": os.environ["PATH"], "ADOPS_DATA_DIR": str(directory), **given},
+    )
+    try:
+        _ready(f"http://127.0.0.1:{port}/readyz", process)
+        yield f"http://127.0.0.1:{port}/mcp", process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # those that it started, too
+        process.communicate()
+
+
+def _ready(url: str, process: subprocess.Popen[str]) -> None:
+    ends = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < ends:
+        try:
+            if httpx.get(url, trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError("it does not answer")
+
+
+async def call(url: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    async with (
+        httpx2.AsyncClient(timeout=60, trust_env=False) as http,
+        Client(streamable_http_client(url, http_client=http)) as client,
+    ):
+        return (await client.call_tool(tool, arguments)).structured_content
+
+
+def orders(directory: Path) -> set[str]:
+    with sqlite3.connect(directory / FILE_NAME) as state:
+        rows = state.execute("SELECT external_id FROM freewheel_proposed_insertion_order").fetchall()
+    return {row[0] for row in rows if row[0].startswith("HTTP-")}
+
+
+def states(directory: Path) -> list[str]:
+    with sqlite3.connect(directory / "operations-sandbox.sqlite3") as record:
+        return [row[0] for row in record.execute("SELECT state FROM operations").fetchall()]
+
+
+async def test_a_server_that_is_ended_finishes_what_is_in_flight(tmp_path: Path) -> None:
+    told: set[str] = set()
+    with served(tmp_path, ADOPS_SANDBOX_FAULTS="latency=1") as (url, process):
+
+        async def propose(number: int) -> None:
+            try:
+                answer = await call(url, "create_proposed_io", {"external_id": f"HTTP-{number}", "name": "N"})
+            except BaseExceptionGroup:
+                return
+            assert "error" not in answer, answer
+            told.add(f"HTTP-{number}")
+            process.send_signal(signal.SIGTERM)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(8):
+                tasks.start_soon(propose, number)
+        assert process.wait(timeout=60) in (0, -signal.SIGTERM)
+        complaints = process.stderr.read() if process.stderr else ""
+    assert told
+    assert told <= orders(tmp_path)
+    assert set(states(tmp_path)) == {"succeeded"}
+    assert len(states(tmp_path)) == len(orders(tmp_path))
+    assert "Traceback" not in complaints
+
+
+async def test_several_processes_on_one_port_send_the_same_call_once(tmp_path: Path) -> None:
+    answers: list[dict[str, Any]] = []
+    with served(tmp_path, "--workers", "2", "--tools", "create_proposed_io") as (url, _):
+
+        async def propose() -> None:
+            answers.append(await call(url, "create_proposed_io", {"external_id": "HTTP-1", "name": "N"}))
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(8):
+                tasks.start_soon(propose)
+    assert len({answer["proposed_io"]["id"] for answer in answers}) == 1
+    assert sum(not answer.get("replayed") for answer in answers) == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--host", "0.0.0.0"], "nothing says who may call"),  # noqa: S104
+        (["--workers", "0"], "'0' is no number of processes"),
+    ],
+)
+def test_it_does_not_start_with_what_cannot_be(tmp_path: Path, flags: list[str], words: str) -> None:
+    told = subprocess.run(
+        [sys.executable, "-P", "-m", "server.cli", "serve", "--http", *flags],
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "ADOPS_DATA_DIR": str(tmp_path)},
+        check=False,
+    )
+    assert told.returncode == 2
+    assert words in told.stderr
