@@ -90,6 +90,12 @@ class Upstream:
                 return _count(state, "freewheel_inventory_package", "name", arguments["name"])
             if intent.tool == "update_work_item":
                 return _count(state, "interchange_work_item_events", "notes", arguments["notes"])
+            if intent.tool == "update_proposed_io":
+                return _count(state, "freewheel_proposed_insertion_order", "name", arguments["name"])
+            if intent.tool == "update_inventory_package":
+                return _count(state, "freewheel_inventory_package", "name", arguments["name"])
+            if intent.tool == "complete_work_item":
+                return _count(state, "interchange_work_item_events", "notes", arguments["notes"])
             holds = state.execute(
                 "SELECT booking_id, status FROM interchange_bookings WHERE package_id = ? AND avail_id = ?",
                 (arguments["package_id"], arguments["avail_id"]),
@@ -111,6 +117,13 @@ class Upstream:
                 " GROUP BY a.avail_id"
             ).fetchall()
         return all(total <= capacity for capacity, total in sold)
+
+
+def seeded(directory: Path, table: str, column: str, condition: str = "1") -> list[Any]:
+    """What the sandbox holds from its start, by a column."""
+    with closing(sqlite3.connect(directory / FILE_NAME, timeout=30)) as state:
+        rows = state.execute(f"SELECT {column} FROM {table} WHERE {condition} ORDER BY {column}")  # noqa: S608 - names of ours
+        return [row[0] for row in rows.fetchall()]
 
 
 def _count(state: sqlite3.Connection, table: str, column: str, value: str) -> int:

@@ -6,6 +6,7 @@ reads that are late, and deaths of the process at its moment, repeats calls, rec
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Callable
@@ -30,7 +31,7 @@ from server.operations_rows import Record
 from server.settings import Settings
 from server.vendors import Wire
 from server.writes import Writes
-from tests.chaos.intents import TARGETING, Intent, Upstream, shown
+from tests.chaos.intents import TARGETING, Intent, Upstream, seeded, shown
 from tests.support import FakeTime, SandboxNetwork, empty_record, new_database, text_of
 from tools.tool import VendorName
 
@@ -41,6 +42,37 @@ AVAIL: dict[str, Any] = {
     "buyer_customer_id": 88120,
 }
 ITEM: dict[str, Any] = {"source_id": "northlight-ctv", "work_item_id": "440317003"}
+
+
+def orders(directory: Path) -> list[dict[str, Any]]:
+    ids = seeded(directory, "freewheel_proposed_insertion_order", "id")
+    return [{"proposed_io_id": one} for one in ids]
+
+
+def packages(directory: Path) -> list[dict[str, Any]]:
+    return [{"package_id": one} for one in seeded(directory, "freewheel_inventory_package", "id")]
+
+
+def work_items(directory: Path) -> list[dict[str, Any]]:
+    ids = seeded(directory, "interchange_work_items", "id", "status = 'OPEN' AND booking_id IS NULL")
+    source = {one: seeded(directory, "interchange_work_items", "source_id", f"id = {one}")[0] for one in ids}
+    payload = {one: json.loads(seeded(directory, "interchange_work_items", "payload", f"id = {one}")[0]) for one in ids}
+    return [
+        {
+            "source_id": source[one],
+            "work_item_id": str(one),
+            "result": dict.fromkeys(payload[one]["requiredResultFields"], "R"),
+        }
+        for one in ids
+        if str(one) != ITEM["work_item_id"]
+    ]
+
+
+CHANGES: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
+    "update_proposed_io": orders,
+    "update_inventory_package": packages,
+    "complete_work_item": work_items,
+}
 WRITING_FAULTS = [fault for fault in FAULTS if fault != "stale_read"]
 deaths = st.sampled_from([None, None, None, "before", "after"])
 faults = st.sampled_from([None, None, *WRITING_FAULTS])
@@ -133,6 +165,7 @@ class Agent(RuleBasedStateMachine):
         self.upstream = Upstream(self.directory)
         self.intents: list[Intent] = []
         self.doubts: dict[str, Intent] = {}
+        self.left = {kind: things(self.directory) for kind, things in CHANGES.items()}
         self._served = ExitStack()
         self.start()
 
@@ -196,6 +229,14 @@ class Agent(RuleBasedStateMachine):
         """Without deaths: an update whose answer the agent never got may be made again, and is sent again."""
         arguments = {**ITEM, "notes": f"Chaos {len(self.intents)}."}
         self.make(self.meant("update_work_item", arguments), fault, late=late)
+
+    @rule(fault=faults, death=deaths, late=st.booleans(), tool=st.sampled_from(sorted(CHANGES)))
+    def change(self, fault: Fault | None, death: str | None, late: bool, tool: str) -> None:
+        """One thing of the seed each, so that what it is in the end tells whether it was done."""
+        if self.left[tool]:
+            name = f"Chaos {len(self.intents)}."
+            told = {"notes": name} if tool == "complete_work_item" else {"name": name}
+            self.make(self.meant(tool, {**self.left[tool].pop(), **told}), fault, death, late=late)
 
     @rule(fault=faults, death=deaths, late=st.booleans())
     def hold(self, fault: Fault | None, death: str | None, late: bool) -> None:
