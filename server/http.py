@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import math
 import os
 import secrets
 import sys
@@ -18,17 +19,20 @@ from typing import Any
 import httpx
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import principal_components
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.app import build_calls, build_server
 from server.auth import SCOPES, AnyOf, AuthError, Introspection, Issuer, Tokens, Verifier
 from server.offer import offer
+from server.operations import digest
+from server.quotas import Quotas, TooMany
 from server.settings import Settings, SettingsError, load, log_to_stderr, variable
 from server.vendors import Wire, open_sandbox
 from tools.errors import AdOpsError
@@ -47,6 +51,11 @@ LONGEST_DRAIN = 75
 LONGEST_LOOK = 5.0
 """Seconds for asking an issuer about a token or its keys."""
 
+_NO_MESSAGE = {
+    "jsonrpc": "2.0",
+    "id": None,
+    "error": {"code": -32600, "message": "The body is no JSON-RPC request, notification or response."},
+}
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -139,14 +148,17 @@ def application(
         }
         return JSONResponse({name: value for name, value in told.items() if value})
 
-    mcp: ASGIApp = AuthContextMiddleware(StreamableHTTPASGIApp(manager))
+    mcp: ASGIApp = AuthContextMiddleware(PlainRefusals(StreamableHTTPASGIApp(manager)))
     if verifier is not None:
-        mcp = Guard(mcp, verifier, _metadata_url(settings))
+        quotas = Quotas(settings.http_rate, settings.http_at_once, wire.timing.clock)
+        mcp = Guard(mcp, verifier, quotas, _metadata_url(settings))
     routes = [Route("/healthz", alive), Route("/readyz", ready), Route(PATH, endpoint=mcp)]
     if settings.http_url is not None:
         path = httpx.URL(settings.http_url).path.rstrip("/")
         routes += [Route(METADATA + suffix, metadata) for suffix in dict.fromkeys(("", path))]
-    return Starlette(routes=routes, lifespan=lifespan)
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    return app
 
 
 def _security(settings: Settings) -> TransportSecuritySettings:
@@ -184,12 +196,42 @@ def _metadata_url(settings: Settings) -> str | None:
     return str(url.copy_with(path=METADATA + url.path.rstrip("/")))
 
 
+class PlainRefusals:
+    """Refuses in our words what is no message: the SDK's repeat the body and its own insides, and hold a GET open,
+    which asks for a stream that a stateless server has nothing to send on."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "POST":
+            refusal = PlainTextResponse("MCP is spoken with POST here.\n", status_code=405, headers={"Allow": "POST"})
+            await refusal(scope, receive, send)
+            return
+        held: list[Message] = []
+
+        async def pass_on(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 400:
+                held.append(message)
+                return
+            if held and message["type"] == "http.response.body":
+                start = held.pop()
+                if b"Validation error" in message.get("body", b"") and not message.get("more_body"):
+                    await JSONResponse(_NO_MESSAGE, status_code=400)(scope, receive, send)
+                    return
+                await send(start)
+            await send(message)
+
+        await self._app(scope, receive, pass_on)
+
+
 class Guard:
     """Lets in who has a token that counts (RFC 6750); what it may do is judged where the tools are."""
 
-    def __init__(self, app: ASGIApp, verifier: Verifier, metadata_url: str | None) -> None:
+    def __init__(self, app: ASGIApp, verifier: Verifier, quotas: Quotas, metadata_url: str | None) -> None:
         self._app = app
         self._verifier = verifier
+        self._quotas = quotas
         self._metadata = f', resource_metadata="{metadata_url}"' if metadata_url else ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -207,7 +249,11 @@ class Guard:
             )
         else:
             scope["user"] = AuthenticatedUser(found)
-            await self._app(scope, receive, send)
+            try:
+                with self._quotas.taken(digest(principal_components(found))):
+                    await self._app(scope, receive, send)
+            except TooMany as refusal:
+                await _later(refusal)(scope, receive, send)
 
     def _refused(self, status: int, error: str) -> Response:
         words = (
@@ -215,6 +261,12 @@ class Guard:
         )
         header = f'Bearer realm="adops-mcp"{self._metadata}{error}'
         return JSONResponse({"error": words}, status_code=status, headers={"WWW-Authenticate": header})
+
+
+def _later(refusal: TooMany) -> Response:
+    after = max(1, math.ceil(refusal.after))
+    told = {"error": f"You sent {refusal.what}, which is the limit of one caller here. Nothing was done."}
+    return JSONResponse(told, status_code=429, headers={"Retry-After": str(after)})
 
 
 def serve_http(settings: Settings, place: Place, *, workers: int = 1) -> int:

@@ -148,6 +148,12 @@ class Settings(BaseSettings):
         default=(),
         description="HTTP: origins of web pages that may call, such as `https://agents.example.com`. Default: none.",
     )
+    http_rate: int = Field(
+        default=600, ge=1, le=1_000_000, description="HTTP: requests a minute of one caller. Default: `600`."
+    )
+    http_at_once: int = Field(
+        default=16, ge=1, le=10_000, description="HTTP: requests at once of one caller. Default: `16`."
+    )
     auth_tokens_file: FullPath | None = Field(
         default=None, description="HTTP: a file of token hashes; `adops-mcp token` makes a token and its lines."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import mcp_types as types
 import pytest
 
 from server.http import LARGEST_BODY, Place, check
+from server.quotas import Quotas, TooMany
 from server.settings import Settings, SettingsError
 from tests.server.over_http import URL, connected_over_http, hosted, tokens_file
 from tests.support import error_of, text_of
@@ -233,3 +235,33 @@ async def test_resources_and_completions_need_the_scope_to_read(tmp_path: Path) 
         answers = [(await server.http.post("/mcp", json=one, headers=headers)).text for one in (call, complete)]
     assert all("needs the scope adops:read" in answer for answer in answers)
     assert server.network.freewheel.requests == server.network.interchange.requests == []
+
+
+async def test_a_caller_beyond_its_limit_is_told_when_to_come_back_and_others_are_not_held_up(tmp_path: Path) -> None:
+    file, tokens = tokens_file(tmp_path, one=("read",), other=("read",))
+    headers = {name: {**HEADERS, "Authorization": f"Bearer {token}"} for name, token in tokens.items()}
+    async with hosted(tmp_path, auth_tokens_file=file, http_rate=6) as server:
+        ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        statuses = [(await server.http.post("/mcp", json=ping, headers=headers["one"])).status_code for _ in range(7)]
+        refused = await server.http.post("/mcp", json=ping, headers=headers["one"])
+        other = await server.http.post("/mcp", json=ping, headers=headers["other"])
+        server.network.time.moment += int(refused.headers["retry-after"])
+        again = await server.http.post("/mcp", json=ping, headers=headers["one"])
+    assert statuses == [200] * 6 + [429]
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
+    assert refused.json() == {
+        "error": "You sent more than 6 requests a minute, which is the limit of one caller here. Nothing was done."
+    }
+    assert (other.status_code, again.status_code) == (200, 200)
+
+
+def test_requests_at_once_are_counted_for_each_caller_and_given_back() -> None:
+    quotas = Quotas(rate=100, at_once=2, clock=lambda: 0.0)
+    with ExitStack() as in_flight:
+        for caller in ("a", "a", "b"):
+            in_flight.enter_context(quotas.taken(caller))
+        with pytest.raises(TooMany, match="more than 2 requests at once"):
+            in_flight.enter_context(quotas.taken("a"))
+    for _ in range(90):
+        with quotas.taken("a"):
+            pass

@@ -18,6 +18,7 @@ from tools.interchange.holds import BookingIds
 from tools.replies import printable
 from tools.writes import Brief, Doubt, Past, Verdict
 
+_OPEN = ("in_doubt", "sending")
 MOST_SUMS = 100_000
 """Of what other writes may have come to together; more than that tell nothing any more."""
 
@@ -82,9 +83,9 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
     others = _others(doubt)
     seen = (
         f"Held and booked impressions of avail {ids.avail_id}: {before:,} before it was sent, {now:,} now; it is about "
-        f"{about}{_counted(others)}"
+        f"{about}{_counted(others, doubt)}"
     )
-    moved = _sums(others)
+    moved = _sums(others, doubt)
     if moved is None:
         return Verdict(outcome="unknown", evidence=f"{seen}, and too much else is not known.", check=check)
     if amounts is None:
@@ -99,7 +100,7 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
         evidence = f"{seen}, which is as if it was carried out and as nothing else on record explains."
         return _done(doubt, evidence, found, fits)
     if fits:
-        open_ = ", ".join(other.write.id for other in others if other.write.state in ("in_doubt", "sending"))
+        open_ = ", ".join(one.id for one in doubt.siblings if one.state in _OPEN and one.sent_at is not None)
         first = (
             f"First call reconcile_operation for the other writes on this avail: {open_}."
             if open_
@@ -117,9 +118,10 @@ def _done(doubt: Doubt, evidence: str, found: dict[str, Any], amounts: set[int])
     return Verdict(outcome="succeeded", evidence=evidence, found=found)
 
 
-def _counted(others: Sequence[_Other]) -> str:
+def _counted(others: Sequence[_Other], doubt: Doubt) -> str:
     """The other writes that the sums account for."""
-    told = [f"{other.write.id} ({other.write.tool})" for other in others]
+    recent = [] if _late_sums(doubt) == {0} else [write for write in doubt.siblings if _is_recent(write, doubt)]
+    told = [f"{write.id} ({write.tool})" for write in [*recent, *(other.write for other in others)]]
     more = f" and {len(told) - 5} more" if len(told) > 5 else ""
     return f", with {', '.join(told[:5])}{more} counted in" if told else ""
 
@@ -141,64 +143,67 @@ def _total(before: Mapping[str, Any] | None) -> int | None:
 def _others(doubt: Doubt) -> list[_Other]:
     """The other writes that may have moved the counts between the two looks."""
     found: list[_Other] = []
-    is_late = _is_late(doubt)
     for write in doubt.siblings:
-        if write.sent_at is not None and (choices := _choices(write, doubt, is_late=is_late)) != (0,):
+        if write.sent_at is not None and (choices := _choices(write, doubt)) != (0,):
             found.append(_Other(write, choices))
     return found
 
 
-def _sums(others: Sequence[_Other]) -> set[int] | None:
+def _sums(others: Sequence[_Other], doubt: Doubt) -> set[int] | None:
     """What the other writes may have come to together; None when that is not known, or may be too much."""
-    sums = {0}
+    sums = _late_sums(doubt)
     for other in others:
-        if other.choices is None or len(sums) > MOST_SUMS:
+        if other.choices is None or sums is None or len(sums) > MOST_SUMS:
             return None
         sums = {moved + choice for moved in sums for choice in other.choices}
     return sums
 
 
-def _is_late(doubt: Doubt) -> bool:
-    """Whether the counts before the write may be without what was written shortly before them: they are not what the
-    writes since the first of those make of its counts."""
-    sent = doubt.write.sent_at or 0.0
-    recent = [
-        write
-        for write in doubt.siblings
-        if write.state in ("succeeded", "superseded") and sent - doubt.settle_after < (write.sent_at or 0.0) < sent
-    ]
-    amounts = [holds.effects(write, _all_but(write, doubt)) for write in recent]
-    moved = [amount[0] for amount in amounts if amount is not None and len(amount) == 1]
+def _late_sums(doubt: Doubt) -> set[int] | None:
+    """What the writes shortly before this one may have come to after the counts that were read before it.
+
+    Each of them was in those counts or came late. Only what goes with the counts before the first of them can be: then
+    the two counts differ by what was in the second.
+    """
+    recent = [write for write in doubt.siblings if _is_recent(write, doubt)]
+    pairs = {(0, 0)}
+    for write in recent:
+        amounts = holds.effects(write, _all_but(write, doubt))
+        if amounts is None or len(pairs) > MOST_SUMS:
+            return None
+        ways = {way for amount in amounts for way in ((amount, 0), (0, amount))}
+        ways |= {(0, 0)} if write.state in _OPEN else set[tuple[int, int]]()
+        pairs = {(shown + now, late + later) for shown, late in pairs for now, later in ways}
+    before = _total(doubt.write.before)
     first = next((total for write in recent if (total := _total(write.before)) is not None), None)
-    if len(moved) < len(recent) or (first is None and any(moved)):
-        return True
-    return first is not None and first + sum(moved) != _total(doubt.write.before)
+    fitting = {late for shown, late in pairs if before is not None and first is not None and shown == before - first}
+    return fitting or {late for _, late in pairs}
+
+
+def _is_recent(write: Past, doubt: Doubt) -> bool:
+    sent = doubt.write.sent_at or 0.0
+    was_sent = write.state in (*_OPEN, "succeeded", "superseded")
+    return was_sent and sent - doubt.settle_after < (write.sent_at or 0.0) < sent
 
 
 def _all_but(write: Past, doubt: Doubt) -> list[Past]:
     return [other for other in (*doubt.siblings, doubt.write) if other.id != write.id]
 
 
-def _choices(write: Past, doubt: Doubt, *, is_late: bool) -> tuple[int, ...] | None:
+def _choices(write: Past, doubt: Doubt) -> tuple[int, ...] | None:
+    """What a write may have added between the two looks, beside what it did shortly before the first."""
     sent, sent_at = doubt.write.sent_at or 0.0, write.sent_at or 0.0
-    earlier = sent_at < sent
     amounts = holds.effects(write, _all_but(write, doubt))
-    if write.state in ("in_doubt", "sending"):
-        if earlier and sent - sent_at >= doubt.settle_after:
-            # it was in the first count already, or never came
-            return (0,)
+    ends = holds.end_of_hold(write)
+    if sent_at < sent:
+        # it was in the first count, or see `_late_sums`; a hold may have ended since
+        is_over = write.state in ("succeeded", "superseded") and ends is not None and sent < ends <= doubt.now
+        return tuple(dict.fromkeys((0, *(-amount for amount in amounts or ())))) if is_over else (0,)
+    if write.state in _OPEN:
         return None if amounts is None else tuple(dict.fromkeys((0, *amounts)))
     if write.state not in ("succeeded", "superseded"):
         return (0,)
-    ends = holds.end_of_hold(write)
-    may_show_late = (sent if earlier else doubt.now) - sent_at < doubt.settle_after
-    if earlier:
-        is_over = ends is not None and sent < ends <= doubt.now
-        gone = [-amount for amount in amounts or ()] if is_over else []
-        if may_show_late and is_late:
-            return None if amounts is None else tuple(dict.fromkeys((0, *gone, *amounts)))
-        return tuple(dict.fromkeys((0, *gone)))
     if amounts is None:
         return None
-    is_over = ends is not None and ends <= doubt.now
-    return tuple(dict.fromkeys((*amounts, 0))) if is_over or may_show_late else tuple(amounts)
+    may_not_show = (ends is not None and ends <= doubt.now) or doubt.now - sent_at < doubt.settle_after
+    return tuple(dict.fromkeys((*amounts, 0))) if may_not_show else tuple(amounts)
