@@ -52,10 +52,12 @@ def permitted(tool: AnyTool, caller: Caller) -> None:
 
 
 def seen_by(caller: Caller, backends: Backends) -> Backends:
-    """Operations of others are for those who approve."""
-    if caller.scopes is None or APPROVE in caller.scopes or not isinstance(backends.record, RecordView):
+    """Operations of others are for those who approve; their doubts are for those who write."""
+    if caller.scopes is None or not isinstance(backends.record, RecordView):
         return backends
-    return replace(backends, record=replace(backends.record, only_of=caller.id))
+    only_of = None if APPROVE in caller.scopes else caller.id
+    settles, actor = WRITE in caller.scopes, f"{caller.principal}, through reconcile_operation"
+    return replace(backends, record=replace(backends.record, only_of=only_of, may_settle=settles, actor=actor))
 
 
 def _scope_of(tool: AnyTool) -> str:

@@ -22,7 +22,9 @@ from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import principal_components
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
+from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -120,6 +122,9 @@ def application(
     client = httpx.AsyncClient(transport=issuer, timeout=LONGEST_LOOK, follow_redirects=False)
     verifier = _verifier(settings, client, wire)
 
+    # it would cut every answer that is under way at the first signal: they are let finish, and then the server ends
+    AppStatus.disable_automatic_graceful_drain()
+
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncGenerator[None]:
         async with stack, client, manager.run():
@@ -158,6 +163,14 @@ def application(
         routes += [Route(METADATA + suffix, metadata) for suffix in dict.fromkeys(("", path))]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.router.redirect_slashes = False
+    if settings.http_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.http_origins,
+            allow_methods=["POST"],
+            allow_headers=["authorization", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name"],
+            expose_headers=["www-authenticate", "retry-after"],
+        )
     return app
 
 

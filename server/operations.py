@@ -214,9 +214,9 @@ class Operations:
         """Record a write that is about to be sent, or, when `awaiting`, to wait for a person."""
         return await self._run(lambda record: record.begin(new, awaiting=awaiting))
 
-    async def start(self, operation_id: str) -> Begun | Taken | Busy:
+    async def start(self, operation_id: str, actor: str = "unknown") -> Begun | Taken | Busy:
         """Take an approved write up to send it."""
-        return await self._run(lambda record: record.start(operation_id))
+        return await self._run(lambda record: record.start(operation_id, actor))
 
     async def standing(self, new: New) -> Operation | None:
         """The write of the same identity that keeps `new` from being sent."""

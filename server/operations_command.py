@@ -161,6 +161,7 @@ def _planned(operation: Operation) -> list[str]:
     if request:
         body = json.dumps(request.get("body"), ensure_ascii=False)
         told.append(f"Request: {request.get('method')} {request.get('path')} {body}")
+    told.append(f"Asked by {operation.principal}")
     return [_line(operation.does), *(f"  {_line(line)}" for line in told)]
 
 

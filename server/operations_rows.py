@@ -110,7 +110,7 @@ class Record:
         self._note(operation_id, state, new.principal, new.note)
         return operation_id
 
-    def start(self, operation_id: str) -> Begun | Taken | Busy:
+    def start(self, operation_id: str, actor: str) -> Begun | Taken | Busy:
         self.expire()
         found = self._of(operation_id)
         if found.state != "approved":
@@ -125,7 +125,7 @@ class Record:
         )
         if not started.rowcount:
             return Taken(self._of(operation_id))
-        self._note(operation_id, "sending", found.principal, "taken up after its approval")
+        self._note(operation_id, "sending", actor, "taken up after its approval")
         return Begun(operation_id)
 
     def standing(self, new: New) -> Operation | None:

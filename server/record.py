@@ -52,11 +52,14 @@ def user() -> str:
 
 @dataclass(frozen=True, slots=True)
 class RecordView:
-    """What the tools of the record stand on. only_of: the caller whose operations alone are shown."""
+    """What the tools of the record stand on. only_of: the caller whose operations alone are shown. may_settle:
+    whether this caller settles those of others, too. actor: who does, for the history."""
 
     record: Operations
     settle_after: float
     only_of: str | None = None
+    may_settle: bool = True
+    actor: str = READER
 
     async def list(self, wanted: ListOperations, backends: Backends) -> Listing[OperationSummary]:
         page, per_page = wanted.page, wanted.per_page
@@ -84,8 +87,8 @@ class RecordView:
         return WholeOperation(**whole(operation, steps))
 
     async def reconcile(self, operation_id: str, backends: Backends) -> Reconciliation:
-        operation, _ = await self._found(operation_id, backends)
-        settled = await reconcile(self.record, operation, backends, settle_after=self.settle_after, actor=READER)
+        operation, _ = await self._found(operation_id, backends, only_of=None if self.may_settle else self.only_of)
+        settled = await reconcile(self.record, operation, backends, settle_after=self.settle_after, actor=self.actor)
         return Reconciliation(
             operation_id=operation.id,
             outcome=settled.verdict.outcome,
@@ -113,12 +116,14 @@ class RecordView:
     async def _found(
         self, operation_id: str, backends: Backends, *, only_of: str | None = None
     ) -> tuple[Operation, list[Step]]:
-        """Anybody may settle a doubt, since it keeps everybody from the same write; what was sent is for its caller."""
+        """Whoever may write may settle a doubt, since it keeps everybody from the same write; what was sent is for its
+        caller."""
         found = await self.record.get(operation_id)
         hidden = found is not None and only_of is not None and found[0].caller != only_of
         if found is None or hidden or found[0].scope != backends.scope():
             raise NotFound(
-                f"There is no operation {printable(operation_id, limit=64)} on record here.",
+                f"There is no operation {printable(operation_id, limit=64)} on record here"
+                + (", or it is another caller's: those are shown to who has adops:approve." if only_of else "."),
                 next_step="Take the id from list_operations.",
             )
         return found

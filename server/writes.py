@@ -273,7 +273,7 @@ class Writes:
         elif agreed(standing.plan or {}) != agreed(plan.shown()):
             begun = await self.record.replace(standing.id, new)
         elif standing.state == "approved":
-            return await self._go(call, new, lambda: self.record.start(standing.id), plan)
+            return await self._go(call, new, lambda: self.record.start(standing.id, new.principal), plan)
         else:
             raise awaiting(standing.id, plan.problems)
         if isinstance(begun, Begun):

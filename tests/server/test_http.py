@@ -24,6 +24,7 @@ CALL: dict[str, Any] = {
     "params": {"name": "list_avails", "arguments": {}},
 }
 HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+SEES = ("read", "approve")
 modes = pytest.mark.parametrize("mode", ["auto", "legacy"])
 
 
@@ -265,3 +266,36 @@ def test_requests_at_once_are_counted_for_each_caller_and_given_back() -> None:
     for _ in range(90):
         with quotas.taken("a"):
             pass
+
+
+async def test_a_page_of_a_configured_origin_may_ask_first_and_call(tmp_path: Path) -> None:
+    origin = {"Origin": "https://agents.example.com"}
+    asks = {**origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    async with hosted(tmp_path, http_origins=("https://agents.example.com",)) as server:
+        preflight = await server.http.options("/mcp", headers=asks)
+        called = await server.http.post("/mcp", json=CALL, headers={**HEADERS, **origin})
+        other = await server.http.options("/mcp", headers={**asks, "Origin": "https://evil.example.com"})
+    assert preflight.status_code == 200
+    assert called.headers["access-control-allow-origin"] == "https://agents.example.com"
+    assert other.status_code == 400
+
+
+async def test_a_doubt_of_another_caller_is_settled_by_who_may_write_and_under_their_name(tmp_path: Path) -> None:
+    file, tokens = tokens_file(tmp_path, one=("read", "write"), other=("read", "write"), reader=("read",), boss=SEES)
+    async with (
+        hosted(tmp_path, auth_tokens_file=file, sandbox_faults="lost_after=1") as server,
+        connected_over_http(server.app, tokens["one"]) as client,
+    ):
+        lost = await client.call_tool("create_proposed_io", ORDER)
+    operation = {"operation_id": lost.structured_content["error"]["operation_id"]}
+    async with hosted(tmp_path, auth_tokens_file=file) as server:
+        server.network.time.moment += 100
+        async with connected_over_http(server.app, tokens["reader"]) as client:
+            refused = await client.call_tool("reconcile_operation", operation)
+        async with connected_over_http(server.app, tokens["other"]) as client:
+            settled = await client.call_tool("reconcile_operation", operation)
+        async with connected_over_http(server.app, tokens["boss"]) as client:
+            told = await client.call_tool("get_operation", operation)
+    assert "or it is another caller's" in error_of(refused)["message"]
+    assert settled.structured_content["outcome"] == "succeeded"
+    assert told.structured_content["history"][-1]["by"].startswith("other through ")

@@ -11,6 +11,7 @@ import pytest
 
 from server.cli import main, parser
 from server.operations_command import carried_out
+from server.record import user
 from server.settings import Settings
 from server.vendors import Wire
 from tests.support import FakeTime, SandboxNetwork, connected, text_of
@@ -104,6 +105,7 @@ async def test_a_write_that_waits_is_approved_once(operator: Operator) -> None:
         "  Not checked: Whether the network can be reached: test_gam_connection tells once it is granted.",
         "  Request: PUT /api/v2/storefront/inventory-sources/gam-northlight/ad-server "
         '{"type": "google_ad_manager", "networkCode": "21700010"}',
+        f"  Asked by {user()} through mcp 0.1.0",
         f"Approved, exactly this. It is sent when the agent makes the same call again, within a day: {operation_id}",
     ]
     assert operator.network.interchange.written() == []
