@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
 import httpx
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -46,6 +47,9 @@ PATH = "/mcp"
 METADATA = "/.well-known/oauth-protected-resource"
 LARGEST_BODY = 1_000_000
 """Bytes of a request: an inventory package with thousands of targeting items is a tenth of that."""
+
+LONGEST_BODY = 20.0
+"""Seconds for a request to come whole: one that stalls would hold its place, and an ended server, for ever."""
 
 LONGEST_DRAIN = 75
 """Seconds for the calls in flight when the server is ended: a write leaves within 25 and is answered within 30 more."""
@@ -213,14 +217,31 @@ class PlainRefusals:
     """Refuses in our words what is no message: the SDK's repeat the body and its own insides, and hold a GET open,
     which asks for a stream that a stateless server has nothing to send on."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, longest_body: float = LONGEST_BODY) -> None:
         self._app = app
+        self._longest_body = longest_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             refusal = PlainTextResponse("MCP is spoken with POST here.\n", status_code=405, headers={"Allow": "POST"})
             await refusal(scope, receive, send)
             return
+        try:
+            with anyio.fail_after(self._longest_body):
+                body = await _whole(receive)
+        except TimeoutError:
+            await PlainTextResponse("The request did not come whole in time.\n", status_code=408)(scope, receive, send)
+            return
+        if body is None:
+            return
+        if len(body) > LARGEST_BODY:
+            await PlainTextResponse("The request is too large.\n", status_code=413)(scope, receive, send)
+            return
+        first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def then() -> Message:
+            return first.pop() if first else await receive()
+
         held: list[Message] = []
 
         async def pass_on(message: Message) -> None:
@@ -235,7 +256,19 @@ class PlainRefusals:
                 await send(start)
             await send(message)
 
-        await self._app(scope, receive, pass_on)
+        await self._app(scope, then, pass_on)
+
+
+async def _whole(receive: Receive) -> bytes | None:
+    """The body, no further than what is too large; None when the client went away."""
+    body, more = b"", True
+    while more and len(body) <= LARGEST_BODY:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
 
 
 class Guard:

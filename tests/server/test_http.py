@@ -6,10 +6,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
+import anyio
 import mcp_types as types
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
-from server.http import LARGEST_BODY, Place, check
+from server.http import LARGEST_BODY, Place, PlainRefusals, check
 from server.quotas import Quotas, TooMany
 from server.settings import Settings, SettingsError
 from tests.server.over_http import URL, connected_over_http, hosted, tokens_file
@@ -299,3 +301,27 @@ async def test_a_doubt_of_another_caller_is_settled_by_who_may_write_and_under_t
     assert "or it is another caller's" in error_of(refused)["message"]
     assert settled.structured_content["outcome"] == "succeeded"
     assert told.structured_content["history"][-1]["by"].startswith("other through ")
+
+
+async def test_a_body_that_stalls_is_given_up_and_one_that_is_cut_reaches_nothing() -> None:
+    sent: list[Message] = []
+    reached: list[Scope] = []
+
+    async def app(scope: Scope, _: Receive, __: Send) -> None:
+        reached.append(scope)
+
+    async def stalled() -> Message:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def cut() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    guarded = PlainRefusals(app, longest_body=0.01)
+    await guarded({"type": "http", "method": "POST"}, stalled, send)
+    assert [message.get("status") for message in sent] == [408, None]
+    await guarded({"type": "http", "method": "POST"}, cut, send)
+    assert (reached, len(sent)) == ([], 2)
