@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from mcp.server.auth.middleware.auth_context import get_access_token
-from mcp.server.auth.provider import principal_components
+from mcp.server.auth.provider import AccessToken, principal_components
 from mcp.server.context import ServerRequestContext
 
 from server.auth import APPROVE, READ, WRITE
@@ -28,8 +28,12 @@ def caller_of(context: ServerRequestContext[Any], asker: Asker | None = None) ->
         return Caller(f"{user()} through {named}", asker)
     who = printable(token.subject or token.client_id, limit=120)
     through = "" if token.client_id == who else f" by way of {printable(token.client_id, limit=120)}"
-    identity = digest(principal_components(token))
-    return Caller(f"{who}{through} through {named}", asker, identity, frozenset(token.scopes))
+    return Caller(f"{who}{through} through {named}", asker, identity_of(token), frozenset(token.scopes))
+
+
+def identity_of(token: AccessToken) -> str:
+    """Names whose token it is, whatever else is in it."""
+    return digest(principal_components(token))
 
 
 def may_read() -> bool:

@@ -6,13 +6,12 @@ Any replica answers any request. Nobody is let in from beyond this machine witho
 from __future__ import annotations
 
 import ipaddress
-import logging
 import math
 import os
 import secrets
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,6 @@ import anyio
 import httpx
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
-from mcp.server.auth.provider import principal_components
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from sse_starlette.sse import AppStatus
@@ -32,16 +30,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.app import build_calls, build_server
-from server.auth import SCOPES, AnyOf, AuthError, Introspection, Issuer, Tokens, Verifier
+from server.auth import READ, SCOPES, AnyOf, AuthError, Introspection, Issuer, Tokens, Verifier
+from server.callers import identity_of
 from server.offer import offer
-from server.operations import digest
 from server.quotas import Quotas, TooMany
 from server.settings import Settings, SettingsError, load, log_to_stderr, variable
 from server.vendors import Wire, open_sandbox
 from tools.errors import AdOpsError
 from tools.tool import Write
-
-logger = logging.getLogger(__name__)
 
 PATH = "/mcp"
 METADATA = "/.well-known/oauth-protected-resource"
@@ -122,7 +118,6 @@ def application(
         server, stateless=True, security_settings=_security(settings), max_request_body_size=LARGEST_BODY
     )
     writes = any(isinstance(tool.effect, Write) for tool in offer(settings).tools)
-    stack = AsyncExitStack()
     client = httpx.AsyncClient(transport=issuer, timeout=LONGEST_LOOK, follow_redirects=False)
     verifier = _verifier(settings, client, wire)
 
@@ -131,7 +126,7 @@ def application(
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncGenerator[None]:
-        async with stack, client, manager.run():
+        async with client, manager.run():
             yield
             await calls.close()
 
@@ -290,13 +285,11 @@ class Guard:
         if found is None:
             await self._refused(401, ', error="invalid_token"')(scope, receive, send)
         elif not found.scopes:
-            await self._refused(403, f', error="insufficient_scope", scope="{" ".join(SCOPES[:1])}"')(
-                scope, receive, send
-            )
+            await self._refused(403, f', error="insufficient_scope", scope="{READ}"')(scope, receive, send)
         else:
             scope["user"] = AuthenticatedUser(found)
             try:
-                with self._quotas.taken(digest(principal_components(found))):
+                with self._quotas.taken(identity_of(found)):
                     await self._app(scope, receive, send)
             except TooMany as refusal:
                 await _later(refusal)(scope, receive, send)

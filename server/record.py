@@ -109,9 +109,9 @@ class RecordView:
         open_ = ", ".join(f"{counts[state]} {words}" for state, words in _OPEN.items() if state in counts)
         return Reached(ok=True, said=f"{sum(counts.values())} writes on record{': ' if open_ else ''}{open_}.")
 
-    async def standing(self, tool: str, resource: str, backends: Backends) -> Sequence[Past]:
+    async def standing(self, resource: str, backends: Backends) -> Sequence[Past]:
         near = await self.record.near(backends.scope(), resource, states=("succeeded",))
-        return [operation.past() for operation in near if operation.tool == tool]
+        return [operation.past() for operation in near]
 
     async def _found(
         self, operation_id: str, backends: Backends, *, only_of: str | None = None

@@ -167,10 +167,9 @@ class Writes:
         """What would be sent and changed; nothing is sent and nothing recorded. Raises what the handler raises."""
         plan, new = await plan_of(call, blind=False), call.new()
         standing, against = await self.record.standing(new), await self._against(call)
-        operator = self.confirm == "operator" and call.is_consequential
-        rejected = await self.record.rejected(new, since=self.record.now() - REJECTION_STANDS) if operator else None
-        if rejected is not None and agreed(rejected.plan or {}) == agreed(plan.shown()):
-            standing = standing or rejected
+        operator = self._asks_operator(call)
+        if operator and standing is None:
+            standing = await self._rejected(new, plan)
         waits = standing is not None and standing.state in WAITING and is_same(standing, new)
         problems = list(plan.problems)
         if standing is not None and not waits:
@@ -200,7 +199,7 @@ class Writes:
         """What the agent is told: the result, or the outcome of the same write before. Raises AdOpsError or Fault."""
         self.under_way.check(call.tool)
         asker = self._asker(call)
-        asks_operator = self.confirm == "operator" and call.is_consequential
+        asks_operator = self._asks_operator(call)
         new = call.new()
         standing = await self._standing(new, wait=asks_operator or asker is not None)
         if standing is not None and not (standing.state in _UNSENT and is_same(standing, new)):
@@ -226,6 +225,14 @@ class Writes:
 
     def _asker(self, call: WriteCall) -> Asker | None:
         return call.caller.asker if self.confirm == "client" and call.is_consequential else None
+
+    def _asks_operator(self, call: WriteCall) -> bool:
+        return self.confirm == "operator" and call.is_consequential
+
+    async def _rejected(self, new: New, plan: Plan) -> Operation | None:
+        """The same write, when a person rejected exactly this of late."""
+        rejected = await self.record.rejected(new, since=self.record.now() - REJECTION_STANDS)
+        return rejected if rejected and agreed(rejected.plan or {}) == agreed(plan.shown()) else None
 
     async def _planned(self, call: WriteCall) -> Plan:
         try:
@@ -266,8 +273,7 @@ class Writes:
                 await self.record.settle(standing.id, _NOTHING_LEFT)
             return await self._go(call, new, lambda: self.record.begin(new), plan)
         if standing is None:
-            rejected = await self.record.rejected(new, since=self.record.now() - REJECTION_STANDS)
-            if rejected is not None and agreed(rejected.plan or {}) == agreed(plan.shown()):
+            if (rejected := await self._rejected(new, plan)) is not None:
                 raise rejected_before(rejected)
             begun = await self.record.begin(new, awaiting=True)
         elif agreed(standing.plan or {}) != agreed(plan.shown()):

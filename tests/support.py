@@ -6,6 +6,7 @@ import functools
 import itertools
 import json
 import re
+import socket
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from server.calls import LONGEST_CALL, Calls
 from server.operations import Operations
 from server.operations_tables import open_engine
 from server.sandbox import FILE_NAME, Sandbox
+from server.sandbox.interchange import API_KEY
 from server.settings import Settings
 from server.vendors import Wire
 from server.writes import LATEST_DEPARTURE, Writes
@@ -95,6 +97,20 @@ class SandboxNetwork:
         self.interchange = Recorder(httpx.ASGITransport(self.sandbox.interchange()))
         self.freewheel = Recorder(httpx.ASGITransport(self.sandbox.freewheel()))
         self.google_ad_manager = Recorder(httpx.ASGITransport(self.sandbox.google_ad_manager()))
+
+    async def hold_elsewhere(self, ids: Mapping[str, Any], impressions: int) -> None:
+        """Somebody else holds impressions of the avail in Interchange, past the server."""
+        body = {
+            "availId": ids["avail_id"],
+            "mediaBuyId": ids["media_buy_id"],
+            "buyerCustomerId": ids["buyer_customer_id"],
+            "requestedImpressions": impressions,
+        }
+        path = f"inventory-sources/{ids['source_id']}/modular/reservations"
+        key = {"Authorization": f"Bearer {API_KEY}"}
+        async with httpx.AsyncClient(transport=self.interchange) as somebody:
+            answer = await somebody.post(f"https://i.sandbox/api/v2/storefront/{path}", json=body, headers=key)
+        assert answer.is_success, answer.text
 
     @property
     def wire(self) -> Wire:
@@ -209,6 +225,12 @@ _EMPTY_LISTS: dict[str, Any] = {
     "work-items": {"items": [], "total": 0},
     "inventory_packages": {"items": [], "total_count": 0},
 }
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 def calls_of(settings: Settings, wire: Wire | None = None, *, longest: float | None = None) -> Calls:

@@ -75,6 +75,17 @@ def _some(dice: random.Random, number: int, share_of_bookings: float) -> Iterato
         yield Intent(number, "create_inventory_package", {"name": f"Chaos {number}.", "targeting": TARGETING})
 
 
+_KEPT_IN = {
+    "create_proposed_io": ("freewheel_proposed_insertion_order", "external_id", "external_id"),
+    "update_proposed_io": ("freewheel_proposed_insertion_order", "name", "name"),
+    "create_inventory_package": ("freewheel_inventory_package", "name", "name"),
+    "update_inventory_package": ("freewheel_inventory_package", "name", "name"),
+    "update_work_item": ("interchange_work_item_events", "notes", "notes"),
+    "complete_work_item": ("interchange_work_item_events", "notes", "notes"),
+}
+"""Where a write shows at the vendor: table, column, and the argument that stands in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upstream:
     """What the vendors of the sandbox hold in the end, read from their own state."""
@@ -84,18 +95,9 @@ class Upstream:
     def times_done(self, intent: Intent) -> int:
         arguments = intent.arguments
         with closing(sqlite3.connect(self.directory / FILE_NAME, timeout=30)) as state:
-            if intent.tool == "create_proposed_io":
-                return _count(state, "freewheel_proposed_insertion_order", "external_id", arguments["external_id"])
-            if intent.tool == "create_inventory_package":
-                return _count(state, "freewheel_inventory_package", "name", arguments["name"])
-            if intent.tool == "update_work_item":
-                return _count(state, "interchange_work_item_events", "notes", arguments["notes"])
-            if intent.tool == "update_proposed_io":
-                return _count(state, "freewheel_proposed_insertion_order", "name", arguments["name"])
-            if intent.tool == "update_inventory_package":
-                return _count(state, "freewheel_inventory_package", "name", arguments["name"])
-            if intent.tool == "complete_work_item":
-                return _count(state, "interchange_work_item_events", "notes", arguments["notes"])
+            if intent.tool in _KEPT_IN:
+                table, column, argument = _KEPT_IN[intent.tool]
+                return _count(state, table, column, arguments[argument])
             holds = state.execute(
                 "SELECT booking_id, status FROM interchange_bookings WHERE package_id = ? AND avail_id = ?",
                 (arguments["package_id"], arguments["avail_id"]),

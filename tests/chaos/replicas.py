@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,8 +20,9 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from tests.chaos.intents import Upstream, Verdicts, intents, judged, shown
+from tests.chaos.intents import Verdicts, intents
 from tests.chaos.soak import Soak, database_of
+from tests.support import free_port
 
 STARTS_WITHIN = 30.0
 """Seconds until a replica, or nginx, answers."""
@@ -43,12 +43,6 @@ def nginx() -> str:
     if found is None:
         raise NoNginx("nginx is not installed, and it can only be installed here by root from Debian's packages")
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def configuration(directory: Path, port: int, replicas: list[int]) -> str:
@@ -158,12 +152,4 @@ def run(
         for port in (*ports, front):
             answers(f"http://127.0.0.1:{port}/readyz")
         anyio.run(hosted.bounded, longest)
-        upstream = Upstream(folder)
-        assert upstream.capacity_adds_up()
-        verdicts = judged(work, upstream, kills=hosted.killed, by_hand=hosted.by_hand, seconds=time.monotonic() - began)
-        wrong = [
-            shown(intent)
-            for intent in work
-            if intent.calls and (intent.told is None or (intent.told == "done") != (upstream.times_done(intent) == 1))
-        ]
-    return verdicts, wrong
+        return hosted.verdicts(time.monotonic() - began)

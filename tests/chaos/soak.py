@@ -78,6 +78,18 @@ class Soak:
             tasks.cancel_scope.cancel()
         await self._settle_all()
 
+    def verdicts(self, seconds: float) -> tuple[Verdicts, list[str]]:
+        """The table's numbers, and a line on each write for which something does not hold."""
+        upstream = Upstream(self.directory)
+        assert upstream.capacity_adds_up()
+        wrong = [
+            shown(intent)
+            for intent in self.work
+            if intent.calls and (intent.told is None or (intent.told == "done") != (upstream.times_done(intent) == 1))
+        ]
+        told = judged(self.work, upstream, kills=self.killed, by_hand=self.by_hand, seconds=seconds)
+        return told, wrong
+
     def client(self, number: int, life: int) -> AbstractAsyncContextManager[Client]:
         """A client of a worker, with the server that it lives with."""
         return Client(self._server(number, life, faults=True))
@@ -244,15 +256,7 @@ def soak(
         work = intents(writes, seed, share_of_bookings=0.1)
         run = Soak(Path(folder), fault_rate, kills, seed, workers, url, work)
         anyio.run(run.bounded, longest)
-        upstream = Upstream(Path(folder))
-        assert upstream.capacity_adds_up()
-        verdicts = judged(work, upstream, kills=run.killed, by_hand=run.by_hand, seconds=time.monotonic() - began)
-        wrong = [
-            shown(intent)
-            for intent in work
-            if intent.calls and (intent.told is None or (intent.told == "done") != (upstream.times_done(intent) == 1))
-        ]
-    return verdicts, wrong
+        return run.verdicts(time.monotonic() - began)
 
 
 def main() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,18 +20,14 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.support import free_port
+
 AVAIL: dict[str, Any] = {
     "source_id": "northlight-cadent",
     "avail_id": "avl_news_evening",
     "media_buy_id": "sf_mb_7f3a91c204",
     "buyer_customer_id": 88120,
 }
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

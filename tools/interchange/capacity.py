@@ -80,12 +80,12 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
         return Verdict(outcome="unknown", evidence="Interchange does not list the avail any more.", check=check)
     now = avail.held_impressions + avail.booked_impressions
     about = " or ".join(f"{abs(amount):,}" for amount in amounts or ()) or "a number that is not on record"
-    others = _others(doubt)
+    others, late = _others(doubt), _late_sums(doubt)
     seen = (
         f"Held and booked impressions of avail {ids.avail_id}: {before:,} before it was sent, {now:,} now; it is about "
-        f"{about}{_counted(others, doubt)}"
+        f"{about}{_counted(others, late, doubt)}"
     )
-    moved = _sums(others, doubt)
+    moved = _sums(others, late)
     if moved is None:
         return Verdict(outcome="unknown", evidence=f"{seen}, and too much else is not known.", check=check)
     if amounts is None:
@@ -118,9 +118,9 @@ def _done(doubt: Doubt, evidence: str, found: dict[str, Any], amounts: set[int])
     return Verdict(outcome="succeeded", evidence=evidence, found=found)
 
 
-def _counted(others: Sequence[_Other], doubt: Doubt) -> str:
+def _counted(others: Sequence[_Other], late: set[int] | None, doubt: Doubt) -> str:
     """The other writes that the sums account for."""
-    recent = [] if _late_sums(doubt) == {0} else [write for write in doubt.siblings if _is_recent(write, doubt)]
+    recent = [] if late == {0} else [write for write in doubt.siblings if _is_recent(write, doubt)]
     told = [f"{write.id} ({write.tool})" for write in [*recent, *(other.write for other in others)]]
     more = f" and {len(told) - 5} more" if len(told) > 5 else ""
     return f", with {', '.join(told[:5])}{more} counted in" if told else ""
@@ -149,9 +149,9 @@ def _others(doubt: Doubt) -> list[_Other]:
     return found
 
 
-def _sums(others: Sequence[_Other], doubt: Doubt) -> set[int] | None:
+def _sums(others: Sequence[_Other], late: set[int] | None) -> set[int] | None:
     """What the other writes may have come to together; None when that is not known, or may be too much."""
-    sums = _late_sums(doubt)
+    sums = late
     for other in others:
         if other.choices is None or sums is None or len(sums) > MOST_SUMS:
             return None

@@ -65,7 +65,7 @@ class Known:
 
     @property
     def amounts(self) -> list[int]:
-        return [count for hold in self.holds if (count := held_by(hold)) is not None]
+        return impressions(self.holds)
 
     def named(self) -> str:
         """`100,000 impressions (booking 7)`, or of several what there is to pick from; empty when none is known."""
@@ -100,8 +100,9 @@ async def known(ids: BookingIds, backends: Backends) -> Known:
     """Of the holds with these ids; where the package is left out, of those that left it out, if there are any."""
     if backends.record is None:
         return Known((), {})
-    of_avail = await backends.record.standing("reserve_avail", resource(ids), backends)
-    finalized = await backends.record.standing("finalize_booking", resource(ids), backends)
+    standing = await backends.record.standing(resource(ids), backends)
+    of_avail = [write for write in standing if write.tool == "reserve_avail"]
+    finalized = [write for write in standing if write.tool == "finalize_booking"]
     handed_over = {
         booking_id: write.id for write in finalized if isinstance(booking_id := _answered(write, "booking_id"), str)
     }

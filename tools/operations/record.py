@@ -83,8 +83,8 @@ class WritesRecord(Protocol):
         """Whether it can be used, and how much of it is open."""
         ...
 
-    async def standing(self, tool: str, resource: str, backends: Backends) -> Sequence[Past]:
-        """The writes of that tool on that resource which succeeded and still stand, the oldest first."""
+    async def standing(self, resource: str, backends: Backends) -> Sequence[Past]:
+        """The writes on that resource which succeeded and still stand, the oldest first."""
         ...
 
     async def reconcile(self, operation_id: str, backends: Backends) -> Reconciliation: ...

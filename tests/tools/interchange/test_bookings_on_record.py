@@ -6,7 +6,6 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from mcp import Client
 
@@ -159,16 +158,7 @@ async def test_what_was_changed_or_made_elsewhere_is_told_after_a_release(tmp_pa
             console.execute("UPDATE interchange_bookings SET requested_impressions = 9 WHERE booking_id = 881024044")
         changed = await done(client, "release_booking", IDS)
         await done(client, "reserve_avail", HOLD)
-        body = {
-            "availId": IDS["avail_id"],
-            "mediaBuyId": IDS["media_buy_id"],
-            "buyerCustomerId": 88120,
-            "requestedImpressions": 3,
-        }
-        async with httpx.AsyncClient(transport=network.interchange) as somebody:
-            path = f"inventory-sources/{IDS['source_id']}/modular/reservations"
-            key = {"Authorization": "Bearer scope3_sandbox_northlight"}
-            await somebody.post(f"https://i.sandbox/api/v2/storefront/{path}", json=body, headers=key)
+        await network.hold_elsewhere(IDS, 3)
         elsewhere = await done(client, "release_booking", IDS)
     assert "On record it is for 500,000 impressions: it was changed elsewhere." in changed["what_happened"]
     assert "This server has no record of that booking: it was made elsewhere." in elsewhere["what_happened"]

@@ -204,16 +204,7 @@ async def test_what_does_not_show_yet_may_still_be_carried_out(tmp_path: Path) -
 async def test_impressions_that_others_moved_leave_a_hold_unknown_with_what_a_person_checks(tmp_path: Path) -> None:
     async with world(tmp_path) as agent:
         operation_id = await agent.lost("reserve_avail", HOLD, when="after")
-        body = {
-            "availId": AVAIL,
-            "mediaBuyId": IDS["media_buy_id"],
-            "buyerCustomerId": 88120,
-            "requestedImpressions": 7,
-        }
-        async with httpx.AsyncClient(transport=agent.network.interchange) as somebody:
-            url = f"https://interchange.sandbox/api/v2/storefront/inventory-sources/{SOURCE}/modular/reservations"
-            key = {"Authorization": "Bearer scope3_sandbox_northlight"}
-            assert (await somebody.post(url, json=body, headers=key)).is_success
+        await agent.network.hold_elsewhere(IDS, 7)
         answer = await agent.reconciled(operation_id)
     assert (answer["outcome"], answer["state"]) == ("unknown", "in_doubt")
     assert "others moved it" in answer["what_happened"]
@@ -412,16 +403,7 @@ async def test_a_release_of_a_hold_that_is_not_on_record_is_told_by_what_stayed(
     tmp_path: Path, when: str, outcome: str
 ) -> None:
     async with world(tmp_path) as agent:
-        body = {
-            "availId": AVAIL,
-            "mediaBuyId": IDS["media_buy_id"],
-            "buyerCustomerId": 88120,
-            "requestedImpressions": 7,
-        }
-        async with httpx.AsyncClient(transport=agent.network.interchange) as somebody:
-            url = f"https://interchange.sandbox/api/v2/storefront/inventory-sources/{SOURCE}/modular/reservations"
-            key = {"Authorization": "Bearer scope3_sandbox_northlight"}
-            assert (await somebody.post(url, json=body, headers=key)).is_success
+        await agent.network.hold_elsewhere(IDS, 7)
         operation_id = await agent.lost("release_booking", IDS, when=when)
         answer = await agent.reconciled(operation_id)
     assert answer["outcome"] == outcome
