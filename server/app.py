@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass
 
 import anyio
 import mcp_types as types
+from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -17,23 +17,23 @@ from mcp.shared.exceptions import MCPError
 from mcp_types.methods import CacheableMethod
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
-from prompts import ArgumentType
 from server import __version__, resources
+from server.accounts import Account, accounts_of
 from server.arguments import schema_of
 from server.auth import READ
 from server.callers import caller_of, may_read, may_use, seen_by
 from server.calls import Calls
-from server.completions import Completions
+from server.completions import Completions, Kind
 from server.confirmation import NeedsInput, asker_of, sealed
-from server.offer import Offer, offer
+from server.definitions import definition
+from server.places import Choice, Choices, Places, open_accounts
 from server.prompts import filled, listed, offered_prompts
 from server.record import RecordView, open_record
 from server.settings import Environment, Settings
-from server.vendors import Wire, open_backends
+from server.vendors import Wire
+from server.write_call import Caller
 from server.writes import Writes
 from tools.backends import Backends
-from tools.schema import result_schema
-from tools.tool import AnyTool, Read, Write
 from tools.writes import PROGRESS
 
 INSTRUCTIONS = """\
@@ -49,183 +49,139 @@ next_step says. \
 A tool that is not there: get_status says why.\
 """
 
+_SEVERAL = """
+This server has several accounts: tools that take `account` work in that one alone, and ids are of one account. Never \
+guess whose: it comes from the person.\
+"""
+
 _DAY_MS = 24 * 60 * 60 * 1000
 
-Context = ServerRequestContext[Backends]
+Context = ServerRequestContext["Opened"]
 
 
-@functools.cache
-def definition(tool: AnyTool) -> types.Tool:
-    """A tool as a client sees it. Needs no settings and no network; made once, as models do not change."""
-    write = tool.effect if isinstance(tool.effect, Write) else None
-    return types.Tool(
-        name=tool.name,
-        title=tool.title,
-        description=tool.description,
-        input_schema=schema_of(tool),
-        output_schema=_output_schema(tool),
-        annotations=types.ToolAnnotations(
-            title=tool.title,
-            read_only_hint=isinstance(tool.effect, Read),
-            destructive_hint=write is not None and write.destructive,
-            idempotent_hint=write is None or write.repeatable or write.holds,
-            open_world_hint=True,
-        ),
-    )
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What one running server has open: the clients of each account, and the record of writes."""
+
+    accounts: Mapping[str, Backends]
+    record: RecordView
 
 
-def _output_schema(tool: AnyTool) -> dict[str, Any]:
-    """The result's schema, with the environment, and with the error that takes the place of everything else.
+class _Handlers:
+    """What answers each request of the protocol: for whoever makes it, with the accounts that are for them."""
 
-    Older clients hold also an error's structured content against this schema and drop it when it does not fit, so
-    the error is part of it and only the environment is required at the top.
-    """
-    schema = result_schema(tool.result)
-    of_a_write = _OF_A_WRITE if isinstance(tool.effect, Write) else {}
-    properties = {"environment": _ENVIRONMENT, **schema["properties"], **of_a_write, "error": _ERROR}
-    return {**schema, "properties": properties, "required": ["environment"]}
+    def __init__(self, accounts: tuple[Account, ...], path: Calls, clock: Callable[[], float]) -> None:
+        self.choices = Choices(accounts)
+        self._path = path
+        self._completions = Completions(clock)
 
+    def choice(self) -> Choice:
+        return self.choices.of(get_access_token())
 
-_ENVIRONMENT = {"type": "string", "enum": ["sandbox", "staging", "live"], "description": "Where this was done."}
-_OF_A_WRITE = {
-    "operation_id": {"type": "string", "description": "Of this write's record: see get_operation."},
-    "replayed": {
-        "type": "boolean",
-        "description": "True: nothing was sent now; this is the same call's outcome of then.",
-    },
-    "confirmation": {"type": "string", "description": "Only where a person was to be asked and could not be."},
-    "done_at": {"type": "string", "description": "With replayed: when that was, UTC."},
-    "found": {"type": "object", "description": "With replayed, where the answer was lost: what reconciling found."},
-    "rehearsal": {
-        "type": "object",
-        "description": "Only with dry_run, and nothing but next_step beside it.",
-        "properties": {
-            "would_send": {
-                "type": "object",
-                "description": "The exact request; absent: none would be sent.",
-                "properties": {
-                    "method": {"type": "string"},
-                    "path": {"type": "string"},
-                    "body": {"type": "object"},
-                },
-            },
-            "does": {"type": "string"},
-            "changes": {"type": "array", "items": {"type": "string"}},
-            "problems": {"type": "array", "items": {"type": "string"}, "description": "Why it would fail or surprise."},
-            "not_checked": {"type": "array", "items": {"type": "string"}},
-            "asks_a_person": {"type": "boolean"},
-        },
-    },
-}
-_ERROR = {
-    "type": "object",
-    "description": "Only when the call failed (isError); then nothing but environment stands beside it.",
-    "properties": {
-        "code": {"type": "string"},
-        "message": {"type": "string"},
-        "retryable": {"type": "boolean", "description": "Whether the same call may be made again."},
-        "next_step": {"type": "string"},
-        "upstream_status": {"type": "integer", "description": "The vendor's HTTP status."},
-        "upstream_code": {"type": "string", "description": "The vendor's own error code."},
-        "request_id": {"type": "string", "description": "The vendor's id of the request."},
-        "operation_id": {"type": "string", "description": "Of this write's record: see get_operation."},
-    },
-    "required": ["code", "message", "retryable", "next_step"],
-    "additionalProperties": False,
-}
+    def places(self, context: Context, caller: Caller) -> Places:
+        opened = context.lifespan_context
+        return Places(self.choice(), opened.accounts, seen_by(caller, opened.record))
 
-
-def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | None = None) -> Server[Backends]:
-    """The server object that every transport serves.
-
-    wire: other networks and clocks, for tests. calls: the call path, for who wants to wait until it is idle.
-    """
-    offered = offer(settings)
-    tools = {tool.name: tool for tool in offered.tools}
-    listing = types.ListToolsResult(tools=[definition(tool) for tool in tools.values()])
-    schemas = {tool.name: tool.input_schema for tool in listing.tools}
-    path = calls or build_calls(settings, wire)
-
-    @asynccontextmanager
-    async def lifespan(_: Server[Backends]) -> AsyncGenerator[Backends]:
-        record = path.writes.record
-        async with (
-            open_backends(settings, wire, left_out=offered.left_out) as backends,
-            anyio.create_task_group() as tasks,
-        ):
-            tasks.start_soon(path.writes.keep_alive)
-            try:
-                yield replace(backends, record=RecordView(record, settings.settle_after))
-            finally:
-                tasks.cancel_scope.cancel()
-                with anyio.CancelScope(shield=True):
-                    await record.close()
-
-    async def list_tools(_: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+    async def list_tools(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
         _on_one_page(params, "tools")
-        return types.ListToolsResult(tools=[tool for tool in listing.tools if may_use(tools[tool.name])])
+        choice = self.choice()
+        offered = [(tool, choice.among.get(name, ())) for name, tool in choice.tools.items() if may_use(tool)]
+        return types.ListToolsResult(tools=[definition(tool, among) for tool, among in offered])
 
     async def call_tool(
-        context: Context, params: types.CallToolRequestParams
+        self, context: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
-        tool = tools.get(params.name)
+        choice = self.choice()
+        tool = choice.tools.get(params.name)
         if tool is None:
-            raise MCPError(types.INVALID_PARAMS, _unknown_tool(params.name, offered))
+            raise MCPError(types.INVALID_PARAMS, _unknown_tool(params.name, choice))
         reporting = PROGRESS.set(context.session.report_progress)
         try:
             caller = caller_of(context, asker_of(context, params))
-            return await path.call(tool, params.arguments, seen_by(caller, context.lifespan_context), caller)
+            return await self._path.call(tool, params.arguments, self.places(context, caller), caller)
         except NeedsInput as question:
             return question.result
         finally:
             PROGRESS.reset(reporting)
 
-    async def list_prompts(_: Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
+    async def list_prompts(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListPromptsResult:
         _on_one_page(params, "prompts")
-        return types.ListPromptsResult(prompts=[listed(prompt) for prompt in offered_prompts(tools).values()])
+        choice = self.choice()
+        return types.ListPromptsResult(
+            prompts=[listed(prompt, choice.names) for prompt in offered_prompts(choice.tools).values()]
+        )
 
-    async def get_prompt(_: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
-        known = offered_prompts(tools)
+    async def get_prompt(self, _: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
+        choice = self.choice()
+        known = offered_prompts(choice.tools)
         if params.name not in known:
             there = ", ".join(known) or "none, since the tools that they need are not"
             raise MCPError(types.INVALID_PARAMS, f"no prompt {params.name[:64]!r} is offered here; offered: {there}")
-        return filled(known[params.name], params.arguments or {})
+        return filled(known[params.name], params.arguments or {}, choice.names)
 
-    async def list_resources(_: Context, params: types.PaginatedRequestParams | None) -> types.ListResourcesResult:
+    async def list_resources(
+        self, _: Context, params: types.PaginatedRequestParams | None
+    ) -> types.ListResourcesResult:
         _on_one_page(params, "resources")
         return resources.listed_vocabularies()
 
     async def list_templates(
-        _: Context, params: types.PaginatedRequestParams | None
+        self, _: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListResourceTemplatesResult:
         _on_one_page(params, "resource templates")
-        return resources.listed_templates(resources.offered_templates(tools))
+        return resources.listed_templates(self.choice())
 
-    async def read_resource(context: Context, params: types.ReadResourceRequestParams) -> types.ReadResourceResult:
-        backends = context.lifespan_context
-        return await resources.read(params.uri, tools, path, backends, caller_of(context))
+    async def read_resource(
+        self, context: Context, params: types.ReadResourceRequestParams
+    ) -> types.ReadResourceResult:
+        caller = caller_of(context)
+        return await resources.read(params.uri, self._path, self.places(context, caller), caller)
 
-    completions = Completions((wire or Wire()).timing.clock)
+    async def complete(self, context: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
+        places = self.places(context, caller_of(context))
+        kind = _completed_kind(params, places.choice)
+        named = (params.context.arguments or {}).get("account", "") if params.context else ""
+        return await self._completions.complete(kind, params.argument.value, places, named)
 
-    async def complete(context: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
-        kind = _completed_kind(params, tools)
-        return await completions.complete(kind, params.argument.value, context.lifespan_context)
 
-    server = Server[Backends](
+def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | None = None) -> Server[Opened]:
+    """The server object that every transport serves. Raises SettingsError when the file of accounts cannot be used.
+
+    wire: other networks and clocks, for tests. calls: the call path, for who wants to wait until it is idle.
+    """
+    accounts, wire = accounts_of(settings), wire or Wire()
+    path = calls or build_calls(settings, wire)
+    handlers = _Handlers(accounts, path, wire.timing.clock)
+    whole = handlers.choices.whole
+    schemas = {name: schema_of(tool, whole.among.get(name, ())) for name, tool in whole.tools.items()}
+
+    @asynccontextmanager
+    async def lifespan(_: Server[Opened]) -> AsyncGenerator[Opened]:
+        record = path.writes.record
+        async with open_accounts(accounts, wire) as opened, anyio.create_task_group() as tasks:
+            tasks.start_soon(path.writes.keep_alive)
+            try:
+                yield Opened(opened, RecordView(record, settings.settle_after))
+            finally:
+                tasks.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    await record.close()
+
+    server = Server[Opened](
         "adops-mcp",
         version=__version__,
         title="Ad operations",
-        instructions=instructions(settings.environment),
+        instructions=instructions(settings.environment, several=len(accounts) > 1),
         lifespan=lifespan,
         get_tool_input_schema=schemas.get,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
-        on_list_prompts=list_prompts,
-        on_get_prompt=get_prompt,
-        on_list_resources=list_resources,
-        on_list_resource_templates=list_templates,
-        on_read_resource=read_resource,
-        on_completion=complete,
+        on_list_tools=handlers.list_tools,
+        on_call_tool=handlers.call_tool,
+        on_list_prompts=handlers.list_prompts,
+        on_get_prompt=handlers.get_prompt,
+        on_list_resources=handlers.list_resources,
+        on_list_resource_templates=handlers.list_templates,
+        on_read_resource=handlers.read_resource,
+        on_completion=handlers.complete,
         cache_hints={method: CacheHint(ttl_ms=_DAY_MS, scope="private") for method in _LISTS},
     )
     server.middleware.append(sealed("adops-mcp", settings.state_key))
@@ -248,26 +204,32 @@ def _on_one_page(params: types.PaginatedRequestParams | None, what: str) -> None
         raise MCPError(types.INVALID_PARAMS, f"unknown cursor: all {what} are on the first page")
 
 
-def _completed_kind(params: types.CompleteRequestParams, tools: Collection[str]) -> ArgumentType | None:
+def _completed_kind(params: types.CompleteRequestParams, choice: Choice) -> Kind:
     """What is being typed. Raises MCPError for a prompt, template or argument that there is not, or without a scope."""
     if not may_read():
         raise MCPError(types.INVALID_PARAMS, f"completing needs the scope {READ}")
     reference, name = params.ref, params.argument.name
-    kinds: dict[str, ArgumentType] = {}
+    kinds: dict[str, Kind] = {}
     if isinstance(reference, types.PromptReference):
-        prompt = offered_prompts(tools).get(reference.name)
-        kinds = {argument.name: argument.type for argument in prompt.arguments} if prompt else {}
+        if prompt := offered_prompts(choice.tools).get(reference.name):
+            kinds |= {argument.name: argument.type for argument in prompt.arguments}
+            kinds |= {"account": "account"} if choice.names else {}
         of = f"prompt {reference.name[:64]!r}"
     else:
-        templates = resources.offered_templates(tools)
-        kinds = {template.parameter: template.kind for template in templates if template.uri == reference.uri}
+        if template := resources.template_of(reference.uri, choice):
+            kinds[template.parameter] = template.kind
+            kinds |= {"account": "account"} if template.tool in choice.among else {}
         of = f"resource template {reference.uri[:200]!r}"
     if name not in kinds:
         raise MCPError(types.INVALID_PARAMS, f"there is no argument {name[:64]!r} of {of} to complete")
     return kinds[name]
 
 
-def instructions(environment: Environment) -> str:
+def instructions(environment: Environment, *, several: bool = False) -> str:
+    return _instructions(environment) + (_SEVERAL if several else "")
+
+
+def _instructions(environment: Environment) -> str:
     if environment != "sandbox":
         return f"{INSTRUCTIONS}\nThis server works on {environment}: writes are real."
     from server.sandbox.guide import GUIDE  # noqa: PLC0415 - staging and live do without the sandbox
@@ -275,12 +237,12 @@ def instructions(environment: Environment) -> str:
     return f"{INSTRUCTIONS}\n{GUIDE}"
 
 
-def _unknown_tool(name: str, offered: Offer) -> str:
-    why = offered.left_out.get(name, "There is none.")
-    return f"no tool {name[:64]!r} is offered here: {why} Offered: {', '.join(tool.name for tool in offered.tools)}"
+def _unknown_tool(name: str, choice: Choice) -> str:
+    why = choice.left_out.get(name, "There is none.")
+    return f"no tool {name[:64]!r} is offered here: {why} Offered: {', '.join(choice.tools)}"
 
 
-async def _discover(server: Server[Backends], context: Context, _: types.RequestParams) -> types.DiscoverResult:
+async def _discover(server: Server[Opened], context: Context, _: types.RequestParams) -> types.DiscoverResult:
     """Every version that is served, not only those without a handshake: a client picks what it speaks."""
     return types.DiscoverResult(
         supported_versions=list(reversed(KNOWN_PROTOCOL_VERSIONS)),

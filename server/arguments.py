@@ -6,6 +6,7 @@ import difflib
 import functools
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 from pydantic import Field, ValidationError, field_validator
@@ -13,10 +14,14 @@ from pydantic_core import ErrorDetails
 
 from tools.errors import InvalidArguments
 from tools.fields import BodyId
+from tools.replies import printable
 from tools.schema import Arguments, arguments_schema
 from tools.tool import AnyTool, Write
 
 A = TypeVar("A", bound=Arguments)
+
+Among = tuple[tuple[str, str], ...]
+"""The accounts that a call names one of: name and title of each."""
 
 MOST_PROBLEMS = 10
 """How many problems of one call's arguments are named."""
@@ -46,16 +51,34 @@ def manner_of(tool: AnyTool) -> type[Manner] | None:
 
 
 @functools.cache
-def schema_of(tool: AnyTool) -> dict[str, Any]:
-    """The input schema as agents see it: the tool's own arguments first."""
+def schema_of(tool: AnyTool, among: Among = ()) -> dict[str, Any]:
+    """The input schema as agents see it: whose account, where there are several, and the tool's own arguments first."""
     schema = arguments_schema(tool.arguments)
     manner = manner_of(tool)
-    if manner is None:
+    if manner is not None:
+        schema = {**schema, "properties": {**schema["properties"], **arguments_schema(manner)["properties"]}}
+    if not among:
         return schema
-    return {**schema, "properties": {**schema["properties"], **arguments_schema(manner)["properties"]}}
+    titled = [f"{name}: {title}" for name, title in among if title]
+    whose = {
+        "type": "string",
+        "enum": [name for name, _ in among],
+        "description": f"Whose. {'; '.join(titled)}".strip(". ") + ".",
+    }
+    required = ["account", *schema.get("required", [])]
+    return {**schema, "properties": {"account": whose, **schema["properties"]}, "required": required}
 
 
-def check(tool: AnyTool, arguments: Mapping[str, Any]) -> tuple[Arguments, KeyedManner]:
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """account: empty where a call names none."""
+
+    arguments: Arguments
+    manner: KeyedManner
+    account: str
+
+
+def check(tool: AnyTool, arguments: Mapping[str, Any], among: Among = ()) -> Checked:
     """The arguments as the tool's model, and how it is to be done; a null is as good as what was left out.
 
     Raises InvalidArguments that names every problem; nothing was sent.
@@ -64,10 +87,12 @@ def check(tool: AnyTool, arguments: Mapping[str, Any]) -> tuple[Arguments, Keyed
     given = {name: value for name, value in arguments.items() if value is not None}
     how = {name: given.pop(name) for name in tuple(given) if manner is not None and name in manner.model_fields}
     problems: list[str] = []
-    checked = _checked(tool, tool.arguments, given, problems)
-    made = _checked(tool, manner or Manner, how, problems)
-    if checked is not None and made is not None:
-        return checked, KeyedManner.model_construct(**dict(made))
+    account = _account(given.pop("account", None), among, problems) if among else ""
+    valid = schema_of(tool, among)
+    checked = _checked(valid, tool.arguments, given, problems)
+    made = _checked(valid, manner or Manner, how, problems)
+    if checked is not None and made is not None and account is not None:
+        return Checked(checked, KeyedManner.model_construct(**dict(made)), account)
     more = len(problems) - MOST_PROBLEMS
     listed = "; ".join(problems[:MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
     raise InvalidArguments(
@@ -76,12 +101,25 @@ def check(tool: AnyTool, arguments: Mapping[str, Any]) -> tuple[Arguments, Keyed
     )
 
 
-def _checked(tool: AnyTool, model: type[A], given: Mapping[str, Any], problems: list[str]) -> A | None:
+def _account(named: Any, among: Among, problems: list[str]) -> str | None:
+    """None after adding to `problems`."""
+    if any(named == name for name, _ in among):
+        return cast("str", named)
+    there = "one of " + ", ".join(f"{name} ({title})" if title else name for name, title in among)
+    problems.append(
+        f"`account` is required: {there}"
+        if named is None
+        else f"`account`: there is no {printable(str(named), limit=40)!r} for you; {there}"
+    )
+    return None
+
+
+def _checked(valid: dict[str, Any], model: type[A], given: Mapping[str, Any], problems: list[str]) -> A | None:
     """None after adding to `problems`."""
     try:
         return model.model_validate_json(json.dumps(given))
     except ValidationError as error:
-        problems += [_problem(tool, issue) for issue in error.errors(include_input=False, include_url=False)]
+        problems += [_problem(valid, issue) for issue in error.errors(include_input=False, include_url=False)]
     except RecursionError:
         problems.append("the arguments are nested too deeply")
     except ValueError:
@@ -89,11 +127,11 @@ def _checked(tool: AnyTool, model: type[A], given: Mapping[str, Any], problems: 
     return None
 
 
-def _problem(tool: AnyTool, issue: ErrorDetails) -> str:
+def _problem(schema: dict[str, Any], issue: ErrorDetails) -> str:
     location = issue["loc"]
     where = ".".join(str(step) for step in location)
     if issue["type"] == "extra_forbidden":
-        valid = _valid_names(schema_of(tool), location[:-1])
+        valid = _valid_names(schema, location[:-1])
         if not valid:
             return f"unknown argument `{where[:100]}` (it takes none)"
         close = difflib.get_close_matches(str(location[-1]), valid, n=1)

@@ -13,7 +13,6 @@ from server.auth import APPROVE, READ, WRITE
 from server.operations import digest
 from server.record import RecordView, user
 from server.write_call import Asker, Caller
-from tools.backends import Backends
 from tools.errors import NotPermitted
 from tools.replies import printable
 from tools.tool import AnyTool, Read
@@ -55,13 +54,13 @@ def permitted(tool: AnyTool, caller: Caller) -> None:
         )
 
 
-def seen_by(caller: Caller, backends: Backends) -> Backends:
+def seen_by(caller: Caller, record: RecordView) -> RecordView:
     """Operations of others are for those who approve; their doubts are for those who write."""
-    if caller.scopes is None or not isinstance(backends.record, RecordView):
-        return backends
+    if caller.scopes is None:
+        return record
     only_of = None if APPROVE in caller.scopes else caller.id
     settles, actor = WRITE in caller.scopes, f"{caller.principal}, through reconcile_operation"
-    return replace(backends, record=replace(backends.record, only_of=only_of, may_settle=settles, actor=actor))
+    return replace(record, only_of=only_of, may_settle=settles, actor=actor)
 
 
 def _scope_of(tool: AnyTool) -> str:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 from mcp_types import CallToolResult, TextContent
 
+from server.accounts import spelt
 from server.arguments import check
 from server.callers import permitted
 from server.cleaning import cleaned, encoded
 from server.confirmation import NeedsInput
+from server.places import Places
 from server.standing import look_with_us
 from server.write_call import Caller, WriteCall
 from server.writes import Fault, Writes
@@ -43,17 +45,17 @@ class Calls:
         self._longest_call = longest_call
 
     async def call(
-        self, tool: AnyTool, arguments: Mapping[str, Any] | None, backends: Backends, caller: Caller | None = None
+        self, tool: AnyTool, arguments: Mapping[str, Any] | None, places: Places, caller: Caller | None = None
     ) -> CallToolResult:
         """The result, or the error, as the agent gets it.
 
         A write that has left is seen through although its caller went away; the log then says how it ended.
         """
         if not isinstance(tool.effect, Write):
-            return await self._answer(tool, arguments, backends, caller or Caller())
+            return await self._answer(tool, arguments, places, caller or Caller())
         answer: CallToolResult | None = None
         try:
-            answer = await self._answer(tool, arguments, backends, caller or Caller())
+            answer = await self._answer(tool, arguments, places, caller or Caller())
             await anyio.lowlevel.checkpoint_if_cancelled()
         except anyio.get_cancelled_exc_class():
             logger.warning("%s", _left(tool, arguments, answer))
@@ -65,27 +67,29 @@ class Calls:
         await self.writes.under_way.close()
 
     async def _answer(
-        self, tool: AnyTool, arguments: Mapping[str, Any] | None, backends: Backends, caller: Caller
+        self, tool: AnyTool, arguments: Mapping[str, Any] | None, places: Places, caller: Caller
     ) -> CallToolResult:
+        backends = Backends()
         try:
             permitted(tool, caller)
-            checked, manner = check(tool, arguments or {})
+            asked = check(tool, arguments or {}, places.choice.among.get(tool.name, ()))
+            backends = places.at(tool, asked.account)
             if isinstance(tool.effect, Write):
-                told = await self._written(WriteCall(tool, checked, manner, backends, caller))
+                told = await self._written(WriteCall(tool, asked.arguments, asked.manner, backends, caller))
             else:
                 with anyio.fail_after(self._longest_call):
-                    told = (await tool.handler(checked, backends)).told()
-            return self._result(told, backends.sent_tokens)
+                    told = (await tool.handler(asked.arguments, backends)).told()
+            return self._result(told, backends)
         except AdOpsError as error:
-            return self._error(error, backends.sent_tokens)
+            return self._error(error, backends)
         except TimeoutError:
-            return self._error(_too_long(tool))
+            return self._error(_too_long(tool), backends)
         except NeedsInput:
             raise
         except Exception as error:
             reference = secrets.token_hex(4)
             logger.exception("%s failed inside (reference %s)", tool.name, reference, exc_info=error)
-            return self._error(_fault(tool, reference, error))
+            return self._error(_fault(tool, reference, error), backends)
 
     async def _written(self, call: WriteCall) -> dict[str, Any]:
         if not call.manner.dry_run:
@@ -93,25 +97,32 @@ class Calls:
         with anyio.fail_after(self._longest_call):
             return await self.writes.rehearse(call)
 
-    def _result(self, told: Mapping[str, Any], tokens: Collection[str]) -> CallToolResult:
-        answer, text = encoded({"environment": self._environment, **told}, tokens)
+    def _result(self, told: Mapping[str, Any], backends: Backends) -> CallToolResult:
+        answer, text = encoded({**self._place(backends), **told}, backends.sent_tokens)
         return CallToolResult(content=[TextContent(text=text)], structured_content=answer)
 
-    def _error(self, error: AdOpsError, tokens: Collection[str] = ()) -> CallToolResult:
+    def _error(self, error: AdOpsError, backends: Backends) -> CallToolResult:
+        message, next_step = spelt(error.message, backends.account), spelt(error.next_step, backends.account)
         described = {
             "code": error.code,
-            "message": error.message,
+            "message": message,
             "retryable": error.retryable,
-            "next_step": error.next_step,
+            "next_step": next_step,
             "upstream_status": error.upstream_status,
             "upstream_code": error.upstream_code,
             "request_id": error.request_id,
             "operation_id": error.operation_id,
         }
         told = {name: value for name, value in described.items() if value is not None}
-        answer, _ = encoded({"environment": self._environment, "error": told}, tokens)
-        text = cleaned(f"[{error.code}] {error.message}\nNext: {error.next_step}", tokens)
+        tokens = backends.sent_tokens
+        answer, _ = encoded({**self._place(backends), "error": told}, tokens)
+        text = cleaned(f"[{error.code}] {message}\nNext: {next_step}", tokens)
         return CallToolResult(content=[TextContent(text=text)], structured_content=answer, is_error=True)
+
+    def _place(self, backends: Backends) -> dict[str, str]:
+        """Where it was done."""
+        account = {"account": backends.account} if backends.account else {}
+        return {"environment": self._environment, **account}
 
 
 def _too_long(tool: AnyTool) -> AdOpsError:

@@ -7,12 +7,13 @@ answer completes nothing: a suggestion is never worth an error.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import anyio
 import mcp_types as types
 
 from prompts import ArgumentType
+from server.places import Places
 from tools.backends import Backends
 from tools.errors import AdOpsError
 from tools.freewheel.search import LARGEST_PAGE
@@ -28,6 +29,10 @@ MOST_PAGES = 5
 
 PATIENCE = 5.0
 """Seconds for one list; nobody waits longer for a suggestion."""
+
+
+Kind = ArgumentType | Literal["account"]
+"""What can be typed: an argument of a prompt, or whose account it is."""
 
 
 class Candidate(NamedTuple):
@@ -50,24 +55,23 @@ class Completions:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._kept: dict[tuple[ArgumentType, str], tuple[float, Listed]] = {}
+        self._kept: dict[tuple[str, ArgumentType, str], tuple[float, Listed]] = {}
 
-    async def complete(self, kind: ArgumentType | None, typed: str, backends: Backends) -> types.CompleteResult:
+    async def complete(self, kind: Kind, typed: str, places: Places, account: str = "") -> types.CompleteResult:
+        """account: as it is filled in already, where there are several; else what all of them have is suggested."""
         typed = typed.strip()
-        found, whole = await self._candidates(kind, typed, backends) if kind in _LISTERS else Listed([])
-        wanted = typed.casefold()
-        matching = [
-            candidate.value
-            for candidate in found
-            if wanted in candidate.value.casefold() or wanted in candidate.label.casefold()
-        ]
-        values = list(dict.fromkeys(matching))
-        more = len(values) > MOST or not whole
-        return types.CompleteResult(completion=types.Completion(values=values[:MOST], has_more=more))
+        if kind == "account":
+            return _matching(typed, Listed([Candidate(name, name) for name in places.choice.names]))
+        if kind not in _LISTERS:
+            return _matching(typed, Listed([]))
+        reached = [one.name for one in places.choice.accounts if account in ("", one.name)]
+        found = [await self._candidates(kind, typed, places.account(name)) for name in reached]
+        candidates = [candidate for one in found for candidate in one.candidates]
+        return _matching(typed, Listed(candidates, whole=all(one.whole for one in found)))
 
     async def _candidates(self, kind: ArgumentType, typed: str, backends: Backends) -> Listed:
         lister, searches = _LISTERS[kind]
-        key = (kind, typed if searches else "")
+        key = (backends.account, kind, typed if searches else "")
         ends, kept = self._kept.get(key, (0.0, Listed([])))
         if self._clock() < ends:
             return kept
@@ -79,6 +83,18 @@ class Completions:
         self._kept = {key: entry for key, entry in self._kept.items() if self._clock() < entry[0]}
         self._kept[key] = (self._clock() + KEPT, found)
         return found
+
+
+def _matching(typed: str, found: Listed) -> types.CompleteResult:
+    wanted = typed.casefold()
+    matching = [
+        candidate.value
+        for candidate in found.candidates
+        if wanted in candidate.value.casefold() or wanted in candidate.label.casefold()
+    ]
+    values = list(dict.fromkeys(matching))
+    more = len(values) > MOST or not found.whole
+    return types.CompleteResult(completion=types.Completion(values=values[:MOST], has_more=more))
 
 
 def _sources(*execution_types: str) -> Lister:

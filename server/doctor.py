@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import anyio
 
-from server.offer import Offer, offer
+from server.accounts import Account, accounts_of
+from server.places import Choices, open_accounts
 from server.record import RecordView, open_record
-from server.settings import Settings, misspelt_choices, unknown_variables, variable
-from server.vendors import NoAccess, Wire, missing_vendors, open_backends, sandbox_path
+from server.settings import VENDORS_OWN, Settings, misspelt_choices, unknown_variables, variable
+from server.vendors import NoAccess, Wire, missing_of, sandbox_path
 from tools.backends import TITLES, Backends
 from tools.catalogue import CATALOGUE
 from tools.operations.reach import Reached, reach
@@ -32,6 +33,9 @@ class Finding:
     mark: str
     lines: list[str]
 
+    def told(self) -> list[str]:
+        return [f"[{self.mark}] {TITLES[self.vendor]}", *(f"    {line}" for line in self.lines)]
+
 
 def run_doctor(settings: Settings) -> int:
     report, healthy = anyio.run(examine, settings)
@@ -41,31 +45,23 @@ def run_doctor(settings: Settings) -> int:
 
 async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bool]:
     """The report, and whether everything that an offered tool needs works."""
-    missing = missing_vendors(settings)
-    findings: list[Finding] = []
-    async with open_backends(settings, wire) as backends:
-        for vendor in TITLES:
-            away = missing.get(vendor)
-            if away is None:
-                findings.append(await _reached(vendor, settings, backends))
-            else:
-                findings.append(_away(vendor, away, settings))
-        record = await _record(settings, backends, (wire or Wire()).timing.now)
-    configured = len(missing) < len(TITLES)
+    accounts, wire = accounts_of(settings), wire or Wire()
     lines = [f"environment: {settings.environment} ({_origin('environment', settings)})"]
-    if settings.environment == "sandbox":
-        lines.append(f"state: {sandbox_path(settings)}")
-    for finding in findings:
-        lines.append(f"[{finding.mark}] {TITLES[finding.vendor]}")
-        lines.extend(f"    {line}" for line in finding.lines)
-    if record.next_step is None:
-        lines.append(f"[ok] Record of writes\n    {record.said}")
-    else:
-        lines.append(f"[broken] Record of writes\n    {record.said}\n    Next: {record.next_step}")
-    offered = offer(settings)
+    findings: list[Finding] = []
+    async with open_accounts(accounts, wire) as opened:
+        for account in accounts:
+            found = await _vendors(account, opened[account.name])
+            findings += found
+            lines += _heading(account) + [line for finding in found for line in finding.told()]
+        record = await _record(settings, Backends(accounts=tuple(opened.values())), wire.timing.now)
+    configured = any(len(missing_of(account)) < len(TITLES) for account in accounts)
+    lines += [f"[{'ok' if record.next_step is None else 'broken'}] Record of writes", f"    {record.said}"]
+    lines += [f"    Next: {record.next_step}"] if record.next_step else []
+    offered = Choices(accounts).whole.tools.values()
+    writes = any(isinstance(tool.effect, Write) for tool in offered)
     lines.append(
-        f"tools: {len(offered.tools)} of {len(CATALOGUE)}"
-        + (", none that writes (read-only)" if settings.read_only else ", writes included" if _writes(offered) else "")
+        f"tools: {len(offered)} of {len(CATALOGUE)}"
+        + (", none that writes (read-only)" if settings.read_only else ", writes included" if writes else "")
     )
     misspelt = misspelt_choices()
     lines.extend(f"[{'broken' if line in misspelt else 'warning'}] {line}" for line in unknown_variables())
@@ -74,6 +70,26 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
     return "\n".join(lines), configured and not misspelt and record.ok and all(
         finding.mark != "broken" for finding in findings
     )
+
+
+def _heading(account: Account) -> list[str]:
+    lines: list[str] = []
+    if account.name:
+        for_whom = ", ".join(sorted(account.who)) or "nobody" if account.who is not None else "everybody who is let in"
+        lines.append(f"account {account.told}, for {for_whom}")
+    if account.settings.environment == "sandbox":
+        lines.append(f"state: {sandbox_path(account.settings, account.name)}")
+    return lines
+
+
+async def _vendors(account: Account, backends: Backends) -> list[Finding]:
+    missing = missing_of(account)
+    return [
+        _away(vendor, missing[vendor], account.settings)
+        if vendor in missing
+        else await _reached(vendor, account.settings, backends)
+        for vendor in TITLES
+    ]
 
 
 async def _record(settings: Settings, backends: Backends, now: Callable[[], float]) -> Reached:
@@ -90,10 +106,6 @@ async def _reached(vendor: VendorName, settings: Settings, backends: Backends) -
     if found.ok:
         return Finding(vendor, "ok", [*lines, found.said])
     return Finding(vendor, "broken", [*lines, found.said, f"Next: {found.next_step}"])
-
-
-def _writes(offered: Offer) -> bool:
-    return any(isinstance(tool.effect, Write) for tool in offered.tools)
 
 
 def _away(vendor: VendorName, away: NoAccess, settings: Settings) -> Finding:
@@ -115,6 +127,8 @@ def _given(vendor: VendorName, settings: Settings) -> list[str]:
 
 
 def _origin(field: str, settings: Settings) -> str:
+    if settings.accounts_file is not None and field in VENDORS_OWN:
+        return "from the account's table"
     if variable(field) in os.environ:
         return "from the environment"
     return "given" if field in settings.model_fields_set else "default"

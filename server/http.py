@@ -29,10 +29,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.accounts import accounts_of
 from server.app import build_calls, build_server
 from server.auth import READ, SCOPES, AnyOf, AuthError, Introspection, Issuer, Tokens, Verifier
 from server.callers import identity_of
-from server.offer import offer
+from server.places import Choices
 from server.quotas import Quotas, TooMany
 from server.settings import Settings, SettingsError, load, log_to_stderr, variable
 from server.vendors import Wire, open_sandbox
@@ -117,7 +118,8 @@ def application(
     manager = StreamableHTTPSessionManager(
         server, stateless=True, security_settings=_security(settings), max_request_body_size=LARGEST_BODY
     )
-    writes = any(isinstance(tool.effect, Write) for tool in offer(settings).tools)
+    offered = Choices(accounts_of(settings)).whole.tools.values()
+    writes = any(isinstance(tool.effect, Write) for tool in offered)
     client = httpx.AsyncClient(transport=issuer, timeout=LONGEST_LOOK, follow_redirects=False)
     verifier = _verifier(settings, client, wire)
 
@@ -136,7 +138,7 @@ def application(
     async def ready(_: Request) -> Response:
         if writes:
             try:
-                await calls.writes.record.counts("")
+                await calls.writes.record.counts(())
             except AdOpsError as error:
                 return PlainTextResponse(f"{error.message}\n", status_code=503)
         return PlainTextResponse("ready\n")
@@ -314,7 +316,8 @@ def serve_http(settings: Settings, place: Place, *, workers: int = 1) -> int:
 
     check(settings, place)
     if settings.environment == "sandbox":
-        open_sandbox(settings).close()
+        for account in accounts_of(settings):
+            open_sandbox(settings, account=account.name).close()
     where = f"http://{f'[{place.host}]' if ':' in place.host else place.host}:{place.port}{PATH}"
     open_to = "whoever has a token" if settings.has_auth else "whoever is on this machine, without a token"
     print(f"adops-mcp serves MCP on {where}, to {open_to}.", file=sys.stderr, flush=True)  # noqa: T201

@@ -172,9 +172,10 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which writes a list holds. text: part of what they are about or do, or an id. older_than: time and id of one."""
+    """Which writes a list holds. scopes: None is all. text: part of what they are about or do, or an id. older_than:
+    time and id of one."""
 
-    scope: str | None = None
+    scopes: Collection[str] | None = None
     states: Collection[str] = ()
     tool: str | None = None
     text: str | None = None
@@ -261,9 +262,9 @@ class Operations:
         """The newest first, and how many there are."""
         return await self._run(lambda record: record.list(wanted))
 
-    async def counts(self, scope: str) -> dict[State, int]:
+    async def counts(self, scopes: Collection[str]) -> dict[State, int]:
         """How many writes there are in each state."""
-        return await self._run(lambda record: record.counts(scope))
+        return await self._run(lambda record: record.counts(scopes))
 
     async def near(
         self, scope: str, resource: str, *, states: Collection[State] = (), but: str = ""

@@ -12,13 +12,15 @@ from typing import Any
 
 import anyio
 
+from server.accounts import accounts_of
 from server.cleaning import cleaned
 from server.operations import Operation, Operations, Step, Wanted
+from server.places import open_accounts
 from server.reconciling import reconcile, settle_by_hand
-from server.record import open_record, user, whole
+from server.record import account_of, open_record, scopes_of, user, whole
 from server.settings import Settings
 from server.standing import moment
-from server.vendors import Wire, open_backends
+from server.vendors import Wire
 from tools.backends import Backends
 from tools.errors import AdOpsError
 from tools.replies import printable
@@ -41,12 +43,16 @@ class _Desk:
     arguments: argparse.Namespace
 
     @property
-    def scope(self) -> str:
-        return self.backends.scope()
+    def scopes(self) -> list[str]:
+        return scopes_of(self.backends)
+
+    def place(self, operation: Operation) -> Backends:
+        """The account that it was made in."""
+        return next(place for place in self.backends.places if place.scope() == operation.scope)
 
     async def found(self) -> tuple[Operation, list[Step]] | None:
         found = await self.record.get(self.arguments.operation_id)
-        if found is None or found[0].scope != self.scope:
+        if found is None or found[0].scope not in self.scopes:
             _complain(
                 f"there is no operation {self.arguments.operation_id} on record here; `operations list` shows all."
             )
@@ -55,7 +61,7 @@ class _Desk:
 
     async def every(self, states: tuple[str, ...] = ()) -> AsyncGenerator[Operation]:
         """The newest first, each once although more are written meanwhile."""
-        wanted = Wanted(scope=self.scope, states=states, limit=PAGE)
+        wanted = Wanted(scopes=self.scopes, states=states, limit=PAGE)
         while page := (await self.record.list(wanted))[0]:
             for operation in page:
                 yield operation
@@ -80,7 +86,9 @@ async def carried_out(settings: Settings, arguments: argparse.Namespace, wire: W
 @asynccontextmanager
 async def _desk(settings: Settings, arguments: argparse.Namespace, wire: Wire) -> AsyncGenerator[_Desk]:
     record = open_record(settings, wire.timing.now)
-    async with open_backends(settings, wire) as backends:
+    accounts = accounts_of(settings)
+    async with open_accounts(accounts, wire) as opened:
+        backends = Backends(accounts=tuple(opened.values()))
         try:
             yield _Desk(record, backends, settings, f"{user()} at the command line", arguments)
         finally:
@@ -89,14 +97,15 @@ async def _desk(settings: Settings, arguments: argparse.Namespace, wire: Wire) -
 
 async def _list(desk: _Desk) -> int:
     wanted = Wanted(
-        scope=desk.scope,
+        scopes=desk.scopes,
         states=(desk.arguments.state,) if desk.arguments.state else (),
         text=desk.arguments.text,
         limit=desk.arguments.limit,
     )
     found, total = await desk.record.list(wanted)
     for operation in found:
-        _say(f"{operation.id}  {moment(operation.created_at)}  {operation.state:17}  {_line(operation.does)}")
+        whose = f"{account}: " if (account := account_of(operation, desk.backends)) else ""
+        _say(f"{operation.id}  {moment(operation.created_at)}  {operation.state:17}  {whose}{_line(operation.does)}")
     if not found:
         filtered = total == 0 and (wanted.states or wanted.text)
         _say("Nothing is on record like that." if filtered else f"Nothing was written.{await _elsewhere(desk)}")
@@ -114,7 +123,7 @@ async def _elsewhere(desk: _Desk) -> str:
 async def _show(desk: _Desk) -> int:
     if (found := await desk.found()) is None:
         return 1
-    told = _told(*found)
+    told = _told(*found, account_of(found[0], desk.backends))
     _say(cleaned(json.dumps(told, indent=2, ensure_ascii=False), ()))
     return 0
 
@@ -141,6 +150,8 @@ async def _decide(desk: _Desk, *, approve: bool) -> int:
     if decided is None or decided.state != wanted:
         _complain(f"{operation.id} cannot be {wanted} any more: it is {decided.state if decided else 'gone'}.")
         return 1
+    if account := account_of(operation, desk.backends):
+        _say(f"Account: {account}")
     for line in _planned(operation):
         _say(line)
     _say(
@@ -202,7 +213,7 @@ async def _looked(desk: _Desk, operation: Operation) -> bool:
     """Whether nothing is in doubt about it any more."""
     try:
         found = await reconcile(
-            desk.record, operation, desk.backends, settle_after=desk.settings.settle_after, actor=desk.operator
+            desk.record, operation, desk.place(operation), settle_after=desk.settings.settle_after, actor=desk.operator
         )
     except AdOpsError as error:
         _complain(f"{operation.id}: {error.message}")
@@ -219,7 +230,8 @@ async def _export(desk: _Desk) -> int:
     async for operation in desk.every():
         found = await desk.record.get(operation.id)
         if found is not None:
-            _say(json.dumps({"scope": operation.scope, **_told(*found)}, separators=(",", ":")))
+            told = _told(*found, account_of(operation, desk.backends))
+            _say(json.dumps({"scope": operation.scope, **told}, separators=(",", ":")))
     return 0
 
 
@@ -233,10 +245,10 @@ _ACTIONS: dict[str, Callable[[_Desk], Coroutine[Any, Any, int]]] = {
 }
 
 
-def _told(operation: Operation, steps: list[Step]) -> dict[str, Any]:
+def _told(operation: Operation, steps: list[Step], account: str) -> dict[str, Any]:
     from tools.operations.record import WholeOperation  # noqa: PLC0415 - a list does without it
 
-    return WholeOperation(**whole(operation, steps)).told()
+    return WholeOperation(**whole(operation, steps, account)).told()
 
 
 def _line(text: str) -> str:

@@ -187,8 +187,8 @@ class Record:
     def list(self, wanted: Wanted) -> tuple[list[Operation], int]:
         self.expire()
         conditions: list[sa.ColumnElement[bool]] = []
-        if wanted.scope is not None:
-            conditions.append(TABLE.c.scope == wanted.scope)
+        if wanted.scopes is not None:
+            conditions.append(TABLE.c.scope.in_(list(wanted.scopes)))
         if wanted.states:
             conditions.append(TABLE.c.state.in_(list(wanted.states)))
         if wanted.tool is not None:
@@ -205,9 +205,10 @@ class Record:
         rows = self.connection.execute(newest.limit(wanted.limit).offset(wanted.offset))
         return [_operation(row) for row in rows], self.connection.execute(count).scalar_one()
 
-    def counts(self, scope: str) -> dict[State, int]:
+    def counts(self, scopes: Collection[str]) -> dict[State, int]:
         self.expire()
-        counted = sa.select(TABLE.c.state, sa.func.count()).where(TABLE.c.scope == scope).group_by(TABLE.c.state)
+        here = TABLE.c.scope.in_(list(scopes))
+        counted = sa.select(TABLE.c.state, sa.func.count()).where(here).group_by(TABLE.c.state)
         return {row[0]: row[1] for row in self.connection.execute(counted)}
 
     def near(self, scope: str, resource: str, states: Collection[State], but: str) -> Sequence[Operation]:

@@ -43,10 +43,11 @@ class Plan:
         }
         return {name: value for name, value in told.items() if value not in (None, [])}
 
-    def question(self) -> str:
-        """What a person in the client is asked."""
+    def question(self, account: str = "") -> str:
+        """What a person in the client is asked. account: whose, where there are several."""
         problems = [f"Problem: {problem}" for problem in self.problems]
-        return cleaned("\n".join([self.does, *self.changes, *self.now, *problems, "Send this?"]), ())
+        whose = [f"Account: {account}"] if account else []
+        return cleaned("\n".join([*whose, self.does, *self.changes, *self.now, *problems, "Send this?"]), ())
 
     def says(self, brief: Brief | None, call: WriteCall) -> bool:
         """Whether a brief, read later, says what a person agreed to with this."""

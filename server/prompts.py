@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 
 import mcp_types as types
@@ -15,13 +15,19 @@ from prompts import Argument, ArgumentType, Prompt
 LONGEST_ARGUMENT = 4000
 """Characters of one argument: a brief, not a document."""
 
+_ACCOUNT = "account"
+_IN = "Work in the account `{}` alone: give it as `account` to every tool that takes one."
+_WHOSE = "This server has several accounts ({}). Ask the person whose this is for before you call a tool."
+
 
 def offered_prompts(tools: Collection[str]) -> dict[str, Prompt]:
     """The prompts whose tools are all offered, by name."""
     return {prompt.name: prompt for prompt in prompts.load() if set(prompt.tools) <= set(tools)}
 
 
-def listed(prompt: Prompt) -> types.Prompt:
+def listed(prompt: Prompt, accounts: Sequence[str] = ()) -> types.Prompt:
+    """accounts: where there are several, the names of which one may be given."""
+    whose = types.PromptArgument(name=_ACCOUNT, description=f"Whose: {', '.join(accounts)}.", required=False)
     return types.Prompt(
         name=prompt.name,
         title=prompt.title,
@@ -29,12 +35,15 @@ def listed(prompt: Prompt) -> types.Prompt:
         arguments=[
             types.PromptArgument(name=argument.name, description=argument.description, required=argument.required)
             for argument in prompt.arguments
-        ],
+        ]
+        + ([whose] if accounts else []),
     )
 
 
-def filled(prompt: Prompt, given: Mapping[str, str]) -> types.GetPromptResult:
+def filled(prompt: Prompt, given: Mapping[str, str], accounts: Sequence[str] = ()) -> types.GetPromptResult:
     """The prompt with its arguments. Raises MCPError that names every argument that is unknown, missing or wrong."""
+    account = given.get(_ACCOUNT, "").strip() if accounts else ""
+    given = {name: value for name, value in given.items() if not (accounts and name == _ACCOUNT)}
     known = {argument.name: argument for argument in prompt.arguments}
     values = {name: value.strip() for name, value in given.items() if value.strip()}
     problems = [f"there is no argument {name[:64]!r} (there are {', '.join(known)})" for name in given.keys() - known]
@@ -44,9 +53,13 @@ def filled(prompt: Prompt, given: Mapping[str, str]) -> types.GetPromptResult:
     problems += [
         f"`{name}`: {problem}" for name in values.keys() & known if (problem := _problem(known[name], values[name]))
     ]
+    if account and account not in accounts:
+        problems.append(f"`account`: one of {', '.join(accounts)}")
     if problems:
         raise MCPError(types.INVALID_PARAMS, f"prompt {prompt.name}: {'; '.join(sorted(problems))}")
     text = _rendered(prompt.text, {name: values.get(name, "") for name in known})
+    if accounts:
+        text += f"\n\n{_IN.format(account) if account else _WHOSE.format(', '.join(accounts))}"
     return types.GetPromptResult(
         description=prompt.description,
         messages=[types.PromptMessage(role="user", content=types.TextContent(text=text))],

@@ -65,7 +65,7 @@ class RecordView:
         page, per_page = wanted.page, wanted.per_page
         found, total = await self.record.list(
             Wanted(
-                scope=backends.scope(),
+                scopes=scopes_of(backends),
                 states=(wanted.state,) if wanted.state else (),
                 text=wanted.text,
                 caller=self.only_of,
@@ -76,21 +76,23 @@ class RecordView:
         filtered = wanted.state or wanted.text
         none = "No write on record is like that." if filtered else "Nothing was written here yet."
         return Listing[OperationSummary](
-            items=[OperationSummary(**summary(operation)) for operation in found],
+            items=[OperationSummary(**summary(operation, account_of(operation, backends))) for operation in found],
             total=total,
             next=next_page(wanted, page) if page * per_page < total else None,
             note=None if found else nothing_on(page) if total else none,
         )
 
     async def get(self, operation_id: str, backends: Backends) -> WholeOperation:
-        operation, steps = await self._found(operation_id, backends, only_of=self.only_of)
-        return WholeOperation(**whole(operation, steps))
+        operation, steps, there = await self._found(operation_id, backends, only_of=self.only_of)
+        return WholeOperation(**whole(operation, steps, there.account))
 
     async def reconcile(self, operation_id: str, backends: Backends) -> Reconciliation:
-        operation, _ = await self._found(operation_id, backends, only_of=None if self.may_settle else self.only_of)
-        settled = await reconcile(self.record, operation, backends, settle_after=self.settle_after, actor=self.actor)
+        only_of = None if self.may_settle else self.only_of
+        operation, _, there = await self._found(operation_id, backends, only_of=only_of)
+        settled = await reconcile(self.record, operation, there, settle_after=self.settle_after, actor=self.actor)
         return Reconciliation(
             operation_id=operation.id,
+            account=there.account or None,
             outcome=settled.verdict.outcome,
             state=settled.operation.state,
             found=dict(settled.verdict.found) or None,
@@ -103,7 +105,7 @@ class RecordView:
 
     async def look(self, backends: Backends) -> Reached:
         try:
-            counts = await self.record.counts(backends.scope())
+            counts = await self.record.counts(scopes_of(backends))
         except AdOpsError as error:
             return Reached(ok=False, said=error.message, next_step=error.next_step)
         open_ = ", ".join(f"{counts[state]} {words}" for state, words in _OPEN.items() if state in counts)
@@ -115,24 +117,35 @@ class RecordView:
 
     async def _found(
         self, operation_id: str, backends: Backends, *, only_of: str | None = None
-    ) -> tuple[Operation, list[Step]]:
-        """Whoever may write may settle a doubt, since it keeps everybody from the same write; what was sent is for its
-        caller."""
+    ) -> tuple[Operation, list[Step], Backends]:
+        """The operation and the place that it was made in. Whoever may write may settle a doubt, since it keeps
+        everybody from the same write; what was sent is for its caller."""
         found = await self.record.get(operation_id)
-        hidden = found is not None and only_of is not None and found[0].caller != only_of
-        if found is None or hidden or found[0].scope != backends.scope():
-            raise NotFound(
-                f"There is no operation {printable(operation_id, limit=64)} on record here"
-                + (", or it is another caller's: those are shown to who has adops:approve." if only_of else "."),
-                next_step="Take the id from list_operations.",
-            )
-        return found
+        if found is not None and (only_of is None or found[0].caller == only_of):
+            for place in backends.places:
+                if place.scope() == found[0].scope:
+                    return *found, place
+        raise NotFound(
+            f"There is no operation {printable(operation_id, limit=64)} on record here"
+            + (", or it is another caller's: those are shown to who has adops:approve." if only_of else "."),
+            next_step="Take the id from list_operations.",
+        )
 
 
-def summary(operation: Operation) -> dict[str, Any]:
+def scopes_of(backends: Backends) -> list[str]:
+    return [place.scope() for place in backends.places]
+
+
+def account_of(operation: Operation, backends: Backends) -> str:
+    """Whose it is, where there are several accounts."""
+    return next((place.account for place in backends.places if place.scope() == operation.scope), "")
+
+
+def summary(operation: Operation, account: str = "") -> dict[str, Any]:
     """The fields of OperationSummary."""
     return {
         "operation_id": operation.id,
+        "account": account or None,
         "tool": operation.tool,
         "state": operation.state,
         "does": operation.does,
@@ -142,14 +155,14 @@ def summary(operation: Operation) -> dict[str, Any]:
     }
 
 
-def whole(operation: Operation, steps: list[Step]) -> dict[str, Any]:
+def whole(operation: Operation, steps: list[Step], account: str = "") -> dict[str, Any]:
     """The fields of WholeOperation."""
     took = operation.ended_at - operation.sent_at if operation.ended_at and operation.sent_at else None
     arguments, result = arguments_of(operation), operation.result
     if arguments is not None and result is not None:
         result = EFFECTS[operation.tool].present(arguments, result)
     return {
-        **summary(operation),
+        **summary(operation, account),
         "subject": operation.subject,
         "idempotency_key": operation.idempotency_key,
         "plan": operation.plan,

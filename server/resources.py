@@ -14,9 +14,8 @@ from mcp.shared.exceptions import MCPError
 
 from prompts import ArgumentType
 from server.calls import Calls
+from server.places import Choice, Places
 from server.write_call import Caller
-from tools.backends import Backends
-from tools.tool import AnyTool
 from tools.vocabularies import VOCABULARIES
 
 JSON = "application/json"
@@ -38,14 +37,20 @@ class Template:
         before, after = re.escape(self.uri).split(re.escape(f"{{{self.parameter}}}"))
         return re.compile(f"{before}([^/?#]+){after}")
 
+    def listed_uri(self, choice: Choice) -> str:
+        """Where there are several accounts, with whose it is (RFC 6570)."""
+        return f"{self.uri}{{?account}}" if self.tool in choice.among else self.uri
+
     def arguments(self, uri: str) -> dict[str, Any] | None:
         """The tool's arguments for a URI of this template; None for any other URI."""
-        match = self.pattern.fullmatch(uri)
+        place, _, account = uri.partition("?account=")
+        match = self.pattern.fullmatch(place)
         if match is None:
             return None
         value = unquote(match[1])
         is_whole = self.is_number and re.fullmatch(r"[0-9]{1,16}", value, re.ASCII)
-        return {self.parameter: int(value) if is_whole else value}
+        whose = {"account": unquote(account)} if account else {}
+        return {self.parameter: int(value) if is_whole else value, **whose}
 
 
 TEMPLATES = (
@@ -94,37 +99,44 @@ def listed_vocabularies() -> types.ListResourcesResult:
     )
 
 
-def listed_templates(templates: Collection[Template]) -> types.ListResourceTemplatesResult:
+def template_of(uri: str, choice: Choice) -> Template | None:
+    """The one that is listed with this URI."""
+    for template in offered_templates(choice.tools):
+        if uri in (template.uri, template.listed_uri(choice)):
+            return template
+    return None
+
+
+def listed_templates(choice: Choice) -> types.ListResourceTemplatesResult:
     return types.ListResourceTemplatesResult(
         resource_templates=[
             types.ResourceTemplate(
-                uri_template=template.uri,
+                uri_template=template.listed_uri(choice),
                 name=template.tool.removeprefix("get_"),
                 title=template.title,
                 description=f"One object, as the tool {template.tool} gives it.",
                 mime_type=JSON,
             )
-            for template in templates
+            for template in offered_templates(choice.tools)
         ]
     )
 
 
-async def read(
-    uri: str, tools: dict[str, AnyTool], path: Calls, backends: Backends, caller: Caller
-) -> types.ReadResourceResult:
+async def read(uri: str, path: Calls, places: Places, caller: Caller) -> types.ReadResourceResult:
     """A vocabulary, or an object through its tool. Raises MCPError with the tool's own error as its data."""
     for vocabulary in VOCABULARIES:
         if vocabulary.uri == uri:
             return _text(uri, vocabulary.content())
+    tools = places.choice.tools
     for template in offered_templates(tools):
         if (arguments := template.arguments(uri)) is not None:
-            result = await path.call(tools[template.tool], arguments, backends, caller)
+            result = await path.call(tools[template.tool], arguments, places, caller)
             if result.is_error:
                 error = cast("dict[str, Any]", result.structured_content)["error"]
                 raise MCPError(types.INVALID_PARAMS, f"{error['message']} Next: {error['next_step']}", error)
             return _text(uri, result.structured_content)
     known = [vocabulary.uri for vocabulary in VOCABULARIES]
-    templates = [template.uri for template in offered_templates(tools)]
+    templates = [template.listed_uri(places.choice) for template in offered_templates(tools)]
     raise MCPError(
         types.INVALID_PARAMS, f"there is no resource {uri[:200]!r}; there are {', '.join([*known, *templates])}"
     )

@@ -12,6 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from server.accounts import accounts_of
 from server.faults import Misbehaviour
 from server.misbehaving import CuttableProtocol, Misbehaving
 from server.sandbox import Sandbox
@@ -25,9 +26,15 @@ HOST = "127.0.0.1"
 
 def reset(settings: Settings) -> int:
     """Seed in place, so that running servers see it; only a damaged file is replaced."""
-    path = sandbox_path(settings)
+    for account in accounts_of(settings):
+        _reset(settings, account.name)
+    return 0
+
+
+def _reset(settings: Settings, account: str) -> None:
+    path = sandbox_path(settings, account)
     try:
-        sandbox = open_sandbox(settings)
+        sandbox = open_sandbox(settings, account=account)
     except SettingsError as error:
         damaged = isinstance(error.__cause__, sqlite3.DatabaseError) and not isinstance(
             error.__cause__, sqlite3.OperationalError
@@ -35,11 +42,10 @@ def reset(settings: Settings) -> int:
         if not damaged:
             raise
         path.unlink()
-        sandbox = open_sandbox(settings)
+        sandbox = open_sandbox(settings, account=account)
     sandbox.reset()
     sandbox.close()
     print(f"The sandbox in {path} is as new.")  # noqa: T201
-    return 0
 
 
 def serve(settings: Settings, port: int) -> int:

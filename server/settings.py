@@ -140,6 +140,11 @@ class Settings(BaseSettings):
         description="Make the sandbox misbehave: rates of faults and a seed, such as `all=0.3,lost_after=0.1,seed=7`. "
         f"The faults: {', '.join(FAULTS)}.",
     )
+    accounts_file: FullPath | None = Field(
+        default=None,
+        description="Several publishers' accounts: a TOML file with a table for each, instead of the vendors' settings "
+        "below.",
+    )
     http_url: BaseUrl | None = Field(
         default=None,
         description="HTTP: the address that clients use, such as `https://adops.example.com/mcp`; tokens are for it.",
@@ -197,8 +202,22 @@ class Settings(BaseSettings):
         return bool(self.auth_tokens_file or self.auth_issuer or self.auth_introspection_url)
 
 
+VENDORS_OWN = tuple(name for name in Settings.model_fields if name.startswith(("interchange_", "freewheel_", "gam_")))
+"""The settings that each account has for itself."""
+
+SECRETS = tuple(name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation))
+
+
 def variable(field: str) -> str:
     return PREFIX + field.upper()
+
+
+def problems_of(error: ValidationError) -> list[str]:
+    """A line for each setting that is wrong, without its value."""
+    return [
+        f"{_named(str(issue['loc'][0]))}: {issue['msg'].removeprefix('Value error, ')}"
+        for issue in error.errors(include_input=False, include_url=False)
+    ]
 
 
 def load(**given: Any) -> Settings:
@@ -206,11 +225,7 @@ def load(**given: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        problems = [
-            f"{_named(str(issue['loc'][0]))}: {issue['msg'].removeprefix('Value error, ')}"
-            for issue in error.errors(include_input=False, include_url=False)
-        ]
-        raise SettingsError("\n".join(problems)) from None
+        raise SettingsError("\n".join(problems_of(error))) from None
 
 
 def log_to_stderr(settings: Settings) -> None:

@@ -10,13 +10,15 @@ import sys
 import anyio
 from mcp.server.stdio import stdio_server
 
+from server.accounts import Account, accounts_of
 from server.app import build_calls, build_server
 from server.calls import Calls
-from server.offer import offer
-from server.settings import Settings, misspelt_choices, unknown_variables
+from server.places import Choices
+from server.settings import NoAccess, Settings, misspelt_choices, unknown_variables
 from server.unreadable import answering_all
-from server.vendors import missing_vendors, open_sandbox
+from server.vendors import missing_of, open_sandbox
 from tools.backends import TITLES
+from tools.tool import VendorName
 
 FLUSH = 0.2
 """Seconds for the last answer to get out before the process ends."""
@@ -34,26 +36,30 @@ def serve_stdio(settings: Settings) -> int:
         for line in misspelt:
             print(f"  {line}", file=sys.stderr)  # noqa: T201
         return 2
-    missing = missing_vendors(settings)
-    if len(missing) == len(TITLES):
+    accounts = accounts_of(settings)
+    missing: list[tuple[Account, VendorName, NoAccess]] = [
+        (account, vendor, way) for account in accounts for vendor, way in missing_of(account).items()
+    ]
+    if len(missing) == len(TITLES) * len(accounts):
         print(f"adops-mcp: no vendor is configured for {settings.environment}, so there is no tool:", file=sys.stderr)  # noqa: T201
-        for vendor, way in missing.items():
-            print(f"  {vendor}: {way.fix}", file=sys.stderr)  # noqa: T201
+        for account, vendor, way in missing:
+            print(f"  {account.name}{' ' if account.name else ''}{vendor}: {way.fix}", file=sys.stderr)  # noqa: T201
         print("Or leave ADOPS_ENVIRONMENT out to use the sandbox.", file=sys.stderr)  # noqa: T201
         return 2
-    offered = offer(settings)
-    if not offered.tools:
+    choice = Choices(accounts).whole
+    if not choice.tools:
         print("adops-mcp: of the chosen tools none is left to offer:", file=sys.stderr)  # noqa: T201
-        for why in dict.fromkeys(offered.left_out.values()):
+        for why in dict.fromkeys(choice.left_out.values()):
             print(f"  {why}", file=sys.stderr)  # noqa: T201
         return 2
     if settings.environment == "sandbox":
-        open_sandbox(settings).close()
+        for account in accounts:
+            open_sandbox(settings, account=account.name).close()
     for line in unknown_variables():
         logger.warning(line)
-    for vendor, way in missing.items():
+    for account, vendor, way in missing:
         if way.incomplete:
-            logger.warning("%s is left out: %s", TITLES[vendor], way.fix)
+            logger.warning("%s is left out: %s", f"{TITLES[vendor]} {account.name}".strip(), way.fix)
     if sys.stdin.isatty():
         print("adops-mcp waits for an MCP client on stdin; try `adops-mcp demo`.", file=sys.stderr)  # noqa: T201
     anyio.run(_serve, settings)

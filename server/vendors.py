@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ import httpx
 from pydantic import SecretStr
 
 from server import __version__
+from server.accounts import Account, own, spelt
 from server.faults import FaultyTransport, Misbehaviour
 from server.settings import (
     NoAccess,
@@ -103,6 +104,12 @@ def missing_vendors(settings: Settings) -> dict[VendorName, NoAccess]:
     return {} if settings.environment == "sandbox" else configured_access(settings).missing
 
 
+def missing_of(account: Account) -> dict[VendorName, NoAccess]:
+    """The vendors that an account gives no way into, with its settings as they are spelt."""
+    missing = missing_vendors(account.settings)
+    return {vendor: replace(way, fix=spelt(way.fix, account.name)) for vendor, way in missing.items()}
+
+
 def data_directory(settings: Settings) -> Path:
     if settings.data_dir is not None:
         return settings.data_dir
@@ -111,18 +118,19 @@ def data_directory(settings: Settings) -> Path:
     return Path(platformdirs.user_data_dir("adops-mcp", appauthor=False))
 
 
-def sandbox_path(settings: Settings) -> Path:
-    """Where the sandbox keeps its state: one file, apart from anything of staging and live."""
+def sandbox_path(settings: Settings, account: str = "") -> Path:
+    """Where an account's sandbox keeps its state: one file, apart from anything of staging and live."""
     from server.sandbox import FILE_NAME  # noqa: PLC0415 - staging and live do without the sandbox
 
-    return data_directory(settings) / FILE_NAME
+    file = data_directory(settings) / FILE_NAME
+    return file.with_stem(f"{file.stem}-{own(account)}") if own(account) else file
 
 
-def open_sandbox(settings: Settings, clock: Callable[[], datetime] | None = None) -> Sandbox:
+def open_sandbox(settings: Settings, clock: Callable[[], datetime] | None = None, *, account: str = "") -> Sandbox:
     """The sandbox over its file, made when absent. Raises SettingsError when the file cannot be used."""
     from server.sandbox import Sandbox  # noqa: PLC0415 - staging and live do without the sandbox
 
-    path = sandbox_path(settings)
+    path = sandbox_path(settings, account)
     try:
         return Sandbox(path, clock or (lambda: datetime.now(UTC)))
     except (OSError, sqlite3.Error) as error:
@@ -132,45 +140,62 @@ def open_sandbox(settings: Settings, clock: Callable[[], datetime] | None = None
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the accounts of one process have in common. windows: Interchange counts by address, and FreeWheel does not
+    say by what. sent_tokens: no answer of one account repeats a token of another."""
+
+    windows: dict[str, SlidingWindow] = field(default_factory=dict[str, SlidingWindow])
+    sent_tokens: set[str] = field(default_factory=set[str])
+
+
 @asynccontextmanager
 async def open_backends(
-    settings: Settings, wire: Wire | None = None, *, left_out: dict[str, str] | None = None
+    settings: Settings, wire: Wire | None = None, *, account: str = "", shared: Shared | None = None
 ) -> AsyncGenerator[Backends]:
-    """The clients of every vendor that can be used in this environment; `left_out` as in Backends."""
+    """The clients of every vendor that can be used in this environment. account: whose, where there are several."""
     wire = wire or Wire()
     async with AsyncExitStack() as stack:
-        environment = settings.environment
+        place = f"{settings.environment}@{own(account)}" if own(account) else settings.environment
 
         def scope() -> str:
-            return environment
+            return place
 
-        if environment == "sandbox":
-            access, wire, scope = _sandbox(settings, wire, stack)
+        if settings.environment == "sandbox":
+            sandbox = _opened(settings, wire, stack, account)
+            access, wire = _sandbox(settings, wire, sandbox)
             settings = settings.model_copy(update=dict.fromkeys(_ELSEWHERE))
+
+            def scope() -> str:
+                return f"{place}/{sandbox.generation()}"
+
         else:
             access = configured_access(settings)
-        opening = _Opening(settings, wire, stack)
+        opening = _Opening(settings, wire, stack, shared or Shared())
         yield Backends(
             interchange_client=opening.interchange(access.interchange),
             freewheel_client=opening.freewheel(access.freewheel),
             google_ad_manager_client=opening.google_ad_manager(access.google_ad_manager),
-            missing={vendor: way.fix for vendor, way in access.missing.items()},
+            missing={vendor: spelt(way.fix, account) for vendor, way in access.missing.items()},
             limits=opening.limits,
-            left_out=left_out or {},
-            sent_tokens=opening.sent_tokens,
+            sent_tokens=opening.shared.sent_tokens,
             scope=scope,
+            account=account,
         )
 
 
-def _sandbox(settings: Settings, wire: Wire, stack: AsyncExitStack) -> tuple[Access, Wire, Callable[[], str]]:
-    """The credentials of the embedded vendors, the way to them, and which sandbox it is; transports that were handed in
-    still win."""
+def _opened(settings: Settings, wire: Wire, stack: AsyncExitStack, account: str) -> Sandbox:
+    now = wire.timing.now
+    sandbox = open_sandbox(settings, lambda: datetime.fromtimestamp(now(), UTC), account=account)
+    stack.callback(sandbox.close)
+    return sandbox
+
+
+def _sandbox(settings: Settings, wire: Wire, sandbox: Sandbox) -> tuple[Access, Wire]:
+    """The credentials of the embedded vendors and the way to them; transports that were handed in still win."""
     from server.sandbox.freewheel_access import PASSWORD, USERNAME  # noqa: PLC0415 - staging and live do without the sandbox
     from server.sandbox.interchange import API_KEY  # noqa: PLC0415
 
-    now = wire.timing.now
-    sandbox = open_sandbox(settings, lambda: datetime.fromtimestamp(now(), UTC))
-    stack.callback(sandbox.close)
     apps: dict[VendorName, httpx.AsyncBaseTransport] = {
         "interchange": httpx.ASGITransport(sandbox.interchange(), raise_app_exceptions=False),
         "freewheel": httpx.ASGITransport(sandbox.freewheel(), raise_app_exceptions=False),
@@ -188,7 +213,7 @@ def _sandbox(settings: Settings, wire: Wire, stack: AsyncExitStack) -> tuple[Acc
             vendor: FaultyTransport(way, misbehaviour, wire.timing.sleep, clock=wire.timing.clock)
             for vendor, way in ways.items()
         }
-    return access, Wire(ways, wire.timing), lambda: f"sandbox/{sandbox.generation()}"
+    return access, Wire(ways, wire.timing)
 
 
 def _key_of(sandbox: Sandbox) -> SecretStr:
@@ -200,12 +225,12 @@ def _key_of(sandbox: Sandbox) -> SecretStr:
 
 
 class _Opening:
-    def __init__(self, settings: Settings, wire: Wire, stack: AsyncExitStack) -> None:
+    def __init__(self, settings: Settings, wire: Wire, stack: AsyncExitStack, shared: Shared) -> None:
         self._settings = settings
         self._wire = wire
         self._stack = stack
+        self.shared = shared
         self.limits: dict[VendorName, str] = {}
-        self.sent_tokens: set[str] = set()
 
     def interchange(self, key: SecretStr | NoAccess) -> InterchangeClient | None:
         if isinstance(key, NoAccess):
@@ -265,17 +290,18 @@ class _Opening:
         retries: Retries | None = None,
     ) -> Transport:
         """The transport of the vendor itself, whose limit is told in the status."""
-        limit = self._window(requests, seconds)
+        limit = self._window(TITLES[vendor], requests, seconds)
         self.limits[vendor] = limit.told
         return self._transport(TITLES[vendor], http, auth, limit, retries)
 
     def _issuer(self, name: str, http: httpx.AsyncClient, *, requests: int) -> Transport:
         """The transport of a token endpoint."""
-        return self._transport(name, http, None, self._window(requests, 1), None)
+        return self._transport(name, http, None, self._window(name, requests, 1), None)
 
-    def _window(self, requests: int, seconds: float) -> SlidingWindow:
+    def _window(self, name: str, requests: int, seconds: float) -> SlidingWindow:
         timing = self._wire.timing
-        return SlidingWindow(requests, seconds, clock=timing.clock, sleep=timing.sleep)
+        made = SlidingWindow(requests, seconds, clock=timing.clock, sleep=timing.sleep)
+        return self.shared.windows.setdefault(name, made)
 
     def _transport(
         self, name: str, http: httpx.AsyncClient, auth: Auth | None, limit: SlidingWindow, retries: Retries | None
@@ -287,5 +313,5 @@ class _Opening:
             auth=auth,
             timing=self._wire.timing,
             retries=retries,
-            sent_tokens=self.sent_tokens,
+            sent_tokens=self.shared.sent_tokens,
         )

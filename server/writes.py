@@ -217,7 +217,7 @@ class Writes:
         plan = await self._planned(call)
         if plan.would_send is None:
             return await self._go(call, new, lambda: self.record.begin(new), plan)
-        word = await asker.ask(plan.question(), agreed(plan.shown()))
+        word = await asker.ask(plan.question(call.backends.account), agreed(plan.shown()))
         if word.said != "accept":
             raise declined(word.said)
         sure = call.new(plan, "the person agreed in the client", word.question)

@@ -17,7 +17,7 @@ from typing import Any, cast
 from jsonschema import Draft202012Validator
 from mcp_types import CallToolResult
 
-from server.app import definition
+from server.definitions import definition
 from server.settings import Settings
 from server.vendors import Wire
 from tests.support import connected, text_of, without_id

@@ -32,6 +32,8 @@ class Backends:
     sent_tokens: the tokens that were sent to vendors, which no answer may repeat.
     scope: names the place that is written to: the environment and, of a sandbox, which one.
     record: of writes.
+    account: whose clients these are, where the server has several accounts.
+    accounts: for a tool of no vendor, those of each account that its caller may use, where there are several.
     Reading the client of a vendor that is not configured raises NotConfigured.
     """
 
@@ -44,6 +46,8 @@ class Backends:
     sent_tokens: set[str] = field(default_factory=set[str])
     scope: Callable[[], str] = field(default=lambda: "")
     record: WritesRecord | None = None
+    account: str = ""
+    accounts: tuple[Backends, ...] = ()
 
     @property
     def interchange(self) -> InterchangeClient:
@@ -56,6 +60,19 @@ class Backends:
     @property
     def google_ad_manager(self) -> GoogleAdManagerClient:
         return self.google_ad_manager_client or self._not_configured("google_ad_manager")
+
+    def has(self, vendor: VendorName) -> bool:
+        clients = {
+            "interchange": self.interchange_client,
+            "freewheel": self.freewheel_client,
+            "google_ad_manager": self.google_ad_manager_client,
+        }
+        return clients[vendor] is not None
+
+    @property
+    def places(self) -> tuple[Backends, ...]:
+        """Each account that can be looked at from here."""
+        return self.accounts or (self,)
 
     @property
     def writes_record(self) -> WritesRecord:

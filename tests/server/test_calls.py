@@ -17,6 +17,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult
 
 from server.arguments import schema_of
+from server.places import Places
 from server.settings import Settings
 from server.vendors import Wire, open_backends
 from tests.snapshots import answer_of
@@ -109,7 +110,7 @@ async def called_directly(directory: Path) -> AsyncGenerator[tuple[Any, SandboxN
     async with open_backends(settings, network.wire) as backends:
 
         async def call(tool: str, arguments: dict[str, Any]) -> CallToolResult:
-            return await calls_of(settings, network.wire).call(TOOLS[tool], arguments, backends)
+            return await calls_of(settings, network.wire).call(TOOLS[tool], arguments, Places.only(backends))
 
         yield call, network
 
@@ -419,7 +420,7 @@ async def test_what_takes_too_long_is_ended_and_told(tool: str, told: str) -> No
     wire = Wire({"interchange": Recorder(never)}, FakeTime().timing)
     async with open_backends(live_settings(), wire) as backends:
         arguments = {"source_id": "gam-northlight"}
-        result = await calls_of(live_settings(), longest=0.05).call(TOOLS[tool], arguments, backends)
+        result = await calls_of(live_settings(), longest=0.05).call(TOOLS[tool], arguments, Places.only(backends))
     assert error_of(result)["code"] == "unavailable"
     assert error_of(result)["message"] == f"{tool} took too long and was ended. {told}"
 
@@ -436,7 +437,7 @@ async def test_a_write_that_has_left_is_not_cut_short() -> None:
     network = Recorder(slow)
     async with open_backends(live_settings(), Wire({"interchange": network}, FakeTime().timing)) as backends:
         calls = calls_of(live_settings(), longest=0.5)
-        result = await calls.call(TOOLS["reserve_avail"], LEAST["reserve_avail"], backends)
+        result = await calls.call(TOOLS["reserve_avail"], LEAST["reserve_avail"], Places.only(backends))
     assert not result.is_error
     assert result.structured_content["booking"]["status"] == "HELD"
     assert len(network.written()) == 1
@@ -462,7 +463,9 @@ async def test_what_is_read_back_after_a_write_is_not_cut_short_either() -> None
     network = Recorder(slow)
     async with open_backends(live_settings(), Wire({"freewheel": network}, FakeTime().timing)) as backends:
         calls = calls_of(live_settings(), longest=0.5)
-        result = await calls.call(TOOLS["update_proposed_io"], {"proposed_io_id": 7, "name": "New"}, backends)
+        result = await calls.call(
+            TOOLS["update_proposed_io"], {"proposed_io_id": 7, "name": "New"}, Places.only(backends)
+        )
     assert not result.is_error, text_of(result)
     assert result.structured_content["changes"] == [{"field": "name", "before": "Old", "after": "New"}]
     assert [request.method for request in network.requests] == ["GET", "PUT", "GET"]
@@ -486,11 +489,11 @@ async def test_a_write_whose_caller_goes_away_is_seen_through_and_its_end_is_log
     async with open_backends(live_settings(), wire) as backends:
         calls = calls_of(live_settings())
         async with anyio.create_task_group() as group:
-            group.start_soon(calls.call, TOOLS["reserve_avail"], LEAST["reserve_avail"], backends)
+            group.start_soon(calls.call, TOOLS["reserve_avail"], LEAST["reserve_avail"], Places.only(backends))
             await asked.wait()
             group.cancel_scope.cancel()
         await calls.close()
-        refused = await calls.call(TOOLS["reserve_avail"], LEAST["reserve_avail"], backends)
+        refused = await calls.call(TOOLS["reserve_avail"], LEAST["reserve_avail"], Places.only(backends))
     assert error_of(refused)["message"].endswith("takes no more writes: reserve_avail was not sent.")
     assert done == ["held"]
     (told,) = (record.getMessage() for record in caplog.records if record.name == "server.calls")
@@ -515,7 +518,9 @@ async def test_a_write_that_had_not_left_when_its_caller_went_away_is_logged_as_
     timing = Timing(clock=time.timing.clock, now=time.timing.now, sleep=sleep_forever, jitter=lambda: 0.0)
     wire = Wire({"interchange": Recorder(no_connection)}, timing)
     async with open_backends(live_settings(), wire) as backends, anyio.create_task_group() as group:
-        group.start_soon(calls_of(live_settings()).call, TOOLS["reserve_avail"], LEAST["reserve_avail"], backends)
+        group.start_soon(
+            calls_of(live_settings()).call, TOOLS["reserve_avail"], LEAST["reserve_avail"], Places.only(backends)
+        )
         await waiting.wait()
         await anyio.lowlevel.checkpoint()
         group.cancel_scope.cancel()

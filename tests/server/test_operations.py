@@ -314,7 +314,7 @@ async def test_a_list_is_filtered_counted_and_cut(database: str) -> None:
         assert ([operation.subject[-1] for operation in found], total) == (["3", "1"], 2)
         for text, count in (("100%_4", 1), ("100__4", 0), ("create a PROPOSED", 5), (operation_id, 1), ("op_0", 0)):
             assert (await record.list(Wanted(text=text)))[1] == count, text
-        assert (await record.list(Wanted(scope="sandbox/1")))[1] == 0
+        assert (await record.list(Wanted(scopes=["sandbox/1"])))[1] == 0
 
 
 @pytest.mark.parametrize("text", ["\N{SNOWMAN} ünï", 'quote " and \\ and \n', "x" * 100_000, "\x00"])

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 import pytest
 
-from server.app import definition
 from server.arguments import manner_of
+from server.definitions import definition
 from tests import snapshots
 from tools.catalogue import CATALOGUE
 from tools.tool import AnyTool, Read, Write
@@ -182,7 +182,8 @@ def test_the_result_is_an_object_that_names_its_environment_and_its_error(tool: 
         if tool.name in WRITES
         else set[str]()
     )
-    assert schema["properties"].keys() == tool.result.model_fields.keys() | {"environment", "error"} | of_a_write
+    always = {"environment", "account", "error"}
+    assert schema["properties"].keys() == tool.result.model_fields.keys() | always | of_a_write
 
 
 # the tree

@@ -16,6 +16,7 @@ class GetStatus(Arguments):
 
 
 class Vendor(Result):
+    account: str | None = Field(default=None, description="Whose, where this server has several accounts.")
     vendor: str
     configured: bool
     reachable: bool | None = Field(default=None, description="Whether it answered just now; absent: not configured.")
@@ -42,39 +43,47 @@ async def get_status(_: GetStatus, backends: Backends) -> Status:
     Use it when a tool that you expect is not there, when calls to a vendor keep failing, or before real work, to
     see whether writes are real. It reads once from each vendor.
     """
-    reached: dict[VendorName, Reached] = {}
+    reached: dict[tuple[str, VendorName], Reached] = {}
 
-    async def look(vendor: VendorName) -> None:
-        reached[vendor] = await reach(vendor, backends)
+    async def look(place: Backends, vendor: VendorName) -> None:
+        reached[place.account, vendor] = await reach(vendor, place)
 
     async with anyio.create_task_group() as tasks:
-        for vendor in TITLES:
-            if vendor not in backends.missing:
-                tasks.start_soon(look, vendor)
+        for place in backends.places:
+            for vendor in TITLES:
+                if place.has(vendor):
+                    tasks.start_soon(look, place, vendor)
     record = await backends.record.look(backends) if backends.record else None
     return Status(
         record_of_writes=record.said if record else None,
-        vendors=[_vendor(vendor, backends, reached.get(vendor)) for vendor in TITLES],
+        vendors=[
+            _vendor(vendor, place, reached.get((place.account, vendor)))
+            for place in backends.places
+            for vendor in TITLES
+            if place.has(vendor) or vendor in place.missing
+        ],
         left_out=_left_out(backends) or None,
         next_step=_next_step(backends, reached, record),
     )
 
 
-def _vendor(vendor: VendorName, backends: Backends, found: Reached | None) -> Vendor:
+def _vendor(vendor: VendorName, place: Backends, found: Reached | None) -> Vendor:
     if found is None:
         return Vendor(
+            account=place.account or None,
             vendor=TITLES[vendor],
             configured=False,
             detail="Not configured on this server.",
-            next_step=f"The operator does this: {backends.missing[vendor]}",
+            next_step=f"The operator does this: {place.missing[vendor]}",
         )
     return Vendor(
+        account=place.account or None,
         vendor=TITLES[vendor],
         configured=True,
         reachable=found.ok,
         detail=found.said,
         next_step=found.next_step,
-        limit=backends.limits.get(vendor),
+        limit=place.limits.get(vendor),
     )
 
 
@@ -85,13 +94,18 @@ def _left_out(backends: Backends) -> list[LeftOut]:
     return [LeftOut(tools=tools, why=why) for why, tools in by_reason.items()]
 
 
-def _next_step(backends: Backends, reached: dict[VendorName, Reached], record: Reached | None) -> str:
+def _next_step(backends: Backends, reached: dict[tuple[str, VendorName], Reached], record: Reached | None) -> str:
     if record is not None and record.next_step is not None:
         return f"Tell the person that nothing can be written here. {record.next_step}"
-    failing = [TITLES[vendor] for vendor in TITLES if vendor in reached and not reached[vendor].ok]
+    failing = [
+        f"{TITLES[vendor]}{f' ({place.account})' if place.account else ''}"
+        for place in backends.places
+        for vendor in TITLES
+        if (found := reached.get((place.account, vendor))) and not found.ok
+    ]
     if failing:
         return f"Do what next_step says of {' and '.join(failing)} before using its tools."
-    if backends.left_out or backends.missing:
+    if backends.left_out or any(place.missing for place in backends.places):
         return "What is configured works. For a tool that is left out, tell the operator why it is."
     return "Everything that is offered can be used."
 

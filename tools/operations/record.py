@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 class OperationSummary(Result):
     operation_id: str
+    account: str | None = Field(default=None, description="Whose, where this server has several accounts.")
     tool: str
     state: str = Field(
         description="awaiting_approval; approved, not sent yet; rejected; sending; succeeded; failed: nothing was "
@@ -61,6 +62,7 @@ class WholeOperation(OperationSummary):
 
 class Reconciliation(Result):
     operation_id: str
+    account: str | None = Field(default=None, description="Whose, where this server has several accounts.")
     outcome: str = Field(description="succeeded, not_sent (nothing was changed) or unknown.")
     state: str = Field(description="Of the operation now, as in list_operations.")
     found: dict[str, Any] | None = Field(default=None, description="Ids and states of what was found at the vendor.")

@@ -1,0 +1,187 @@
+"""The accounts that one server works for: named publishers' credentials, and who may use which.
+
+Without ADOPS_ACCOUNTS_FILE there is one account without a name, whose credentials are the settings' own. The file is
+TOML, a table for each account: `title`, `who`, and the settings of the vendors without `ADOPS_`, in lower case. It
+holds no secret: for each it names the variable or the file that does.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+
+from server.settings import SECRETS, VENDORS_OWN, Settings, SettingsError, problems_of, variable
+
+if TYPE_CHECKING:
+    from mcp.server.auth.provider import AccessToken
+
+DEFAULT = "default"
+"""The name of the account that goes on with the record from before there were accounts, and with its sandbox."""
+
+_FILE = variable("accounts_file")
+_CLIENT = "client:"
+_NAMED_SETTING = re.compile(r"ADOPS_((?:INTERCHANGE|FREEWHEEL|GAM)_[A-Z_]+)")
+_OWN_ALONE = ("interchange_api_key", "freewheel_token", "freewheel_username", "freewheel_client_id")
+"""What no two accounts share: one write would have two records, and could be sent twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """name: empty where there are no accounts to tell apart. title: for people. settings: with its credentials.
+    who: the principals it is for; None is everybody who is let in."""
+
+    name: str
+    title: str
+    settings: Settings
+    who: frozenset[str] | None = None
+
+    def is_for(self, token: AccessToken | None) -> bool:
+        """token: None on stdio, where everything is for the user of this machine."""
+        if token is None or self.who is None:
+            return True
+        subject = token.subject or ""
+        by_subject = subject in self.who and not subject.startswith(_CLIENT)
+        return by_subject or f"{_CLIENT}{token.client_id}" in self.who
+
+    @property
+    def told(self) -> str:
+        return f"{self.name} ({self.title})" if self.title else self.name
+
+
+def spelt(text: str, account: str) -> str:
+    """A text that names settings of the vendors, with each as the file spells it."""
+    return _NAMED_SETTING.sub(lambda match: f"{match[1].lower()} of [{account}] in {_FILE}", text) if account else text
+
+
+def own(account: str) -> str:
+    """What sets an account's scope and state apart from those of a server without accounts."""
+    return "" if account == DEFAULT else account
+
+
+def accounts_of(settings: Settings) -> tuple[Account, ...]:
+    """Raises SettingsError that names the file, the account and the key; nothing of it is guessed."""
+    if settings.accounts_file is None:
+        return (Account("", "", settings),)
+    if given := [variable(field) for field in VENDORS_OWN if field in settings.model_fields_set]:
+        raise SettingsError(f"keep only one of {_FILE} and {', '.join(given)}: with accounts, each has its own.")
+    tables = _tables(settings.accounts_file)
+    accounts = tuple(_account(name, table, settings) for name, table in tables.items())
+    _refuse_shared(accounts)
+    return accounts
+
+
+class _FromVariable(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    env: Annotated[str, Field(min_length=1)]
+
+
+class _FromFile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    file: Path
+
+
+_SECRET: TypeAdapter[_FromVariable | _FromFile] = TypeAdapter(_FromVariable | _FromFile)
+_WHO = TypeAdapter(tuple[Annotated[str, Field(min_length=1, max_length=200)], ...])
+_TITLE = TypeAdapter(Annotated[str, Field(max_length=80)])
+
+
+def _tables(path: Path) -> dict[str, dict[str, Any]]:
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise SettingsError(f"{_FILE}: {path} cannot be read") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        where = f": {error}" if isinstance(error, tomllib.TOMLDecodeError) else ""
+        raise SettingsError(f"{_FILE}: {path} is not TOML{where}") from None
+    if not told:
+        raise SettingsError(f"{_FILE}: {path} names no account; write a table such as [uk] for each")
+    for name, table in told.items():
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,31}", name):
+            raise SettingsError(
+                f"{_FILE}: {name[:64]!r} is no name for an account: up to 32 of a-z, 0-9, _ and -, the first one a "
+                "letter or digit"
+            )
+        if not isinstance(table, dict):
+            raise SettingsError(f"{_FILE}: {name!r} is no account: write its keys in a table, under [uk] for example")
+    return told
+
+
+def _account(name: str, table: Mapping[str, Any], settings: Settings) -> Account:
+    known = ("title", "who", *VENDORS_OWN)
+    for key in table:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            raise _wrong(name, key, f"there is no such key; {f'did you mean {close[0]}?' if close else 'see README'}")
+    title = _valid(_TITLE, name, "title", table.get("title", ""), "write a text of up to 80 characters").strip()
+    who = None
+    if "who" in table:
+        named = _valid(_WHO, name, "who", table["who"], 'write a list of principals, such as ["kim", "client:planner"]')
+        who = frozenset(named)
+    given = {key: value for key, value in table.items() if key in VENDORS_OWN}
+    read = {key: _secret(name, key, value, settings) if key in SECRETS else value for key, value in given.items()}
+    kept = {} if settings.environment == "sandbox" else _checked(name, read)
+    return Account(name, title, settings.model_copy(update=kept), who)
+
+
+def _secret(name: str, key: str, value: Any, settings: Settings) -> str:
+    """The sandbox needs none, so that a file can be tried there before its secrets exist."""
+    way = _valid(_SECRET, name, key, value, 'name where it is, and not itself: { env = "VARIABLE" } or { file = "/…" }')
+    if settings.environment == "sandbox":
+        return ""
+    if isinstance(way, _FromVariable):
+        if not (found := os.environ.get(way.env, "").strip()):
+            raise _wrong(name, key, f"the variable {way.env} is not set")
+        return found
+    try:
+        found = way.file.expanduser().read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        found = ""
+    if not found:
+        raise _wrong(name, key, f"the file {way.file} is empty or cannot be read")
+    return found
+
+
+def _checked(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        made = Settings(**given)
+    except ValidationError as error:
+        raise SettingsError("\n".join(f"{_FILE}: [{name}] {problem}" for problem in problems_of(error))) from None
+    return {field: getattr(made, field) for field in given}
+
+
+def _valid(adapter: TypeAdapter[Any], name: str, key: str, value: Any, otherwise: str) -> Any:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        raise _wrong(name, key, otherwise) from None
+
+
+def _wrong(name: str, key: str, what: str) -> SettingsError:
+    return SettingsError(f"{_FILE}: [{name}] {key}: {what}")
+
+
+def _refuse_shared(accounts: Sequence[Account]) -> None:
+    used: dict[tuple[str, str], str] = {}
+    for account in accounts:
+        for field, value in _credentials(account):
+            other = used.setdefault((field, value), account.name)
+            if other != account.name:
+                raise SettingsError(
+                    f"{_FILE}: [{other}] and [{account.name}] have the same {field}: one account under two names would "
+                    "have two records of its writes. Keep one of them."
+                )
+
+
+def _credentials(account: Account) -> Iterator[tuple[str, str]]:
+    for field in _OWN_ALONE:
+        value = cast("SecretStr | str | None", getattr(account.settings, field))
+        if value:
+            yield field, value.get_secret_value() if isinstance(value, SecretStr) else value
