@@ -36,7 +36,8 @@ from server.callers import identity_of
 from server.places import Choices
 from server.quotas import Quotas, TooMany
 from server.settings import Settings, SettingsError, load, log_to_stderr, variable
-from server.vendors import Wire, open_sandbox
+from server.starting import may_start
+from server.vendors import Wire
 from tools.errors import AdOpsError
 from tools.tool import Write
 
@@ -311,13 +312,12 @@ def _later(refusal: TooMany) -> Response:
 
 
 def serve_http(settings: Settings, place: Place, *, workers: int = 1) -> int:
-    """Serve until interrupted. Raises SettingsError before anything is served."""
+    """Serve until interrupted; 2 when it may not start. Raises SettingsError before anything is served."""
     import uvicorn  # noqa: PLC0415 - stdio does without it
 
     check(settings, place)
-    if settings.environment == "sandbox":
-        for account in accounts_of(settings):
-            open_sandbox(settings, account=account.name).close()
+    if not may_start(settings):
+        return 2
     where = f"http://{f'[{place.host}]' if ':' in place.host else place.host}:{place.port}{PATH}"
     open_to = "whoever has a token" if settings.has_auth else "whoever is on this machine, without a token"
     print(f"adops-mcp serves MCP on {where}, to {open_to}.", file=sys.stderr, flush=True)  # noqa: T201

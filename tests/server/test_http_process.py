@@ -113,18 +113,23 @@ async def test_several_processes_on_one_port_send_the_same_call_once(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("flags", "words"),
+    ("flags", "given", "words"),
     [
-        (["--host", "0.0.0.0"], "nothing says who may call"),  # noqa: S104
-        (["--workers", "0"], "'0' is no number of processes"),
+        (["--host", "0.0.0.0"], {}, "nothing says who may call"),  # noqa: S104
+        (["--workers", "0"], {}, "'0' is no number of processes"),
+        (["--workers", "2"], {"ADOPS_ACCOUNTS_FILE": "/nowhere.toml"}, "ADOPS_ACCOUNTS_FILE: /nowhere.toml cannot be"),
+        ([], {"ADOPS_READONLY": "1"}, "tools that are meant to be left out would be offered"),
+        (["--workers", "2"], {"ADOPS_ENVIRONMENT": "live"}, "no vendor is configured for live"),
     ],
 )
-def test_it_does_not_start_with_what_cannot_be(tmp_path: Path, flags: list[str], words: str) -> None:
+def test_it_does_not_start_with_what_cannot_be(
+    tmp_path: Path, flags: list[str], given: dict[str, str], words: str
+) -> None:
     told = subprocess.run(
         [sys.executable, "-P", "-m", "server.cli", "serve", "--http", *flags],
         capture_output=True,
         text=True,
-        env={"PATH": os.environ["PATH"], "ADOPS_DATA_DIR": str(tmp_path)},
+        env={"PATH": os.environ["PATH"], "ADOPS_DATA_DIR": str(tmp_path), **given},
         check=False,
     )
     assert told.returncode == 2
