@@ -22,6 +22,7 @@ import anyio.lowlevel
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
+from tools.breaker import Breaker, Try
 from tools.errors import (
     AdOpsError,
     Conflict,
@@ -156,6 +157,7 @@ class Transport:
         self._limit = limit
         self._auth = auth
         self._timing = timing
+        self._breaker = Breaker(vendor, timing.clock)
         self._retries = retries or Retries()
         self._sent_tokens = set[str]() if sent_tokens is None else sent_tokens
 
@@ -215,17 +217,23 @@ class Transport:
             token = fresh or await self._auth.token()
             call.request.headers["Authorization"] = f"Bearer {token}"
             self._sent_tokens.add(token)
+        self._breaker.check()
         await self._limit.acquire(self.vendor)
         await anyio.lowlevel.checkpoint_if_cancelled()
         departure = DEPARTURE.get() if call.kind is Kind.WRITE else None
+        with self._breaker.passing() as made:
+            if departure is not None:
+                await departure.leaving(call.request.method, call.request.url.path, call.body)
+            reply = await self._answered(call, made)
         if departure is not None:
-            await departure.leaving(call.request.method, call.request.url.path, call.body)
+            departure.answered(reply.status)
+        return reply, token
+
+    async def _answered(self, call: _Call, made: Try) -> Reply:
         try:
             reply = await self._exchange(call)
-            if departure is not None:
-                departure.answered(reply.status)
-            return reply, token
         except NEVER_OPENED:
+            made.failed = True
             raise _SendAgain(
                 Unavailable(
                     f"No connection to {self.vendor} could be opened, so nothing was sent.",
@@ -236,8 +244,11 @@ class Transport:
         except httpx.LocalProtocolError:
             raise self._not_sendable() from None
         except LOST as error:
+            made.failed = True
             timed_out = isinstance(error, (httpx.TimeoutException, TimeoutError))
             self._lost(call, "did not answer in time" if timed_out else "closed the connection before it answered")
+        made.failed = reply.status >= 500
+        return reply
 
     async def _exchange(self, call: _Call) -> Reply:
         """Send, and read to the end. A 4xx is told by its status, whatever becomes of its body."""

@@ -1,0 +1,79 @@
+"""A vendor that is down is not asked for a while: calls fail at once, instead of each waiting for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tools.errors import Unavailable
+
+FAILURES = 5
+"""Tries in a row without an answer, or with a 5xx: two reads and their repeats. One bad object is not an outage."""
+
+FIRST = 10.0
+"""Seconds for which nothing is sent after that; twice as long each time that the next try fails, too."""
+
+LONGEST = 60.0
+
+
+@dataclass
+class Try:
+    """failed: whether no answer came, or a 5xx; None as long as nothing is known of it."""
+
+    failed: bool | None = None
+
+
+class Breaker:
+    """Counts tries of one account at one vendor. The libraries for this know neither asyncio nor a clock of ours.
+
+    clock: seconds, monotonic.
+    """
+
+    def __init__(self, vendor: str, clock: Callable[[], float]) -> None:
+        self._vendor = vendor
+        self._clock = clock
+        self._failed = 0
+        self._last = 0.0
+        self._closed_until = 0.0
+        self._trying = False
+
+    def check(self) -> None:
+        """Raises Unavailable, with how long to wait, while nothing is sent."""
+        if self._failed < FAILURES:
+            return
+        now = self._clock()
+        wait = self._closed_until - now
+        if wait <= 0 and not self._trying:
+            return
+        raise Unavailable(
+            f"{self._vendor} did not answer, or failed, {self._failed} times in a row, the last time "
+            f"{now - self._last:.0f} s ago. It is left alone for a moment, and nothing was sent.",
+            next_step=f"Wait {max(wait, 5.0):.0f} s, then make the same call again. If it stays so, tell the person "
+            "that the vendor is down.",
+        )
+
+    @contextmanager
+    def passing(self) -> Generator[Try]:
+        """One try, which tells how it ended. Raises Unavailable as `check` does; after a pause, one try goes first."""
+        self.check()
+        first = self._failed >= FAILURES
+        self._trying = self._trying or first
+        made = Try()
+        try:
+            yield made
+        finally:
+            if first:
+                self._trying = False
+            if made.failed is not None:
+                self._count(failed=made.failed)
+
+    def _count(self, *, failed: bool) -> None:
+        if not failed:
+            self._failed = 0
+            return
+        self._failed += 1
+        self._last = self._clock()
+        if self._failed >= FAILURES:
+            times = min(self._failed - FAILURES, 10)
+            self._closed_until = self._last + min(LONGEST, FIRST * 2**times)
