@@ -66,6 +66,18 @@ def own(account: str) -> str:
     return "" if account == DEFAULT else account
 
 
+def scope_of(environment: str, account: str) -> str:
+    """What an account's writes are recorded under; the sandbox adds which one it is."""
+    return f"{environment}@{own(account)}" if own(account) else environment
+
+
+def account_in(scope: str, environment: str) -> str | None:
+    """Whose a scope is; None when it is one of another environment."""
+    place = scope.partition("/")[0]
+    found, _, account = place.partition("@")
+    return account if found == environment else None
+
+
 def accounts_of(settings: Settings) -> tuple[Account, ...]:
     """Raises SettingsError that names the file, the account and the key; nothing of it is guessed."""
     if settings.accounts_file is None:

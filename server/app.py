@@ -26,6 +26,7 @@ from server.calls import Calls
 from server.completions import Completions, Kind
 from server.confirmation import NeedsInput, asker_of, sealed
 from server.definitions import definition
+from server.followed import Followed, unfollowed
 from server.places import Choice, Choices, Places, open_accounts
 from server.prompts import filled, listed, offered_prompts
 from server.record import RecordView, open_record
@@ -189,11 +190,12 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
     return server
 
 
-def build_calls(settings: Settings, wire: Wire | None = None) -> Calls:
-    """The one path of every call, with the record of writes that it keeps."""
+def build_calls(settings: Settings, wire: Wire | None = None, followed: Followed = unfollowed) -> Calls:
+    """The one path of every call, with the record of writes that it keeps. followed: who counts the calls."""
     timing = (wire or Wire()).timing
     record = open_record(settings, timing.now)
-    return Calls(settings.environment, Writes(record, settings.confirm, timing, settle_after=settings.settle_after))
+    writes = Writes(record, settings.confirm, timing, settle_after=settings.settle_after)
+    return Calls(settings.environment, writes, followed=followed)
 
 
 _LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")

@@ -25,9 +25,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, Valid
 
 logger = logging.getLogger(__name__)
 
-READ, WRITE, APPROVE = "adops:read", "adops:write", "adops:approve"
-SCOPES = (READ, WRITE, APPROVE)
-"""read: tools that change nothing. write: those that do. approve: seeing the operations of everybody."""
+READ, WRITE, APPROVE, METRICS = "adops:read", "adops:write", "adops:approve", "adops:metrics"
+SCOPES = (READ, WRITE, APPROVE, METRICS)
+"""read: tools that change nothing. write: those that do. approve: seeing the operations of everybody. metrics: the
+numbers for Prometheus, and nothing else."""
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Of signatures with a public key alone: never `none`, and never one whose key the issuer would share with us."""
@@ -105,7 +106,7 @@ class _Entry(BaseModel):
 
     principal: Annotated[str, Field(min_length=1, max_length=200)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
-    scopes: tuple[Annotated[str, Field(pattern="^adops:(read|write|approve)$")], ...]
+    scopes: tuple[Annotated[str, Field(pattern="^adops:(read|write|approve|metrics)$")], ...]
 
 
 _ENTRIES = TypeAdapter(list[_Entry])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +20,7 @@ from server.arguments import check
 from server.callers import permitted
 from server.cleaning import cleaned, encoded
 from server.confirmation import NeedsInput
+from server.followed import Followed, call_id, following, unfollowed
 from server.places import Places
 from server.standing import look_with_us
 from server.write_call import Caller, WriteCall
@@ -39,9 +39,17 @@ LONGEST_CALL = 45.0
 class Calls:
     """environment: named in every result, so that sandbox and live are never mistaken for each other."""
 
-    def __init__(self, environment: str, writes: Writes, *, longest_call: float = LONGEST_CALL) -> None:
+    def __init__(
+        self,
+        environment: str,
+        writes: Writes,
+        *,
+        longest_call: float = LONGEST_CALL,
+        followed: Followed = unfollowed,
+    ) -> None:
         self._environment = environment
         self.writes = writes
+        self._followed = followed
         self._longest_call = longest_call
 
     async def call(
@@ -51,11 +59,24 @@ class Calls:
 
         A write that has left is seen through although its caller went away; the log then says how it ended.
         """
+        caller = caller or Caller()
+        with following(tool.name, self.writes.timing.clock, self._followed, caller.principal) as ended:
+            try:
+                answer = await self._seen_through(tool, arguments, places, caller)
+            except NeedsInput:
+                ended.outcome = "asked"
+                raise
+            ended.with_answer(answer)
+            return answer
+
+    async def _seen_through(
+        self, tool: AnyTool, arguments: Mapping[str, Any] | None, places: Places, caller: Caller
+    ) -> CallToolResult:
         if not isinstance(tool.effect, Write):
-            return await self._answer(tool, arguments, places, caller or Caller())
+            return await self._answer(tool, arguments, places, caller)
         answer: CallToolResult | None = None
         try:
-            answer = await self._answer(tool, arguments, places, caller or Caller())
+            answer = await self._answer(tool, arguments, places, caller)
             await anyio.lowlevel.checkpoint_if_cancelled()
         except anyio.get_cancelled_exc_class():
             logger.warning("%s", _left(tool, arguments, answer))
@@ -87,7 +108,7 @@ class Calls:
         except NeedsInput:
             raise
         except Exception as error:
-            reference = secrets.token_hex(4)
+            reference = call_id()
             logger.exception("%s failed inside (reference %s)", tool.name, reference, exc_info=error)
             return self._error(_fault(tool, reference, error), backends)
 

@@ -67,7 +67,10 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     )
     token.add_argument("principal", metavar="PRINCIPAL", help="who it is for, as the record of writes names them")
     token.add_argument(
-        "--scopes", default="read,write", metavar="NAMES", help="of read, write, approve (default: %(default)s)"
+        "--scopes",
+        default="read,write",
+        metavar="NAMES",
+        help="of read, write, approve, metrics (%(default)s)",
     )
     sandbox = commands.add_parser(
         "sandbox",
@@ -172,7 +175,8 @@ def _port(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 something is broken, 2 wrong usage or settings."""
     arguments = parser().parse_args(argv)
-    from server.settings import FLAGS, SettingsError, load, log_to_stderr  # noqa: PLC0415
+    from server.settings import FLAGS, SettingsError, load  # noqa: PLC0415
+    from server.telemetry import log_to_stderr  # noqa: PLC0415
 
     try:
         settings = load(**{name: value for name, value in vars(arguments).items() if name in FLAGS})

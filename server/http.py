@@ -6,60 +6,50 @@ Any replica answers any request. Nobody is let in from beyond this machine witho
 from __future__ import annotations
 
 import ipaddress
-import math
 import os
 import secrets
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import anyio
 import httpx
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
+from prometheus_client import CONTENT_TYPE_LATEST
 from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.routing import Route, request_response
+from starlette.types import ASGIApp
 
 from server.accounts import accounts_of
 from server.app import build_calls, build_server
-from server.auth import READ, SCOPES, AnyOf, AuthError, Introspection, Issuer, Tokens, Verifier
-from server.callers import identity_of
+from server.auth import METRICS, SCOPES, AnyOf, AuthError, Introspection, Issuer, Tokens, Verifier
+from server.gate import LARGEST_BODY, Guard, PlainRefusals
+from server.metrics import SHARED, Metrics
 from server.places import Choices
-from server.quotas import Quotas, TooMany
-from server.settings import Settings, SettingsError, load, log_to_stderr, variable
+from server.quotas import Quotas
+from server.settings import Settings, SettingsError, load, variable
 from server.starting import may_start
+from server.telemetry import log_to_stderr, start_tracing
 from server.vendors import Wire
 from tools.errors import AdOpsError
 from tools.tool import Write
 
 PATH = "/mcp"
 METADATA = "/.well-known/oauth-protected-resource"
-LARGEST_BODY = 1_000_000
-"""Bytes of a request: an inventory package with thousands of targeting items is a tenth of that."""
-
-LONGEST_BODY = 20.0
-"""Seconds for a request to come whole: one that stalls would hold its place, and an ended server, for ever."""
-
 LONGEST_DRAIN = 75
 """Seconds for the calls in flight when the server is ended: a write leaves within 25 and is answered within 30 more."""
 
 LONGEST_LOOK = 5.0
 """Seconds for asking an issuer about a token or its keys."""
 
-_NO_MESSAGE = {
-    "jsonrpc": "2.0",
-    "id": None,
-    "error": {"code": -32600, "message": "The body is no JSON-RPC request, notification or response."},
-}
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -113,8 +103,9 @@ def application(
     settings: Settings, wire: Wire | None = None, issuer: httpx.AsyncBaseTransport | None = None
 ) -> Starlette:
     """The ASGI application. issuer: another way to the issuer of tokens, for tests."""
-    wire = wire or Wire()
-    calls = build_calls(settings, wire)
+    metrics, wire = Metrics(settings.environment), wire or Wire()
+    wire = replace(wire, observed=metrics.exchange)
+    calls = build_calls(settings, wire, metrics.call)
     server = build_server(settings, wire, calls)
     manager = StreamableHTTPSessionManager(
         server, stateless=True, security_settings=_security(settings), max_request_body_size=LARGEST_BODY
@@ -144,6 +135,13 @@ def application(
                 return PlainTextResponse(f"{error.message}\n", status_code=503)
         return PlainTextResponse("ready\n")
 
+    async def counted(_: Request) -> Response:
+        try:
+            tallies = await calls.writes.record.tally()
+        except AdOpsError:
+            tallies = None
+        return Response(metrics.text(tallies, wire.timing.now()), headers={"content-type": CONTENT_TYPE_LATEST})
+
     async def metadata(_: Request) -> Response:
         """RFC 9728."""
         told = {
@@ -156,10 +154,17 @@ def application(
         return JSONResponse({name: value for name, value in told.items() if value})
 
     mcp: ASGIApp = AuthContextMiddleware(PlainRefusals(StreamableHTTPASGIApp(manager)))
+    numbers: ASGIApp = request_response(counted)
     if verifier is not None:
         quotas = Quotas(settings.http_rate, settings.http_at_once, wire.timing.clock)
         mcp = Guard(mcp, verifier, quotas, _metadata_url(settings))
-    routes = [Route("/healthz", alive), Route("/readyz", ready), Route(PATH, endpoint=mcp)]
+        numbers = Guard(numbers, verifier, quotas, _metadata_url(settings), needed=METRICS)
+    routes = [
+        Route("/healthz", alive),
+        Route("/readyz", ready),
+        Route("/metrics", endpoint=numbers, methods=["GET"]),
+        Route(PATH, endpoint=mcp),
+    ]
     if settings.http_url is not None:
         path = httpx.URL(settings.http_url).path.rstrip("/")
         routes += [Route(METADATA + suffix, metadata) for suffix in dict.fromkeys(("", path))]
@@ -211,121 +216,31 @@ def _metadata_url(settings: Settings) -> str | None:
     return str(url.copy_with(path=METADATA + url.path.rstrip("/")))
 
 
-class PlainRefusals:
-    """Refuses in our words what is no message: the SDK's repeat the body and its own insides, and hold a GET open,
-    which asks for a stream that a stateless server has nothing to send on."""
-
-    def __init__(self, app: ASGIApp, longest_body: float = LONGEST_BODY) -> None:
-        self._app = app
-        self._longest_body = longest_body
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] != "POST":
-            refusal = PlainTextResponse("MCP is spoken with POST here.\n", status_code=405, headers={"Allow": "POST"})
-            await refusal(scope, receive, send)
-            return
-        try:
-            with anyio.fail_after(self._longest_body):
-                body = await _whole(receive)
-        except TimeoutError:
-            await PlainTextResponse("The request did not come whole in time.\n", status_code=408)(scope, receive, send)
-            return
-        if body is None:
-            return
-        if len(body) > LARGEST_BODY:
-            await PlainTextResponse("The request is too large.\n", status_code=413)(scope, receive, send)
-            return
-        first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def then() -> Message:
-            return first.pop() if first else await receive()
-
-        held: list[Message] = []
-
-        async def pass_on(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] == 400:
-                held.append(message)
-                return
-            if held and message["type"] == "http.response.body":
-                start = held.pop()
-                if b"Validation error" in message.get("body", b"") and not message.get("more_body"):
-                    await JSONResponse(_NO_MESSAGE, status_code=400)(scope, receive, send)
-                    return
-                await send(start)
-            await send(message)
-
-        await self._app(scope, then, pass_on)
-
-
-async def _whole(receive: Receive) -> bytes | None:
-    """The body, no further than what is too large; None when the client went away."""
-    body, more = b"", True
-    while more and len(body) <= LARGEST_BODY:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return body
-
-
-class Guard:
-    """Lets in who has a token that counts (RFC 6750); what it may do is judged where the tools are."""
-
-    def __init__(self, app: ASGIApp, verifier: Verifier, quotas: Quotas, metadata_url: str | None) -> None:
-        self._app = app
-        self._verifier = verifier
-        self._quotas = quotas
-        self._metadata = f', resource_metadata="{metadata_url}"' if metadata_url else ""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            await self._refused(401, "")(scope, receive, send)
-            return
-        found = await self._verifier.verify_token(token.strip())
-        if found is None:
-            await self._refused(401, ', error="invalid_token"')(scope, receive, send)
-        elif not found.scopes:
-            await self._refused(403, f', error="insufficient_scope", scope="{READ}"')(scope, receive, send)
-        else:
-            scope["user"] = AuthenticatedUser(found)
-            try:
-                with self._quotas.taken(identity_of(found)):
-                    await self._app(scope, receive, send)
-            except TooMany as refusal:
-                await _later(refusal)(scope, receive, send)
-
-    def _refused(self, status: int, error: str) -> Response:
-        words = (
-            "a token is needed, or this one does not count" if status == 401 else "the token has no scope of adops-mcp"
-        )
-        header = f'Bearer realm="adops-mcp"{self._metadata}{error}'
-        return JSONResponse({"error": words}, status_code=status, headers={"WWW-Authenticate": header})
-
-
-def _later(refusal: TooMany) -> Response:
-    after = max(1, math.ceil(refusal.after))
-    told = {"error": f"You sent {refusal.what}, which is the limit of one caller here. Nothing was done."}
-    return JSONResponse(told, status_code=429, headers={"Retry-After": str(after)})
-
-
 def serve_http(settings: Settings, place: Place, *, workers: int = 1) -> int:
     """Serve until interrupted; 2 when it may not start. Raises SettingsError before anything is served."""
-    import uvicorn  # noqa: PLC0415 - stdio does without it
-
     check(settings, place)
     if not may_start(settings):
         return 2
     where = f"http://{f'[{place.host}]' if ':' in place.host else place.host}:{place.port}{PATH}"
     open_to = "whoever has a token" if settings.has_auth else "whoever is on this machine, without a token"
     print(f"adops-mcp serves MCP on {where}, to {open_to}.", file=sys.stderr, flush=True)  # noqa: T201
-    if workers > 1:
-        for name, value in _for_workers(settings).items():
-            os.environ[name] = value
+    with ExitStack() as stack:
+        app: str | Starlette = "server.http:worker"
+        if workers > 1:
+            shared = stack.enter_context(TemporaryDirectory(prefix="adops-mcp-metrics-"))
+            os.environ.update({SHARED: shared, **os.environ, **_for_workers(settings)})
+        else:
+            start_tracing()
+            app = application(settings)
+        _run(app, place, workers)
+    return 0
+
+
+def _run(app: str | Starlette, place: Place, workers: int) -> None:
+    import uvicorn  # noqa: PLC0415 - stdio does without it
+
     uvicorn.run(
-        "server.http:worker" if workers > 1 else application(settings),
+        app,
         factory=workers > 1,
         workers=workers,
         host=place.host,
@@ -335,13 +250,13 @@ def serve_http(settings: Settings, place: Place, *, workers: int = 1) -> int:
         server_header=False,
         timeout_graceful_shutdown=LONGEST_DRAIN,
     )
-    return 0
 
 
 def worker() -> Starlette:
     """The application of one of several processes, which find the settings in their environment."""
     settings = load()
     log_to_stderr(settings)
+    start_tracing()
     return application(settings)
 
 

@@ -185,6 +185,16 @@ class Wanted:
     caller: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """oldest: when the first of them was sent or asked for, seconds since the epoch."""
+
+    scope: str
+    state: State
+    count: int
+    oldest: float
+
+
 def digest(*parts: Any) -> str:
     """One name for several parts, of a length that an index takes."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode(errors="replace")).hexdigest()
@@ -265,6 +275,10 @@ class Operations:
     async def counts(self, scopes: Collection[str]) -> dict[State, int]:
         """How many writes there are in each state."""
         return await self._run(lambda record: record.counts(scopes))
+
+    async def tally(self) -> Sequence[Tally]:
+        """How many writes there are of each scope and state."""
+        return await self._run(lambda record: record.tally())
 
     async def near(
         self, scope: str, resource: str, *, states: Collection[State] = (), but: str = ""

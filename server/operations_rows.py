@@ -22,6 +22,7 @@ from server.operations import (
     Operation,
     Step,
     Taken,
+    Tally,
     Wanted,
     digest,
 )
@@ -210,6 +211,12 @@ class Record:
         here = TABLE.c.scope.in_(list(scopes))
         counted = sa.select(TABLE.c.state, sa.func.count()).where(here).group_by(TABLE.c.state)
         return {row[0]: row[1] for row in self.connection.execute(counted)}
+
+    def tally(self) -> Sequence[Tally]:
+        self.expire()
+        since = sa.func.min(sa.func.coalesce(TABLE.c.sent_at, TABLE.c.created_at))
+        counted = sa.select(TABLE.c.scope, TABLE.c.state, sa.func.count(), since).group_by(TABLE.c.scope, TABLE.c.state)
+        return [Tally(row[0], row[1], row[2], row[3]) for row in self.connection.execute(counted)]
 
     def near(self, scope: str, resource: str, states: Collection[State], but: str) -> Sequence[Operation]:
         same = (TABLE.c.scope == scope) & (TABLE.c.resource == resource) & (TABLE.c.id != but)

@@ -7,10 +7,8 @@ way in, or what the operator has to set. Nothing is read at import.
 from __future__ import annotations
 
 import difflib
-import logging
 import os
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,6 +106,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="WARNING", description="What is logged on stderr."
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Lines of text, or of JSON with the ids of call and operation."
     )
     read_only: bool = Field(
         default=False, description="Offer no tool that writes, whatever else is chosen. Default: `false`."
@@ -226,12 +227,6 @@ def load(**given: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         raise SettingsError("\n".join(problems_of(error))) from None
-
-
-def log_to_stderr(settings: Settings) -> None:
-    """stdout is for JSON-RPC alone."""
-    logging.basicConfig(level=settings.log_level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def _named(field: str) -> str:

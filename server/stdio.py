@@ -13,6 +13,7 @@ from server.app import build_calls, build_server
 from server.calls import Calls
 from server.settings import Settings
 from server.starting import may_start
+from server.telemetry import start_tracing, stop_tracing
 from server.unreadable import answering_all
 
 FLUSH = 0.2
@@ -23,6 +24,7 @@ def serve_stdio(settings: Settings) -> int:
     """Serve until stdin ends; 2 when it may not start. Raises SettingsError before anything is served."""
     if not may_start(settings):
         return 2
+    start_tracing()
     if sys.stdin.isatty():
         print("adops-mcp waits for an MCP client on stdin; try `adops-mcp demo`.", file=sys.stderr)  # noqa: T201
     anyio.run(_serve, settings)
@@ -49,5 +51,6 @@ async def _leave_on_signal(calls: Calls) -> None:
         async for number in signals:
             await calls.close()
             await anyio.sleep(FLUSH)
+            await anyio.to_thread.run_sync(stop_tracing)
             sys.stderr.flush()
             os._exit(128 + number)

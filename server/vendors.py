@@ -14,7 +14,7 @@ import httpx
 from pydantic import SecretStr
 
 from server import __version__
-from server.accounts import Account, own, spelt
+from server.accounts import Account, own, scope_of, spelt
 from server.faults import FaultyTransport, Misbehaviour
 from server.settings import (
     NoAccess,
@@ -31,6 +31,7 @@ from tools.google_ad_manager.auth import ServiceAccountToken
 from tools.google_ad_manager.client import GoogleAdManagerClient
 from tools.interchange.client import InterchangeClient
 from tools.limits import SlidingWindow
+from tools.observing import Observed, unobserved
 from tools.tool import VendorName
 from tools.transport import Auth, Retries, StaticToken, Timing, Transport
 
@@ -62,13 +63,14 @@ _TIMEOUT = httpx.Timeout(connect=5.0, write=15.0, read=45.0, pool=5.0)
 class Wire:
     """What the clients stand on: the network and the clocks. Tests hand in their own.
 
-    transports: an httpx transport for a vendor, instead of the network.
+    transports: an httpx transport for a vendor, instead of the network. observed: who counts what is sent.
     """
 
     transports: Mapping[VendorName, httpx.AsyncBaseTransport] = field(
         default_factory=dict["VendorName", httpx.AsyncBaseTransport]
     )
     timing: Timing = field(default_factory=Timing)
+    observed: Observed = unobserved
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ async def open_backends(
     """The clients of every vendor that can be used in this environment. account: whose, where there are several."""
     wire = wire or Wire()
     async with AsyncExitStack() as stack:
-        place = f"{settings.environment}@{own(account)}" if own(account) else settings.environment
+        place = scope_of(settings.environment, account)
 
         def scope() -> str:
             return place
@@ -171,7 +173,7 @@ async def open_backends(
 
         else:
             access = configured_access(settings)
-        opening = _Opening(settings, wire, stack, shared or Shared())
+        opening = _Opening(settings, wire, stack, shared or Shared(), account)
         yield Backends(
             interchange_client=opening.interchange(access.interchange),
             freewheel_client=opening.freewheel(access.freewheel),
@@ -213,7 +215,7 @@ def _sandbox(settings: Settings, wire: Wire, sandbox: Sandbox) -> tuple[Access, 
             vendor: FaultyTransport(way, misbehaviour, wire.timing.sleep, clock=wire.timing.clock)
             for vendor, way in ways.items()
         }
-    return access, Wire(ways, wire.timing)
+    return access, replace(wire, transports=ways)
 
 
 def _key_of(sandbox: Sandbox) -> SecretStr:
@@ -225,10 +227,11 @@ def _key_of(sandbox: Sandbox) -> SecretStr:
 
 
 class _Opening:
-    def __init__(self, settings: Settings, wire: Wire, stack: AsyncExitStack, shared: Shared) -> None:
+    def __init__(self, settings: Settings, wire: Wire, stack: AsyncExitStack, shared: Shared, account: str) -> None:
         self._settings = settings
         self._wire = wire
         self._stack = stack
+        self._account = account
         self.shared = shared
         self.limits: dict[VendorName, str] = {}
 
@@ -314,4 +317,6 @@ class _Opening:
             timing=self._wire.timing,
             retries=retries,
             sent_tokens=self.shared.sent_tokens,
+            account=self._account,
+            observed=self._wire.observed,
         )

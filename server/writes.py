@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import anyio
 
+from server.followed import about
 from server.operations import RENEWED_EVERY, Begun, Busy, Ending, New, Operation, Operations, Taken
 from server.plans import Plan, agreed, plan_of, told_before
 from server.redaction import redacted
@@ -318,6 +319,7 @@ class Writes:
 
     async def _send(self, operation_id: str, call: WriteCall, plan: Plan | None) -> dict[str, Any]:
         """Send it and record the outcome, whatever becomes of the caller meanwhile."""
+        about(operation_id)
         journey = _Journey(self.record, operation_id, call.backends.sent_tokens, plan)
         try:
             with anyio.fail_after(self.longest):

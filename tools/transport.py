@@ -36,6 +36,7 @@ from tools.errors import (
     UnexpectedAnswer,
 )
 from tools.limits import SlidingWindow
+from tools.observing import Observed, Observer, unobserved
 from tools.replies import Answer, Kind, Reply, in_doubt
 from tools.writes import DEPARTURE
 
@@ -150,14 +151,18 @@ class Transport:
         timing: Timing,
         retries: Retries | None = None,
         sent_tokens: set[str] | None = None,
+        account: str = "",
+        observed: Observed = unobserved,
     ) -> None:
-        """sent_tokens: where every token that is sent is noted, so that no text of any vendor repeats it."""
+        """sent_tokens: where every token that is sent is noted, so that no text of any vendor repeats it. account:
+        whose it is, where there are several. observed: who counts what is sent."""
         self.vendor = vendor
         self._http = http
         self._limit = limit
         self._auth = auth
         self._timing = timing
         self._breaker = Breaker(vendor, timing.clock)
+        self._observer = Observer(vendor, account, timing.clock, observed)
         self._retries = retries or Retries()
         self._sent_tokens = set[str]() if sent_tokens is None else sent_tokens
 
@@ -231,7 +236,9 @@ class Transport:
 
     async def _answered(self, call: _Call, made: Try) -> Reply:
         try:
-            reply = await self._exchange(call)
+            with self._observer.watching(call.request) as seen:
+                reply = await self._exchange(call)
+                seen.status = reply.status
         except NEVER_OPENED:
             made.failed = True
             raise _SendAgain(
