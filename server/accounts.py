@@ -11,14 +11,15 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from server.settings import SECRETS, VENDORS_OWN, Settings, SettingsError, problems_of, variable
+from tools.replies import printable
 
 if TYPE_CHECKING:
     from mcp.server.auth.provider import AccessToken
@@ -49,7 +50,8 @@ class Account:
             return True
         subject = token.subject or ""
         by_subject = subject in self.who and not subject.startswith(_CLIENT)
-        return by_subject or f"{_CLIENT}{token.client_id}" in self.who
+        client = (token.claims or {}).get("client")
+        return by_subject or (bool(client) and f"{_CLIENT}{client}" in self.who)
 
     @property
     def told(self) -> str:
@@ -85,14 +87,13 @@ def accounts_of(settings: Settings) -> tuple[Account, ...]:
     if given := [variable(field) for field in VENDORS_OWN if field in settings.model_fields_set]:
         raise SettingsError(f"keep only one of {_FILE} and {', '.join(given)}: with accounts, each has its own.")
     tables = _tables(settings.accounts_file)
-    accounts = tuple(_account(name, table, settings) for name, table in tables.items())
-    _refuse_shared(accounts)
-    return accounts
+    used: dict[tuple[str, str], str] = {}
+    return tuple(_account(name, table, settings, used) for name, table in tables.items())
 
 
 class _FromVariable(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    env: Annotated[str, Field(min_length=1)]
+    env: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,127}$")]
 
 
 class _FromFile(BaseModel):
@@ -126,7 +127,8 @@ def _tables(path: Path) -> dict[str, dict[str, Any]]:
     return told
 
 
-def _account(name: str, table: Mapping[str, Any], settings: Settings) -> Account:
+def _account(name: str, table: Mapping[str, Any], settings: Settings, used: dict[tuple[str, str], str]) -> Account:
+    """used: the credentials of the accounts before, with their names."""
     known = ("title", "who", *VENDORS_OWN)
     for key in table:
         if key not in known:
@@ -139,7 +141,17 @@ def _account(name: str, table: Mapping[str, Any], settings: Settings) -> Account
         who = frozenset(named)
     given = {key: value for key, value in table.items() if key in VENDORS_OWN}
     read = {key: _secret(name, key, value, settings) if key in SECRETS else value for key, value in given.items()}
-    kept = {} if settings.environment == "sandbox" else _checked(name, read)
+    kept = _checked(name, read)
+    for field in _OWN_ALONE:
+        if field in read:
+            other = used.setdefault((field, read[field].casefold()), name)
+            if other != name:
+                raise SettingsError(
+                    f"{_FILE}: [{other}] and [{name}] have the same {field}: one account under two names would have "
+                    "two records of its writes. Keep one of them."
+                )
+    if settings.environment == "sandbox":
+        kept = {}
     return Account(name, title, settings.model_copy(update=kept), who)
 
 
@@ -147,17 +159,17 @@ def _secret(name: str, key: str, value: Any, settings: Settings) -> str:
     """The sandbox needs none, so that a file can be tried there before its secrets exist."""
     way = _valid(_SECRET, name, key, value, 'name where it is, and not itself: { env = "VARIABLE" } or { file = "/…" }')
     if settings.environment == "sandbox":
-        return ""
+        return repr(way)
     if isinstance(way, _FromVariable):
         if not (found := os.environ.get(way.env, "").strip()):
             raise _wrong(name, key, f"the variable {way.env} is not set")
         return found
     try:
         found = way.file.expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError, RuntimeError):
         found = ""
     if not found:
-        raise _wrong(name, key, f"the file {way.file} is empty or cannot be read")
+        raise _wrong(name, key, f"the file {printable(str(way.file), limit=200)} is empty or cannot be read")
     return found
 
 
@@ -165,7 +177,8 @@ def _checked(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     try:
         made = Settings(**given)
     except ValidationError as error:
-        raise SettingsError("\n".join(f"{_FILE}: [{name}] {problem}" for problem in problems_of(error))) from None
+        problems = [_NAMED_SETTING.sub(lambda match: match[1].lower(), problem) for problem in problems_of(error)]
+        raise SettingsError("\n".join(f"{_FILE}: [{name}] {problem}" for problem in problems)) from None
     return {field: getattr(made, field) for field in given}
 
 
@@ -178,22 +191,3 @@ def _valid(adapter: TypeAdapter[Any], name: str, key: str, value: Any, otherwise
 
 def _wrong(name: str, key: str, what: str) -> SettingsError:
     return SettingsError(f"{_FILE}: [{name}] {key}: {what}")
-
-
-def _refuse_shared(accounts: Sequence[Account]) -> None:
-    used: dict[tuple[str, str], str] = {}
-    for account in accounts:
-        for field, value in _credentials(account):
-            other = used.setdefault((field, value), account.name)
-            if other != account.name:
-                raise SettingsError(
-                    f"{_FILE}: [{other}] and [{account.name}] have the same {field}: one account under two names would "
-                    "have two records of its writes. Keep one of them."
-                )
-
-
-def _credentials(account: Account) -> Iterator[tuple[str, str]]:
-    for field in _OWN_ALONE:
-        value = cast("SecretStr | str | None", getattr(account.settings, field))
-        if value:
-            yield field, value.get_secret_value() if isinstance(value, SecretStr) else value

@@ -28,7 +28,7 @@ from server.confirmation import NeedsInput, asker_of, sealed
 from server.definitions import definition
 from server.followed import Followed, unfollowed
 from server.places import Choice, Choices, Places, open_accounts
-from server.prompts import filled, listed, offered_prompts
+from server.prompts import filled, listed, prompts_for
 from server.record import RecordView, open_record
 from server.settings import Environment, Settings
 from server.vendors import Wire
@@ -51,8 +51,8 @@ A tool that is not there: get_status says why.\
 """
 
 _SEVERAL = """
-This server has several accounts: tools that take `account` work in that one alone, and ids are of one account. Never \
-guess whose: it comes from the person.\
+A tool that takes `account` works in that one alone, and ids are of one account. Never guess whose: it comes from the \
+person.\
 """
 
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -109,16 +109,17 @@ class _Handlers:
         _on_one_page(params, "prompts")
         choice = self.choice()
         return types.ListPromptsResult(
-            prompts=[listed(prompt, choice.names) for prompt in offered_prompts(choice.tools).values()]
+            prompts=[listed(prompt, choice.names_for(prompt.tools)) for prompt in prompts_for(choice).values()]
         )
 
     async def get_prompt(self, _: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         choice = self.choice()
-        known = offered_prompts(choice.tools)
+        known = prompts_for(choice)
         if params.name not in known:
             there = ", ".join(known) or "none, since the tools that they need are not"
             raise MCPError(types.INVALID_PARAMS, f"no prompt {params.name[:64]!r} is offered here; offered: {there}")
-        return filled(known[params.name], params.arguments or {}, choice.names)
+        prompt = known[params.name]
+        return filled(prompt, params.arguments or {}, choice.names_for(prompt.tools))
 
     async def list_resources(
         self, _: Context, params: types.PaginatedRequestParams | None
@@ -213,7 +214,7 @@ def _completed_kind(params: types.CompleteRequestParams, choice: Choice) -> Kind
     reference, name = params.ref, params.argument.name
     kinds: dict[str, Kind] = {}
     if isinstance(reference, types.PromptReference):
-        if prompt := offered_prompts(choice.tools).get(reference.name):
+        if prompt := prompts_for(choice).get(reference.name):
             kinds |= {argument.name: argument.type for argument in prompt.arguments}
             kinds |= {"account": "account"} if choice.names else {}
         of = f"prompt {reference.name[:64]!r}"

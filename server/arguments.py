@@ -109,7 +109,7 @@ def _account(named: Any, among: Among, problems: list[str]) -> str | None:
     problems.append(
         f"`account` is required: {there}"
         if named is None
-        else f"`account`: there is no {printable(str(named), limit=40)!r} for you; {there}"
+        else f"`account`: {printable(str(named), limit=40)!r} does not have this, or is not for you; {there}"
     )
     return None
 

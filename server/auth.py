@@ -290,7 +290,8 @@ def _of_claims(token: str, claims: Mapping[str, Any]) -> AccessToken | None:
     told = claims.get("scope", claims.get("scp", ""))
     scopes = told.split() if isinstance(told, str) else [s for s in cast("list[Any]", told or []) if isinstance(s, str)]
     subject = claims.get("sub")
-    client = claims.get("client_id") or claims.get("azp") or subject
+    named = claims.get("client_id") or claims.get("azp")
+    client = named or subject
     if not isinstance(client, str) or not client:
         return None
     return AccessToken(
@@ -298,7 +299,7 @@ def _of_claims(token: str, claims: Mapping[str, Any]) -> AccessToken | None:
         client_id=client,
         scopes=[scope for scope in scopes if scope in SCOPES],
         subject=subject if isinstance(subject, str) else None,
-        claims={"iss": claims.get("iss")},
+        claims={"iss": claims.get("iss"), "client": named},
     )
 
 

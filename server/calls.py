@@ -15,7 +15,6 @@ import anyio
 import anyio.lowlevel
 from mcp_types import CallToolResult, TextContent
 
-from server.accounts import spelt
 from server.arguments import check
 from server.callers import permitted
 from server.cleaning import cleaned, encoded
@@ -123,7 +122,7 @@ class Calls:
         return CallToolResult(content=[TextContent(text=text)], structured_content=answer)
 
     def _error(self, error: AdOpsError, backends: Backends) -> CallToolResult:
-        message, next_step = spelt(error.message, backends.account), spelt(error.next_step, backends.account)
+        message, next_step = backends.spelt(error.message), backends.spelt(error.next_step)
         described = {
             "code": error.code,
             "message": message,

@@ -117,8 +117,9 @@ def _away(vendor: VendorName, away: NoAccess, settings: Settings) -> Finding:
 
 def _given(vendor: VendorName, settings: Settings) -> list[str]:
     fields = [field for field in Settings.model_fields if field.startswith(_PREFIXES[vendor])]
+    spelling = str if settings.accounts_file else variable
     given = [
-        f"{variable(field)} ({_origin(field, settings)})" for field in fields if field in settings.model_fields_set
+        f"{spelling(field)} ({_origin(field, settings)})" for field in fields if field in settings.model_fields_set
     ]
     if settings.environment != "sandbox":
         return [f"Settings: {', '.join(given)}"] if given else []

@@ -30,7 +30,7 @@ from starlette.types import ASGIApp
 
 from server.accounts import accounts_of
 from server.app import build_calls, build_server
-from server.auth import METRICS, SCOPES, AnyOf, AuthError, Introspection, Issuer, Tokens, Verifier
+from server.auth import APPROVE, METRICS, READ, WRITE, AnyOf, AuthError, Introspection, Issuer, Tokens, Verifier
 from server.gate import LARGEST_BODY, Guard, PlainRefusals
 from server.metrics import SHARED, Metrics
 from server.places import Choices
@@ -82,6 +82,12 @@ def check(settings: Settings, place: Place) -> None:
         raise SettingsError(
             "ADOPS_HTTP_URL: set the address that clients use, such as https://adops.example.com/mcp; requests for any "
             "other host are refused."
+        )
+    accounts = accounts_of(settings)
+    if not settings.has_auth and (of_some := [account.name for account in accounts if account.who is not None]):
+        raise SettingsError(
+            f"ADOPS_ACCOUNTS_FILE: [{of_some[0]}] says who may use it, and over HTTP nothing says who calls: set "
+            "ADOPS_AUTH_TOKENS_FILE (see `adops-mcp token`), ADOPS_AUTH_ISSUER or ADOPS_AUTH_INTROSPECTION_URL."
         )
     if (settings.auth_issuer or settings.auth_introspection_url) and settings.http_url is None:
         raise SettingsError(
@@ -147,22 +153,22 @@ def application(
         told = {
             "resource": settings.http_url,
             "authorization_servers": [settings.auth_issuer] if settings.auth_issuer else [],
-            "scopes_supported": list(SCOPES),
+            "scopes_supported": [READ, WRITE, APPROVE],
             "bearer_methods_supported": ["header"],
             "resource_name": "adops-mcp",
         }
         return JSONResponse({name: value for name, value in told.items() if value})
 
     mcp: ASGIApp = AuthContextMiddleware(PlainRefusals(StreamableHTTPASGIApp(manager)))
-    numbers: ASGIApp = request_response(counted)
+    numbers: Any = counted
     if verifier is not None:
         quotas = Quotas(settings.http_rate, settings.http_at_once, wire.timing.clock)
         mcp = Guard(mcp, verifier, quotas, _metadata_url(settings))
-        numbers = Guard(numbers, verifier, quotas, _metadata_url(settings), needed=METRICS)
+        numbers = Guard(request_response(counted), verifier, quotas, _metadata_url(settings), needed=METRICS)
     routes = [
         Route("/healthz", alive),
         Route("/readyz", ready),
-        Route("/metrics", endpoint=numbers, methods=["GET"]),
+        Route("/metrics", endpoint=numbers),
         Route(PATH, endpoint=mcp),
     ]
     if settings.http_url is not None:

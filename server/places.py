@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -25,14 +25,20 @@ _NONE_FOR_YOU = "No account of this server is for you: the operator lists who ma
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What there is for one caller. among: the accounts that a call of a tool names one of, where there are several.
-    only: the account that it works in where there is one. A tool of this server itself, with several, is in neither."""
+    """What there is for one caller. among: the accounts that a call of a tool names one of, where the caller has
+    several; also where one of them alone has the tool's vendor, so that nothing is done in another than was meant.
+    only: the account of a caller who has one alone. A tool of this server itself, with several, is in neither."""
 
     accounts: tuple[Account, ...]
     tools: Mapping[str, AnyTool]
     left_out: Mapping[str, str]
     among: Mapping[str, Among]
     only: Mapping[str, str]
+
+    def names_for(self, tools: Collection[str]) -> tuple[str, ...]:
+        """Those of the accounts that have all of these tools, where there is more than one."""
+        having = [{name for name, _ in self.among[tool]} for tool in tools if tool in self.among]
+        return tuple(name for name in self.names if all(name in names for names in having))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,8 +80,8 @@ class Choices:
                 left_out[tool.name] = _reason(reasons)
                 continue
             tools[tool.name] = tool
-            if len(accounts) == 1 or (tool.vendors and len(offering) == 1):
-                only[tool.name] = offering[0].name
+            if len(accounts) == 1:
+                only[tool.name] = accounts[0].name
             elif tool.vendors:
                 among[tool.name] = tuple((account.name, account.title) for account in offering)
         return Choice(accounts, tools, left_out, among, only)

@@ -11,6 +11,7 @@ from mcp.shared.exceptions import MCPError
 
 import prompts
 from prompts import Argument, ArgumentType, Prompt
+from server.places import Choice
 
 LONGEST_ARGUMENT = 4000
 """Characters of one argument: a brief, not a document."""
@@ -23,6 +24,12 @@ _WHOSE = "This server has several accounts ({}). Ask the person whose this is fo
 def offered_prompts(tools: Collection[str]) -> dict[str, Prompt]:
     """The prompts whose tools are all offered, by name."""
     return {prompt.name: prompt for prompt in prompts.load() if set(prompt.tools) <= set(tools)}
+
+
+def prompts_for(choice: Choice) -> dict[str, Prompt]:
+    """Of those, where there are several accounts, the prompts that one of them has all the tools for."""
+    offered = offered_prompts(choice.tools)
+    return {n: prompt for n, prompt in offered.items() if not choice.names or choice.names_for(prompt.tools)}
 
 
 def listed(prompt: Prompt, accounts: Sequence[str] = ()) -> types.Prompt:

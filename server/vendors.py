@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -183,6 +184,7 @@ async def open_backends(
             sent_tokens=opening.shared.sent_tokens,
             scope=scope,
             account=account,
+            spelt=functools.partial(spelt, account=account),
         )
 
 

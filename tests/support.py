@@ -63,16 +63,16 @@ class FakeTime:
 
 
 class Recorder(httpx.AsyncBaseTransport):
-    """A transport that keeps every request on its way to another one, or to a made-up answer."""
+    """A transport that keeps every request on its way to another one, `inner`, or to a made-up answer."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport | Answer) -> None:
-        self._inner = inner if isinstance(inner, httpx.AsyncBaseTransport) else httpx.MockTransport(inner)
+        self.inner = inner if isinstance(inner, httpx.AsyncBaseTransport) else httpx.MockTransport(inner)
         self.requests: list[httpx.Request] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         await request.aread()
         self.requests.append(request)
-        return await self._inner.handle_async_request(request)
+        return await self.inner.handle_async_request(request)
 
     def sent(self) -> list[tuple[str, str, Any]]:
         """(method, path with query, JSON body or None) of every request, tokens aside."""

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from tools.errors import Unavailable
 
 FAILURES = 5
-"""Tries in a row without an answer, or with a 5xx: two reads and their repeats. One bad object is not an outage."""
+"""Tries in a row, without an answer or with one that says that nobody is there (`DOWN`): two reads, repeated."""
+
+DOWN = (502, 503, 504)
+"""A 500 is an answer, which may be about one object; it neither counts nor ends the counting."""
 
 FIRST = 10.0
 """Seconds for which nothing is sent after that; twice as long each time that the next try fails, too."""
@@ -19,7 +22,7 @@ LONGEST = 60.0
 
 @dataclass
 class Try:
-    """failed: whether no answer came, or a 5xx; None as long as nothing is known of it."""
+    """failed: whether nobody was there; None as long as that is not known."""
 
     failed: bool | None = None
 
@@ -36,6 +39,7 @@ class Breaker:
         self._failed = 0
         self._last = 0.0
         self._closed_until = 0.0
+        self._pause = FIRST
         self._trying = False
 
     def check(self) -> None:
@@ -66,14 +70,19 @@ class Breaker:
             if first:
                 self._trying = False
             if made.failed is not None:
-                self._count(failed=made.failed)
+                self._count(failed=made.failed, first=first)
 
-    def _count(self, *, failed: bool) -> None:
+    def _count(self, *, failed: bool, first: bool) -> None:
+        """Of many that were under way when it closed, none makes the pause longer."""
         if not failed:
             self._failed = 0
             return
         self._failed += 1
         self._last = self._clock()
-        if self._failed >= FAILURES:
-            times = min(self._failed - FAILURES, 10)
-            self._closed_until = self._last + min(LONGEST, FIRST * 2**times)
+        if self._failed == FAILURES:
+            self._pause = FIRST
+        elif first:
+            self._pause = min(LONGEST, self._pause * 2)
+        else:
+            return
+        self._closed_until = self._last + self._pause

@@ -22,7 +22,7 @@ import anyio.lowlevel
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
-from tools.breaker import Breaker, Try
+from tools.breaker import DOWN, Breaker, Try
 from tools.errors import (
     AdOpsError,
     Conflict,
@@ -254,7 +254,7 @@ class Transport:
             made.failed = True
             timed_out = isinstance(error, (httpx.TimeoutException, TimeoutError))
             self._lost(call, "did not answer in time" if timed_out else "closed the connection before it answered")
-        made.failed = reply.status >= 500
+        made.failed = None if reply.status == 500 else reply.status in DOWN
         return reply
 
     async def _exchange(self, call: _Call) -> Reply:

@@ -16,6 +16,7 @@ from mcp import Client, MCPError
 from server.accounts import accounts_of
 from server.cli import main, parser
 from server.doctor import examine
+from server.http import Place, check
 from server.operations_command import carried_out
 from server.settings import Settings, SettingsError, load
 from server.vendors import Wire
@@ -34,7 +35,7 @@ freewheel_token = { env = "US_FREEWHEEL" }
 freewheel_token = { env = "UK_FREEWHEEL" }
 interchange_api_key = { env = "UK_INTERCHANGE" }
 """
-OF_FREEWHEEL = {tool.name for tool in CATALOGUE if tool.toolset == "freewheel"}
+OF_VENDORS = {tool.name for tool in CATALOGUE if tool.vendors}
 ORDER: dict[str, Any] = {"external_id": "CRM-1", "name": "N"}
 PACKAGE = "adops://freewheel/inventory-packages/{package_id}{?account}"
 
@@ -78,19 +79,19 @@ async def said(client: Client, tool: str, arguments: dict[str, Any]) -> dict[str
     return result.structured_content
 
 
-async def test_a_tool_takes_an_account_only_where_there_is_more_than_one_to_choose_from(
+async def test_where_there_are_several_accounts_a_tool_of_a_vendor_takes_one_that_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with staged(tmp_path, monkeypatch) as (client, _):
         tools = {tool.name: tool.input_schema for tool in (await client.list_tools()).tools}
-    assert {name for name, schema in tools.items() if "account" in schema["properties"]} == OF_FREEWHEEL
+    assert {name for name, schema in tools.items() if "account" in schema["properties"]} == OF_VENDORS
     schema = tools["create_proposed_io"]
     assert next(iter(schema["properties"].items())) == (
         "account",
         {"type": "string", "enum": ["us", "uk"], "description": "Whose. us: Northlight TV."},
     )
     assert schema["required"] == ["account", "external_id", "name"]
-    assert "list_avails" in tools
+    assert tools["list_avails"]["properties"]["account"]["enum"] == ["uk"]
 
 
 @pytest.mark.parametrize("name", ["us", "uk"])
@@ -106,13 +107,22 @@ async def test_a_call_goes_out_with_the_credentials_of_the_account_that_it_names
     assert network.written() == [("POST", "/services/v4/proposed_insertion_orders", ORDER)]
 
 
+NOT_HERE = "does not have this, or is not for you; one of us (Northlight TV), uk"
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
         ({}, "`account` is required: one of us (Northlight TV), uk."),
-        ({"account": "de"}, "`account`: there is no 'de' for you; one of us (Northlight TV), uk."),
-        ({"account": ["us"]}, "`account`: there is no \"['us']\" for you; one of us (Northlight TV), uk."),
-        ({"account": "US", "nam": "x"}, "`account`: there is no 'US' for you; one of us (Northlight TV), uk; unknown"),
+        ({"account": "de"}, f"`account`: 'de' {NOT_HERE}."),
+        (
+            {"account": ["us"]},
+            f"`account`: \"['us']\" {NOT_HERE}.",
+        ),
+        (
+            {"account": "US", "nam": "x"},
+            f"`account`: 'US' {NOT_HERE}; unknown",
+        ),
     ],
 )
 async def test_a_call_that_names_no_account_of_these_is_refused_with_their_names(
@@ -125,13 +135,21 @@ async def test_a_call_that_names_no_account_of_these_is_refused_with_their_names
     assert network.requests == []
 
 
-async def test_an_account_that_is_not_asked_for_is_an_unknown_argument(
+async def test_nothing_is_done_in_another_account_than_the_one_that_was_meant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with staged(tmp_path, monkeypatch) as (client, network):
-        error = (await said(client, "list_avails", {"account": "uk"}))["error"]
-    assert "unknown argument `account`" in error["message"]
-    assert network.requests == []
+    """Interchange is of uk alone: a call that means us is not done there."""
+    async with staged(tmp_path, monkeypatch) as (client, _):
+        meant = (await said(client, "list_avails", {"account": "us"}))["error"]
+        left_out = (await said(client, "list_avails", {}))["error"]
+        prompts = {prompt.name: prompt.arguments or [] for prompt in (await client.list_prompts()).prompts}
+        with pytest.raises(MCPError) as refused:
+            await client.get_prompt("book_campaign", {"brief": "b", "account": "us"})
+    assert "`account`: 'us' does not have this, or is not for you; one of uk." in meant["message"]
+    assert "`account` is required: one of uk." in left_out["message"]
+    assert prompts["book_campaign"][-1].description == "Whose: uk."
+    assert prompts["review_proposal_pipeline"][-1].description == "Whose: us, uk."
+    assert "`account`: one of uk" in refused.value.error.message
 
 
 async def test_the_same_write_in_another_account_is_another_write(
@@ -159,7 +177,7 @@ async def test_a_doubt_is_settled_with_the_credentials_of_its_account(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with staged(tmp_path, monkeypatch, settle_after=0) as (client, network):
-        network._inner = httpx.MockTransport(  # pyright: ignore[reportPrivateUsage]
+        network.inner = httpx.MockTransport(
             lambda request: httpx.Response(502) if request.method == "POST" else freewheel(request)
         )
         lost = await said(client, "create_proposed_io", {"account": "uk", **ORDER})
@@ -200,7 +218,7 @@ async def test_an_error_names_the_key_of_the_account_that_is_to_be_mended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with staged(tmp_path, monkeypatch) as (client, network):
-        network._inner = httpx.MockTransport(lambda _: httpx.Response(401))  # pyright: ignore[reportPrivateUsage]
+        network.inner = httpx.MockTransport(lambda _: httpx.Response(401))
         refused = await client.call_tool("list_inventory_packages", {"account": "uk"})
         status = await said(client, "get_status", {})
     assert refused.structured_content["error"]["next_step"] == (
@@ -348,7 +366,7 @@ async def test_principals_use_the_accounts_that_are_for_them_and_see_no_others(t
             with pytest.raises(MCPError) as none:
                 await pat.call_tool("create_proposed_io", ORDER)
     assert schema["properties"]["account"]["enum"] == ["us", "uk"]
-    assert "there is no 'de' for you" in refused["error"]["message"]
+    assert "'de' does not have this, or is not for you" in refused["error"]["message"]
     assert "account" not in alone["properties"]
     assert [one["operation_id"] for one in seen] == [of_uk["operation_id"]]
     assert (hidden["error"]["code"], settled["error"]["code"]) == ("not_found", "not_found")
@@ -363,8 +381,8 @@ async def test_principals_use_the_accounts_that_are_for_them_and_see_no_others(t
 def test_who_names_subjects_and_clients_and_never_one_for_the_other(tmp_path: Path) -> None:
     from mcp.server.auth.provider import AccessToken  # noqa: PLC0415
 
-    def token(client: str, subject: str | None) -> AccessToken:
-        return AccessToken(token="t", client_id=client, scopes=[], subject=subject)
+    def token(client: str, subject: str | None, **claims: str) -> AccessToken:
+        return AccessToken(token="t", client_id=client, scopes=[], subject=subject, claims={"client": client, **claims})
 
     settings = Settings(accounts_file=written(tmp_path, FOR_SOME))
     us, _, de = accounts_of(settings)
@@ -375,6 +393,7 @@ def test_who_names_subjects_and_clients_and_never_one_for_the_other(tmp_path: Pa
     assert not us.is_for(token("any", "planner"))
     assert not us.is_for(token("any", "client:planner"))
     assert not us.is_for(token("any", None))
+    assert not us.is_for(AccessToken(token="t", client_id="planner", scopes=[], subject="planner"))
     assert not de.is_for(token("kim", "kim"))
 
 
@@ -393,7 +412,7 @@ async def test_doctor_looks_at_each_account(tmp_path: Path, monkeypatch: pytest.
     report, healthy = await examine(Settings(environment="live", data_dir=tmp_path, accounts_file=file), wire)
     assert not healthy
     assert "Incomplete: set freewheel_password of [us] in ADOPS_ACCOUNTS_FILE as well." in report
-    assert "[ok] FreeWheel\n    Settings: ADOPS_FREEWHEEL_TOKEN (from the account's table)" in report
+    assert "[ok] FreeWheel\n    Settings: freewheel_token (from the account's table)" in report
 
 
 WRONG = [
@@ -406,9 +425,20 @@ WRONG = [
     ("[uk]\nwho = 'kim'", '[uk] who: write a list of principals, such as ["kim", "client:planner"]'),
     ("[uk]\nfreewheel_token = 's3cret'", "[uk] freewheel_token: name where it is, and not itself: { env ="),
     ("[uk]\nfreewheel_token = { env = 'NOT_SET' }", "[uk] freewheel_token: the variable NOT_SET is not set"),
+    ("[uk]\nfreewheel_token = { env = 's3cret' }", "[uk] freewheel_token: name where it is, and not itself: { env ="),
+    (
+        "[uk]\nfreewheel_token = { file = '~nobody-here/x' }",
+        "[uk] freewheel_token: the file ~nobody-here/x is",
+    ),
+    ('[uk]\nfreewheel_token = { file = "a\\u0000b" }', "[uk] freewheel_token: the file a"),
+    ("[uk]\nfreewheel_base_url = 5", "[uk] freewheel_base_url: Input should be a valid string"),
+    (
+        "[uk]\nfreewheel_username = 'Api@x'\n[us]\nfreewheel_username = 'api@x'",
+        "[uk] and [us] have the same freewheel_username",
+    ),
     ("[uk]\nfreewheel_token = { file = '/nowhere' }", "[uk] freewheel_token: the file /nowhere is empty or cannot be"),
-    ("[uk]\nfreewheel_base_url = 'http://x.example.com'", "[uk] ADOPS_FREEWHEEL_BASE_URL: must be https"),
-    ("[uk]\ngam_service_account_file = 'key.json'", "[uk] ADOPS_GAM_SERVICE_ACCOUNT_FILE: must be a full path"),
+    ("[uk]\nfreewheel_base_url = 'http://x.example.com'", "[uk] freewheel_base_url: must be https"),
+    ("[uk]\ngam_service_account_file = 'key.json'", "[uk] gam_service_account_file: must be a full path"),
     (
         "[uk]\nfreewheel_token = { env = 'T' }\n[us]\nfreewheel_token = { env = 'T' }",
         "[uk] and [us] have the same freewheel_token: one account under two names would have two records",
@@ -429,6 +459,23 @@ def test_a_file_that_cannot_be_used_ends_the_start_with_the_account_and_the_key(
     assert "ADOPS_ACCOUNTS_FILE" in told
     assert words in told
     assert "s3cret" not in told
+
+
+def test_the_sandbox_refuses_what_live_would_refuse_without_the_secrets(tmp_path: Path) -> None:
+    same = "[uk]\nfreewheel_token = { env = 'T' }\n[us]\nfreewheel_token = { env = 'T' }"
+    for text, words in ((same, "have the same freewheel_token"), ("[uk]\nfreewheel_base_url = 5", "valid string")):
+        with pytest.raises(SettingsError, match=words):
+            accounts_of(Settings(accounts_file=written(tmp_path, text)))
+
+
+def test_over_http_an_account_of_some_is_refused_where_nobody_says_who_calls(tmp_path: Path) -> None:
+    settings = Settings(accounts_file=written(tmp_path, FOR_SOME))
+    with pytest.raises(SettingsError) as refused:
+        check(settings, Place())
+    assert str(refused.value).startswith(
+        "ADOPS_ACCOUNTS_FILE: [us] says who may use it, and over HTTP nothing says who"
+    )
+    check(settings.model_copy(update={"accounts_file": written(tmp_path, "[us]\n[uk]\n")}), Place())
 
 
 def test_secrets_are_read_from_files_too_and_credentials_of_two_places_are_refused(

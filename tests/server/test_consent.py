@@ -197,7 +197,7 @@ async def test_nobody_is_asked_for_what_is_being_done(tmp_path: Path) -> None:
     person, time, leaves = Person("accept"), WaitedFor(), anyio.Event()
     network = SandboxNetwork(time, tmp_path)
     answers: list[bool] = []
-    inner = network.interchange._inner  # pyright: ignore[reportPrivateUsage]
+    inner = network.interchange.inner
 
     async def slow(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/release"):
@@ -207,7 +207,7 @@ async def test_nobody_is_asked_for_what_is_being_done(tmp_path: Path) -> None:
         await answer.aread()
         return answer
 
-    network.interchange._inner = httpx.MockTransport(slow)  # pyright: ignore[reportPrivateUsage]
+    network.interchange.inner = httpx.MockTransport(slow)
     async with connected(network.wire, settings(tmp_path), elicitation_callback=person.answer) as client:
         await done(client, "reserve_avail", HOLD)
 
@@ -229,7 +229,7 @@ async def test_nobody_is_asked_before_the_vendor_can_be_looked_at(
 ) -> None:
     person = Person("accept")
     async with asking(tmp_path, person, confirm=confirm) as (client, network):
-        network.interchange._inner = httpx.MockTransport(lambda _: httpx.Response(503))  # pyright: ignore[reportPrivateUsage]
+        network.interchange.inner = httpx.MockTransport(lambda _: httpx.Response(503))
         error = error_of(await client.call_tool("release_booking", IDS))
         listed = await done(client, "list_operations", {})
     assert error["code"] == "unavailable"
@@ -241,7 +241,7 @@ async def test_an_account_that_may_not_read_is_asked_with_that_said(tmp_path: Pa
     person = Person("accept")
     async with asking(tmp_path, person) as (client, network):
         await done(client, "reserve_avail", HOLD)
-        inner = network.interchange._inner  # pyright: ignore[reportPrivateUsage]
+        inner = network.interchange.inner
 
         async def unreadable(request: httpx.Request) -> httpx.Response:
             if request.method == "GET" and request.url.path.endswith("/products"):
@@ -250,7 +250,7 @@ async def test_an_account_that_may_not_read_is_asked_with_that_said(tmp_path: Pa
             await answer.aread()
             return answer
 
-        network.interchange._inner = httpx.MockTransport(unreadable)  # pyright: ignore[reportPrivateUsage]
+        network.interchange.inner = httpx.MockTransport(unreadable)
         await done(client, "release_booking", IDS)
     assert "What it would change could not be looked up." in person.read[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anyio
+import anyio.lowlevel
 import httpx
 import pytest
 
@@ -15,7 +16,7 @@ from tools.transport import Kind
 class Vendor:
     """Answers with `status`, or not at all when that is 0."""
 
-    def __init__(self, status: int = 500) -> None:
+    def __init__(self, status: int = 503) -> None:
         self.status = status
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -32,7 +33,7 @@ async def refused(acme: Line, kind: Kind = Kind.READ) -> AdOpsError:
     return error
 
 
-@pytest.mark.parametrize("status", [0, 500, 503])
+@pytest.mark.parametrize("status", [0, 502, 503, 504])
 async def test_after_five_failures_in_a_row_nothing_is_sent_for_a_while(status: int) -> None:
     acme = line(Vendor(status))
     await acme.fail(Kind.READ)
@@ -64,7 +65,7 @@ async def test_after_the_pause_it_is_tried_and_used_again_once_it_answers() -> N
     for _ in range(3):
         await acme.send(Kind.READ)
     assert acme.tries == 8
-    vendor.status = 500
+    vendor.status = 503
     await acme.fail(Kind.READ)
     assert acme.tries == 11
 
@@ -87,16 +88,43 @@ async def test_a_vendor_that_refuses_is_not_down(status: int) -> None:
     vendor = Vendor()
     acme = line(vendor)
     for _ in range(4):
-        vendor.status = 500
+        vendor.status = 503
         with pytest.raises(InDoubt):
             await acme.send(Kind.WRITE)
     vendor.status = status
     await acme.fail(Kind.WRITE)
-    vendor.status = 500
+    vendor.status = 503
     for _ in range(4):
         with pytest.raises(InDoubt):
             await acme.send(Kind.WRITE)
     assert acme.tries == 9
+
+
+async def test_a_500_is_an_answer_and_may_be_about_one_object() -> None:
+    vendor = Vendor(500)
+    acme = line(vendor)
+    for _ in range(4):
+        await acme.fail(Kind.READ)
+    assert acme.tries == 12
+
+
+async def test_failures_of_what_was_under_way_make_the_pause_no_longer() -> None:
+    closing = anyio.Event()
+
+    async def down(_: httpx.Request) -> httpx.Response:
+        await closing.wait()
+        return httpx.Response(503)
+
+    acme = line(httpx.MockTransport(down))
+    async with anyio.create_task_group() as group:
+        for _ in range(12):
+            group.start_soon(acme.fail, Kind.PROBE)
+        while acme.tries < 12:
+            await anyio.lowlevel.checkpoint()
+        closing.set()
+    error = await refused(acme)
+    assert "12 times in a row" in error.message
+    assert error.next_step.startswith(f"Wait {FIRST:.0f} s, ")
 
 
 async def test_one_of_many_goes_first_after_the_pause_and_the_others_are_told_to_wait() -> None:
@@ -104,7 +132,7 @@ async def test_one_of_many_goes_first_after_the_pause_and_the_others_are_told_to
     vendor = Vendor()
 
     async def slow(request: httpx.Request) -> httpx.Response:
-        if vendor.status == 500:
+        if vendor.status == 503:
             return vendor(request)
         asked.set()
         await answer.wait()
@@ -127,7 +155,7 @@ async def test_a_try_whose_caller_goes_away_leaves_the_way_free_for_the_next() -
     vendor, asked = Vendor(), anyio.Event()
 
     async def never(request: httpx.Request) -> httpx.Response:
-        if vendor.status == 500:
+        if vendor.status == 503:
             return vendor(request)
         asked.set()
         await anyio.sleep_forever()
@@ -142,7 +170,7 @@ async def test_a_try_whose_caller_goes_away_leaves_the_way_free_for_the_next() -
         group.start_soon(acme.send, Kind.READ)
         await asked.wait()
         group.cancel_scope.cancel()
-    vendor.status = 500
+    vendor.status = 503
     before = acme.tries
     await acme.fail(Kind.READ)
     assert acme.tries == before + 1

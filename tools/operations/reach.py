@@ -30,7 +30,7 @@ async def reach(vendor: VendorName, backends: Backends) -> Reached:
         with anyio.fail_after(LONGEST):
             return Reached(ok=True, said=await _READS[vendor](backends))
     except AdOpsError as error:
-        return Reached(ok=False, said=error.message, next_step=error.next_step)
+        return Reached(ok=False, said=backends.spelt(error.message), next_step=backends.spelt(error.next_step))
     except TimeoutError:
         return Reached(
             ok=False,

@@ -422,12 +422,12 @@ async def test_a_release_that_is_found_lets_the_avail_be_held_again(tmp_path: Pa
 async def test_a_vendor_that_cannot_be_looked_at_settles_nothing(tmp_path: Path, answer: httpx.Response) -> None:
     async with world(tmp_path) as agent:
         operation_id = await agent.lost("create_proposed_io", {"external_id": "X", "name": "N"}, when="after")
-        working = agent.network.freewheel._inner  # pyright: ignore[reportPrivateUsage]
-        agent.network.freewheel._inner = httpx.MockTransport(lambda _: answer)  # pyright: ignore[reportPrivateUsage]
+        working = agent.network.freewheel.inner
+        agent.network.freewheel.inner = httpx.MockTransport(lambda _: answer)
         agent.network.time.moment += 120
         failed = await agent.client.call_tool(TOOL, {"operation_id": operation_id})
         assert error_of(failed)["code"] in ("unavailable", "unexpected_answer", "forbidden")
-        agent.network.freewheel._inner = working  # pyright: ignore[reportPrivateUsage]
+        agent.network.freewheel.inner = working
         assert (await agent.reconciled(operation_id))["outcome"] == "succeeded"
 
 
