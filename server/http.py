@@ -9,7 +9,7 @@ import ipaddress
 import os
 import secrets
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -29,8 +30,9 @@ from starlette.routing import Route, request_response
 from starlette.types import ASGIApp
 
 from server.accounts import accounts_of
-from server.app import build_calls, build_server
+from server.app import Opened, build_calls, build_server
 from server.auth import APPROVE, METRICS, READ, WRITE, AnyOf, AuthError, Introspection, Issuer, Tokens, Verifier
+from server.calls import Calls
 from server.gate import LARGEST_BODY, Guard, PlainRefusals
 from server.metrics import SHARED, Metrics
 from server.places import Choices
@@ -106,13 +108,17 @@ def check(settings: Settings, place: Place) -> None:
 
 
 def application(
-    settings: Settings, wire: Wire | None = None, issuer: httpx.AsyncBaseTransport | None = None
+    settings: Settings,
+    wire: Wire | None = None,
+    issuer: httpx.AsyncBaseTransport | None = None,
+    *,
+    build: Callable[[Settings, Wire, Calls], Server[Opened]] = build_server,
 ) -> Starlette:
-    """The ASGI application. issuer: another way to the issuer of tokens, for tests."""
+    """The ASGI application. issuer: another way to the issuer of tokens. build: makes the server that is served."""
     metrics, wire = Metrics(settings.environment), wire or Wire()
     wire = replace(wire, observed=metrics.exchange)
     calls = build_calls(settings, wire, metrics.call)
-    server = build_server(settings, wire, calls)
+    server = build(settings, wire, calls)
     manager = StreamableHTTPSessionManager(
         server, stateless=True, security_settings=_security(settings), max_request_body_size=LARGEST_BODY
     )
@@ -238,11 +244,11 @@ def serve_http(settings: Settings, place: Place, *, workers: int = 1) -> int:
         else:
             start_tracing()
             app = application(settings)
-        _run(app, place, workers)
+        run(app, place, workers)
     return 0
 
 
-def _run(app: str | Starlette, place: Place, workers: int) -> None:
+def run(app: str | Starlette, place: Place, workers: int) -> None:
     import uvicorn  # noqa: PLC0415 - stdio does without it
 
     uvicorn.run(

@@ -137,9 +137,8 @@ async def read(uri: str, path: Calls, places: Places, caller: Caller) -> types.R
             return _text(uri, result.structured_content)
     known = [vocabulary.uri for vocabulary in VOCABULARIES]
     templates = [template.listed_uri(places.choice) for template in offered_templates(tools)]
-    raise MCPError(
-        types.INVALID_PARAMS, f"there is no resource {uri[:200]!r}; there are {', '.join([*known, *templates])}"
-    )
+    there = f"there are {', '.join([*known, *templates])}"
+    raise MCPError(types.INVALID_PARAMS, f"there is no resource {uri[:200]!r}; {there}", {"uri": uri[:2000]})
 
 
 def _text(uri: str, content: Any) -> types.ReadResourceResult:

