@@ -48,8 +48,12 @@ class Verifier(Protocol):
     """Judges a bearer token."""
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Whose it is and what it is for; None when it does not count."""
+        """Whose it is and what it is for; None when it does not count. Raises NoVerdict."""
         ...
+
+
+class NoVerdict(Exception):
+    """Whether a token counts cannot be found out now; the log has the reason."""
 
 
 class AuthError(Exception):
@@ -77,7 +81,7 @@ class Tokens:
             entries = await anyio.to_thread.run_sync(self._current)
         except AuthError as error:
             logger.error("%s", error)
-            return None
+            raise NoVerdict from None
         entry = entries.get(hashed(token))
         if entry is None:
             return None
@@ -149,6 +153,7 @@ class Issuer:
     keys_url: str | None = None
     _keys: Mapping[str | None, _Key] = field(default_factory=dict[str | None, "_Key"])
     _read_at: float | None = None
+    _cannot_be_read: bool = False
     _reading: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def verify_token(self, token: str) -> AccessToken | None:
@@ -165,9 +170,6 @@ class Issuer:
         except (jwt.PyJWTError, TypeError) as error:
             # a TypeError is what a key of another kind than the algorithm's comes to
             logger.warning("a JWT does not count: %s", type(error).__name__)
-            return None
-        except (httpx.HTTPError, ValueError) as error:
-            logger.error("the keys of %s cannot be read: %s", self.url, type(error).__name__)
             return None
         return _of_claims(token, claims)
 
@@ -194,10 +196,20 @@ class Issuer:
             age = float("inf") if self._read_at is None else self.clock() - self._read_at
             if age > KEYS_LAST or (kid not in self._keys and age > SOONEST):
                 self._read_at = self.clock()
-                self._keys = await self._read()
+                await self._renew()
         if kid is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))
+        if kid not in self._keys and self._cannot_be_read:
+            raise NoVerdict
         return self._keys.get(kid)
+
+    async def _renew(self) -> None:
+        """Those that were read before go on counting while the issuer does not answer."""
+        try:
+            self._keys, self._cannot_be_read = await self._read(), False
+        except (httpx.HTTPError, ValueError) as error:
+            self._cannot_be_read = True
+            logger.error("the keys of %s cannot be read: %s", self.url, type(error).__name__)
 
     async def _read(self) -> dict[str | None, _Key]:
         import jwt  # noqa: PLC0415 - see above
@@ -273,7 +285,7 @@ class Introspection:
             told = answer.raise_for_status().json()
         except (httpx.HTTPError, ValueError) as error:
             logger.error("a token could not be introspected: %s", type(error).__name__)
-            return None
+            raise NoVerdict from None
         claims: dict[str, Any] = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
         named = claims.get("aud")
         audience = cast("list[Any]", named) if isinstance(named, list) else [named]
@@ -315,8 +327,19 @@ class AnyOf:
     async def verify_token(self, token: str) -> AccessToken | None:
         if not token or len(token) > LONGEST_TOKEN or not token.isascii():
             return None
-        if self.tokens is not None and (found := await self.tokens.verify_token(token)) is not None:
-            return found
+        unread = False
+        if self.tokens is not None:
+            try:
+                if (found := await self.tokens.verify_token(token)) is not None:
+                    return found
+            except NoVerdict:
+                unread = True
+        found = await self._of_an_issuer(token)
+        if found is None and unread:
+            raise NoVerdict
+        return found
+
+    async def _of_an_issuer(self, token: str) -> AccessToken | None:
         if self.issuer is not None and token.count(".") == 2:
             return await self.issuer.verify_token(token)
         return await self.introspection.verify_token(token) if self.introspection is not None else None

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.auth import READ, Verifier
+from server.auth import READ, NoVerdict, Verifier
 from server.callers import identity_of
 from server.quotas import Quotas, TooMany
 
@@ -25,6 +25,8 @@ _NO_MESSAGE = {
     "id": None,
     "error": {"code": -32600, "message": "The body is no JSON-RPC request, notification or response."},
 }
+
+_NO_VERDICT = {"error": "Whether your token counts cannot be found out now. Nothing was done; try again in a moment."}
 
 
 class PlainRefusals:
@@ -104,7 +106,11 @@ class Guard:
         if scheme.lower() != "bearer" or not token.strip():
             await self._refused(401, "")(scope, receive, send)
             return
-        found = await self._verifier.verify_token(token.strip())
+        try:
+            found = await self._verifier.verify_token(token.strip())
+        except NoVerdict:
+            await JSONResponse(_NO_VERDICT, status_code=503, headers={"Retry-After": "5"})(scope, receive, send)
+            return
         if found is None:
             await self._refused(401, ', error="invalid_token"')(scope, receive, send)
         elif not found.scopes or (self._needed and self._needed not in found.scopes):

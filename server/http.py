@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import httpx
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.lowlevel import Server
@@ -140,11 +142,15 @@ def application(
         return PlainTextResponse("ok\n")
 
     async def ready(_: Request) -> Response:
-        if writes:
-            try:
+        try:
+            if writes:
                 await calls.writes.record.counts(())
-            except AdOpsError as error:
-                return PlainTextResponse(f"{error.message}\n", status_code=503)
+            if settings.auth_tokens_file is not None:
+                await anyio.to_thread.run_sync(Tokens(settings.auth_tokens_file).check)
+        except AdOpsError as error:
+            return PlainTextResponse(f"{error.message}\n", status_code=503)
+        except AuthError:
+            return PlainTextResponse("The file of tokens cannot be used: the log says why.\n", status_code=503)
         return PlainTextResponse("ready\n")
 
     async def counted(_: Request) -> Response:

@@ -20,7 +20,7 @@ _HOP_BY_HOP = (b"content-length", b"transfer-encoding", b"connection")
 class CuttableProtocol(H11Protocol):
     """Connections that can be cut from inside the application, by the address of their client."""
 
-    open: dict[Any, asyncio.BaseTransport] = {}  # noqa: RUF012 - of all connections of the process
+    open: dict[Any, asyncio.Transport] = {}  # noqa: RUF012 - of all connections of the process
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
@@ -64,7 +64,7 @@ class Misbehaving:
 
     async def _cut(self, scope: Scope, receive: Receive, *, begun: bool) -> None:
         connection = CuttableProtocol.open.get(tuple(scope["client"]))
-        if not isinstance(connection, asyncio.Transport):
+        if connection is None:
             raise RuntimeError("the connection cannot be cut: it is served by another protocol")
         if begun:
             connection.close()

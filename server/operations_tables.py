@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -102,7 +103,7 @@ def _sqlite(url: str) -> Engine:
     def _on_connect(connection: sqlite3.Connection, _: Any) -> None:  # pyright: ignore[reportUnusedFunction]
         # the driver begins no transaction of its own, so that each one takes the write lock at its start
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
 
@@ -111,6 +112,17 @@ def _sqlite(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+@retry(
+    retry=retry_if_exception(lambda error: isinstance(error, sqlite3.OperationalError) and "locked" in str(error)),
+    stop=stop_after_delay(10),
+    wait=wait_random(0.005, 0.05),
+    reraise=True,
+)
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """SQLite does not wait for this one: while another process makes the file, it says at once that it is locked."""
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _postgresql(url: str) -> Engine:

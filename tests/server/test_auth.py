@@ -149,13 +149,20 @@ async def test_tokens_that_name_unknown_keys_do_not_make_the_issuer_be_asked_eac
     assert server.issuer.asked.count("/tenant/keys") == 1
 
 
-async def test_an_issuer_that_is_down_lets_nobody_in_and_nothing_crash(tmp_path: Path) -> None:
+async def test_while_the_issuer_is_down_nobody_is_told_that_their_token_does_not_count(tmp_path: Path) -> None:
     async with hosted(tmp_path, {"one": KEY}, auth_issuer=ISSUER) as server:
         server.issuer.is_down = True
-        assert (await asked(server, server.issuer.token())).status_code == 401
+        for _ in range(2):
+            answer = await asked(server, server.issuer.token())
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+            assert answer.json()["error"].startswith("Whether your token counts cannot be found out now.")
         server.issuer.is_down = False
         server.issuer.time.moment += SOONEST + 1
         assert (await asked(server, server.issuer.token())).status_code == 200
+        server.issuer.is_down = True
+        server.issuer.time.moment += KEYS_LAST + 1
+        assert (await asked(server, server.issuer.token())).status_code == 200
+        assert (await asked(server, server.issuer.token("two", key=OTHER))).status_code == 503
 
 
 INTROSPECTION: dict[str, Any] = {
@@ -194,8 +201,14 @@ async def test_a_token_that_is_taken_out_of_the_file_does_not_count_any_more(tmp
         assert (await asked(server, tokens["one"])).status_code == 200
         file, _ = tokens_file(tmp_path, another=("read", "write"))
         assert (await asked(server, tokens["one"])).status_code == 401
+        ready = await server.http.get("/readyz")
+        file.write_text('[[token]]\nprincipal = "x"\n')
+        assert (await asked(server, tokens["one"])).status_code == 503
+        unready = await server.http.get("/readyz")
         file.unlink()
-        assert (await asked(server, tokens["one"])).status_code == 401
+        assert (await asked(server, tokens["one"])).status_code == 503
+    assert (ready.status_code, unready.status_code) == (200, 503)
+    assert unready.text == "The file of tokens cannot be used: the log says why.\n"
 
 
 def test_a_made_token_is_printed_once_with_the_lines_that_hold_its_hash(capsys: pytest.CaptureFixture[str]) -> None:

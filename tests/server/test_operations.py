@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -345,6 +347,18 @@ async def test_several_processes_that_open_a_new_record_at_once_make_its_tables_
         async with records(fresh, count=4) as (_, opened), anyio.create_task_group() as tasks:
             for record in opened:
                 tasks.start_soon(record.list, Wanted())
+
+
+def test_a_new_file_that_another_process_is_making_is_waited_for(tmp_path: Path) -> None:
+    """SQLite itself says at once that it is locked, whatever it was told to wait."""
+    file = tmp_path / "record.sqlite3"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    done = threading.Timer(0.3, other.commit)
+    done.start()
+    open_engine(f"sqlite:///{file}").dispose()
+    done.join()
+    other.close()
 
 
 def test_the_migrations_make_the_tables_that_the_queries_stand_on(database: str) -> None:
