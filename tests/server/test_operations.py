@@ -353,7 +353,7 @@ def test_a_new_file_that_another_process_is_making_is_waited_for(tmp_path: Path)
     """SQLite itself says at once that it is locked, whatever it was told to wait."""
     file = tmp_path / "record.sqlite3"
     other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN EXCLUSIVE")
+    other.execute("BEGIN IMMEDIATE")
     done = threading.Timer(0.3, other.commit)
     done.start()
     open_engine(f"sqlite:///{file}").dispose()
