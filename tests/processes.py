@@ -1,0 +1,42 @@
+"""Servers in processes of their own, for what is run beside the tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import httpx
+
+from tests.support import free_port
+
+
+@contextmanager
+def served(module: str, *arguments: str) -> Generator[str]:
+    """A server in a process of its own, once it is ready; the address of its endpoint."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as directory:
+        given = [argument.replace("PORT", str(port)) for argument in arguments]
+        environment = {**os.environ, "ADOPS_DATA_DIR": directory, "ADOPS_LOG_LEVEL": "ERROR"}
+        process = subprocess.Popen([sys.executable, "-m", module, *given], env=environment)
+        try:
+            _wait(f"http://127.0.0.1:{port}/readyz", process)
+            yield f"http://127.0.0.1:{port}/mcp"
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    ends = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < ends:
+        try:
+            if httpx.get(url, trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise RuntimeError("the server did not start")
