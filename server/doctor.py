@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import anyio
 
-from server.accounts import Account, accounts_of
+from server.accounts import DEFAULT, Account, account_in, accounts_of, own
 from server.places import Choices, open_accounts
 from server.record import RecordView, open_record
 from server.settings import VENDORS_OWN, Settings, misspelt_choices, unknown_variables, variable
@@ -53,10 +54,12 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
             found = await _vendors(account, opened[account.name])
             findings += found
             lines += _heading(account) + [line for finding in found for line in finding.told()]
-        record = await _record(settings, Backends(accounts=tuple(opened.values())), wire.timing.now)
+        places = Backends(accounts=tuple(opened.values()))
+        record, forgotten = await _record(settings, accounts, places, wire.timing.now)
     configured = any(len(missing_of(account)) < len(TITLES) for account in accounts)
     lines += [f"[{'ok' if record.next_step is None else 'broken'}] Record of writes", f"    {record.said}"]
     lines += [f"    Next: {record.next_step}"] if record.next_step else []
+    lines += [f"[warning] {line}" for line in forgotten]
     offered = Choices(accounts).whole.tools.values()
     writes = any(isinstance(tool.effect, Write) for tool in offered)
     lines.append(
@@ -92,12 +95,27 @@ async def _vendors(account: Account, backends: Backends) -> list[Finding]:
     ]
 
 
-async def _record(settings: Settings, backends: Backends, now: Callable[[], float]) -> Reached:
+async def _record(
+    settings: Settings, accounts: Sequence[Account], places: Backends, now: Callable[[], float]
+) -> tuple[Reached, list[str]]:
+    """Whether it can be used, and what it holds of accounts that there are not: their writes could be made twice."""
     record = open_record(settings, now)
     try:
-        return await RecordView(record, settings.settle_after).look(backends)
+        found = await RecordView(record, settings.settle_after).look(places)
+        tallies = await record.tally() if found.ok and settings.environment != "sandbox" else ()
     finally:
         await record.close()
+    known = {own(account.name) for account in accounts}
+    forgotten: Counter[str] = Counter()
+    for tally in tallies:
+        name = account_in(tally.scope, settings.environment)
+        if name is not None and name not in known:
+            forgotten[name] += tally.count
+    return found, [
+        f"{count} writes on record are of {f'account {name!r}' if name else 'this server without accounts'}, which is "
+        f"not configured: if that is now another name here, name it {name or DEFAULT!r}, or they can be made twice."
+        for name, count in forgotten.items()
+    ]
 
 
 async def _reached(vendor: VendorName, settings: Settings, backends: Backends) -> Finding:

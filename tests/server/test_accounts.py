@@ -415,6 +415,20 @@ async def test_doctor_looks_at_each_account(tmp_path: Path, monkeypatch: pytest.
     assert "[ok] FreeWheel\n    Settings: freewheel_token (from the account's table)" in report
 
 
+async def test_doctor_warns_of_writes_of_an_account_that_there_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with staged(tmp_path, monkeypatch) as (client, _):
+        await said(client, "create_proposed_io", {"account": "uk", **ORDER})
+    wire = Wire({"freewheel": httpx.MockTransport(freewheel)}, FakeTime().timing)
+    for renamed, words in (("[gb]", "1 writes on record are of account 'uk', which is not configured"), ("[uk]", "")):
+        file = written(tmp_path, f"{renamed}\nfreewheel_token = {{ env = 'UK_FREEWHEEL' }}")
+        settings = Settings(environment="staging", data_dir=tmp_path, accounts_file=file)
+        report, _ = await examine(settings, wire)
+        assert words in report
+        assert ("which is not configured" in report) is bool(words)
+
+
 WRONG = [
     ("", "names no account; write a table such as [uk] for each"),
     ("[uk", "is not TOML"),

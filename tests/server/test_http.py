@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import anyio
+import httpx
 import mcp_types as types
 import pytest
 from starlette.types import Message, Receive, Scope, Send
@@ -256,6 +257,33 @@ async def test_a_caller_beyond_its_limit_is_told_when_to_come_back_and_others_ar
         "error": "You sent more than 6 requests a minute, which is the limit of one caller here. Nothing was done."
     }
     assert (other.status_code, again.status_code) == (200, 200)
+
+
+async def test_a_vendor_that_hangs_holds_up_neither_other_callers_nor_other_vendors(tmp_path: Path) -> None:
+    file, tokens = tokens_file(tmp_path, patient=("read",), busy=("read",))
+    let_go, waiting = anyio.Event(), anyio.Event()
+
+    async def hangs(_: httpx.Request) -> httpx.Response:
+        waiting.set()
+        await let_go.wait()
+        return httpx.Response(404)
+
+    async with hosted(tmp_path, auth_tokens_file=file, http_at_once=1) as server:
+        server.network.freewheel.inner = httpx.MockTransport(hangs)
+
+        async def call(token: str, tool: str) -> int:
+            params: dict[str, Any] = {"name": tool, "arguments": {}}
+            body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+            headers = {**HEADERS, "Authorization": f"Bearer {token}"}
+            return (await server.http.post("/mcp", json=body, headers=headers)).status_code
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call, tokens["patient"], "list_inventory_packages")
+            await waiting.wait()
+            assert await call(tokens["patient"], "list_avails") == 429
+            assert await call(tokens["busy"], "list_avails") == 200
+            let_go.set()
+    assert len(server.network.interchange.requests) > 0
 
 
 def test_requests_at_once_are_counted_for_each_caller_and_given_back() -> None:
