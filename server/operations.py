@@ -38,6 +38,9 @@ LEASE = 15.0
 
 RENEWED_EVERY = 5.0
 
+MOST_AT_ONCE = 10
+"""Transactions of one process at once in PostgreSQL: fewer than its pool of connections holds."""
+
 APPROVAL_LASTS = 24 * 60 * 60.0
 """Seconds for which an approval that was not used may be used."""
 
@@ -220,6 +223,11 @@ class Operations:
     _engine: Engine | None = None
     _file: tuple[int, int] | None = None
     _opening: anyio.Lock = field(default_factory=anyio.Lock)
+    _at_once: anyio.CapacityLimiter = field(init=False)
+
+    def __post_init__(self) -> None:
+        # SQLite writes one at a time, and whoever finds it taken sleeps and tries again: here they wait in line instead
+        self._at_once = anyio.CapacityLimiter(1 if self.url.startswith("sqlite") else MOST_AT_ONCE)
 
     async def begin(self, new: New, *, awaiting: bool = False) -> Begun | Taken | Busy:
         """Record a write that is about to be sent, or, when `awaiting`, to wait for a person."""
@@ -296,7 +304,9 @@ class Operations:
             if self._engine is None:
                 self._engine = await anyio.to_thread.run_sync(self._guarded, self._open)
         engine = self._engine
-        return await anyio.to_thread.run_sync(self._guarded, lambda: self._transaction(engine, work))
+        return await anyio.to_thread.run_sync(
+            self._guarded, lambda: self._transaction(engine, work), limiter=self._at_once
+        )
 
     def _transaction(self, engine: Engine, work: Callable[[Record], T]) -> T:
         """Of two that insert the same unique value at once the second fails, and then finds the first one's row."""
