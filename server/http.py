@@ -180,7 +180,7 @@ def application(
     routes = [
         Route("/healthz", alive),
         Route("/readyz", ready),
-        Route("/metrics", endpoint=numbers),
+        Route("/metrics", endpoint=numbers, methods=["GET"]),
         Route(PATH, endpoint=mcp),
     ]
     if settings.http_url is not None:
