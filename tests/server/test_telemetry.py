@@ -97,6 +97,7 @@ async def test_numbers_are_for_who_has_the_scope_for_them_and_that_scope_is_for_
             name: await server.http.get("/metrics", headers={"Authorization": f"Bearer {token}"} if token else {})
             for name, token in {**tokens, "nobody": None}.items()
         }
+        posted = await server.http.post("/metrics", headers={"Authorization": f"Bearer {tokens['prometheus']}"})
         async with connected_over_http(server.app, tokens["prometheus"]) as client:
             tools = (await client.list_tools()).tools
             refused = await client.call_tool("list_avails", {})
@@ -105,6 +106,7 @@ async def test_numbers_are_for_who_has_the_scope_for_them_and_that_scope_is_for_
         "prometheus": 200,
         "nobody": 401,
     }
+    assert posted.status_code == 405
     assert asked["kim"].headers["www-authenticate"].endswith('scope="adops:metrics"')
     assert tools == []
     assert code_of(refused) == "not_permitted"
