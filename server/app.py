@@ -31,6 +31,7 @@ from server.places import Choice, Choices, Places, open_accounts
 from server.prompts import filled, listed, prompts_for
 from server.record import RecordView, open_record
 from server.settings import Environment, Settings
+from server.telemetry import WithoutWords
 from server.vendors import Wire
 from server.write_call import Caller
 from server.writes import Writes
@@ -95,6 +96,7 @@ class _Handlers:
         choice = self.choice()
         tool = choice.tools.get(params.name)
         if tool is None:
+            self._path.not_offered(caller_of(context))
             raise MCPError(types.INVALID_PARAMS, _unknown_tool(params.name, choice))
         reporting = PROGRESS.set(context.session.report_progress)
         try:
@@ -186,6 +188,7 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
         on_completion=handlers.complete,
         cache_hints={method: CacheHint(ttl_ms=_DAY_MS, scope="private") for method in _LISTS},
     )
+    server.middleware[0] = WithoutWords(server.middleware[0])
     server.middleware.append(sealed("adops-mcp", settings.state_key))
     server.add_request_handler("server/discover", types.RequestParams, functools.partial(_discover, server))
     return server

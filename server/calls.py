@@ -6,7 +6,6 @@ stands `server.writes`.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +25,6 @@ from server.write_call import Caller, WriteCall
 from server.writes import Fault, Writes
 from tools.backends import Backends
 from tools.errors import AdOpsError, InDoubt, InternalError, Unavailable
-from tools.replies import printable
 from tools.tool import AnyTool, Probe, Write
 
 logger = logging.getLogger(__name__)
@@ -78,9 +76,14 @@ class Calls:
             answer = await self._answer(tool, arguments, places, caller)
             await anyio.lowlevel.checkpoint_if_cancelled()
         except anyio.get_cancelled_exc_class():
-            logger.warning("%s", _left(tool, arguments, answer))
+            logger.warning("%s: the caller went away, and %s", tool.name, _ended(answer))
             raise
         return answer
+
+    def not_offered(self, caller: Caller) -> None:
+        """A call of a tool that there is not for this caller; its name is whatever they made up."""
+        with following("none", self.writes.timing.clock, self._followed, caller.principal) as ended:
+            ended.outcome = "not_offered"
 
     async def close(self) -> None:
         """Take no more writes, and wait until none is under way; each ends within the transport's own limits."""
@@ -159,12 +162,14 @@ def _unchanged(tool: AnyTool) -> str:
     )
 
 
-def _left(tool: AnyTool, arguments: Mapping[str, Any] | None, answer: CallToolResult | None) -> str:
-    """The only trace of a write whose caller did not wait for its answer."""
-    ended = "nothing was carried out" if answer is None else json.dumps(answer.structured_content, ensure_ascii=False)
-    asked = json.dumps(dict(arguments or {}), ensure_ascii=False, default=str)
-    shown = f"Asked: {printable(asked, limit=1000)} Ended: {printable(ended, limit=2000)}"
-    return f"{tool.name}: the caller went away. {shown}"
+def _ended(answer: CallToolResult | None) -> str:
+    """The record has the rest: a log is read by more people than that."""
+    if answer is None:
+        return "nothing was carried out"
+    told: dict[str, Any] = answer.structured_content or {}
+    error: dict[str, Any] = told.get("error", {})
+    operation_id = error.get("operation_id", told.get("operation_id", "not on record"))
+    return f"it ended as {error.get('code', 'done')}: {operation_id}"
 
 
 def _fault(tool: AnyTool, reference: str, fault: Exception) -> AdOpsError:

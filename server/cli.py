@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -220,9 +221,14 @@ def _run(arguments: argparse.Namespace, settings: Any) -> int:
             return reset(settings) if arguments.action == "reset" else serve(settings, arguments.port)
         case _:
             if getattr(arguments, "http", False):
+                # what another program of this environment shares among its processes is not ours to write to
+                os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
                 from server.http import Place, serve_http  # noqa: PLC0415
 
                 return serve_http(settings, Place(arguments.host, arguments.port), workers=arguments.workers)
+            if getattr(arguments, "workers", 1) > 1:
+                print("adops-mcp: --workers is for --http.", file=sys.stderr)  # noqa: T201
+                return 2
             from server.stdio import serve_stdio  # noqa: PLC0415
 
             return serve_stdio(settings)

@@ -77,7 +77,8 @@ def following(tool: str, clock: Callable[[], float], followed: Followed, princip
             "seconds": round(ended.seconds, 3),
         }
         kept = {name: value for name, value in told.items() if value is not None}
-        logger.info("%s ended: %s", tool, ended.outcome, extra=kept)
+        level = logging.WARNING if ended.outcome in ("in_doubt", "internal_error") else logging.INFO
+        logger.log(level, "%s ended: %s", tool, ended.outcome, extra=kept)
         trace.get_current_span().set_attributes(
             {f"adops.{name}": value for name, value in kept.items() if name not in ("tool", "principal", "seconds")}
         )

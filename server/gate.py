@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import anyio
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -10,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.auth import READ, NoVerdict, Verifier
+from server.auth import NoVerdict, Verifier
 from server.callers import identity_of
 from server.quotas import Quotas, TooMany
 
@@ -91,9 +92,9 @@ class Guard:
     """Lets in who has a token that counts (RFC 6750); what it may do is judged where the tools are."""
 
     def __init__(
-        self, app: ASGIApp, verifier: Verifier, quotas: Quotas, metadata_url: str | None, needed: str = ""
+        self, app: ASGIApp, verifier: Verifier, quotas: Quotas, metadata_url: str | None, needed: Collection[str]
     ) -> None:
-        """needed: a scope without which nothing is answered; else any of ours lets in."""
+        """needed: the scopes of which one lets in."""
         self._app = app
         self._needed = needed
         self._verifier = verifier
@@ -113,8 +114,8 @@ class Guard:
             return
         if found is None:
             await self._refused(401, ', error="invalid_token"')(scope, receive, send)
-        elif not found.scopes or (self._needed and self._needed not in found.scopes):
-            wanted = self._needed or READ
+        elif not set(self._needed) & set(found.scopes):
+            wanted = next(iter(self._needed))
             await self._refused(403, f', error="insufficient_scope", scope="{wanted}"')(scope, receive, send)
         else:
             scope["user"] = AuthenticatedUser(found)

@@ -153,7 +153,10 @@ def application(
             return PlainTextResponse("The file of tokens cannot be used: the log says why.\n", status_code=503)
         return PlainTextResponse("ready\n")
 
-    async def counted(_: Request) -> Response:
+    async def counted(request: Request) -> Response:
+        # without tokens it is for this machine alone, and not for a page that a browser here shows (DNS rebinding)
+        if verifier is None and not is_loopback(request.url.hostname or ""):
+            return PlainTextResponse("This host is not served here.\n", status_code=421)
         try:
             tallies = await calls.writes.record.tally()
         except AdOpsError:
@@ -175,8 +178,8 @@ def application(
     numbers: Any = counted
     if verifier is not None:
         quotas = Quotas(settings.http_rate, settings.http_at_once, wire.timing.clock)
-        mcp = Guard(mcp, verifier, quotas, _metadata_url(settings))
-        numbers = Guard(request_response(counted), verifier, quotas, _metadata_url(settings), needed=METRICS)
+        mcp = Guard(mcp, verifier, quotas, _metadata_url(settings), needed=(READ, WRITE, APPROVE))
+        numbers = Guard(request_response(counted), verifier, quotas, _metadata_url(settings), needed=(METRICS,))
     routes = [
         Route("/healthz", alive),
         Route("/readyz", ready),
@@ -246,7 +249,7 @@ def serve_http(settings: Settings, place: Place, *, workers: int = 1) -> int:
         app: str | Starlette = "server.http:worker"
         if workers > 1:
             shared = stack.enter_context(TemporaryDirectory(prefix="adops-mcp-metrics-"))
-            os.environ.update({SHARED: shared, **os.environ, **_for_workers(settings)})
+            os.environ.update({SHARED: shared, **_for_workers(settings)})
         else:
             start_tracing()
             app = application(settings)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from server import __version__
@@ -15,7 +17,7 @@ from server.operations import Tally
 from tools.observing import Exchange
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
-"""prometheus_client's own variable: the directory in which the processes of one server add up."""
+"""prometheus_client's own variable, which it reads when it is imported: where the processes of one server add up."""
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45)
 
@@ -66,29 +68,48 @@ class Metrics:
         if SHARED in os.environ:
             counted = CollectorRegistry()
             MultiProcessCollector(counted)
-        return generate_latest(counted) + generate_latest(self._recorded(tallies, now))
+        recorded = CollectorRegistry()
+        recorded.register(_Recorded(self._environment, tallies, now))
+        return generate_latest(counted) + generate_latest(recorded)
 
-    def _recorded(self, tallies: Sequence[Tally] | None, now: float) -> CollectorRegistry:
-        registry = CollectorRegistry()
-        usable = Gauge("adops_record_usable", "Whether the record of writes can be used.", registry=registry)
-        usable.set(tallies is not None)
-        version = Gauge("adops_info", "Which adops-mcp this is.", ("version", "environment"), registry=registry)
-        version.labels(__version__, self._environment).set(1)
-        if tallies is None:
-            return registry
-        states = Gauge("adops_operations", "Writes on record.", ("account", "state"), registry=registry)
-        oldest = Gauge(
+
+@dataclass(frozen=True, eq=False)
+class _Recorded:
+    """What the record holds at this moment. Nothing of it is kept: it is the same whichever process is asked."""
+
+    environment: str
+    tallies: Sequence[Tally] | None
+    now: float
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        usable = float(self.tallies is not None)
+        yield GaugeMetricFamily("adops_record_usable", "Whether the record of writes can be used.", value=usable)
+        version = GaugeMetricFamily("adops_info", "Which adops-mcp this is.", labels=["version", "environment"])
+        version.add_metric([__version__, self.environment], 1)
+        yield version
+        states = GaugeMetricFamily("adops_operations", "Writes on record.", labels=["account", "state"])
+        oldest = GaugeMetricFamily(
             "adops_in_doubt_oldest_seconds",
             "Age of the oldest write in doubt; absent when there is none.",
-            ("account",),
-            registry=registry,
+            labels=["account"],
         )
-        # the oldest last, so that of several sandboxes the oldest doubt is the one that stays
-        for tally in sorted(tallies, key=lambda tally: -tally.oldest):
-            account = account_in(tally.scope, self._environment)
+        counts, since = self._added()
+        for (account, state), count in counts.items():
+            states.add_metric([account, state], count)
+        for account, moment in since.items():
+            oldest.add_metric([account], max(0.0, self.now - moment))
+        yield states
+        yield oldest
+
+    def _added(self) -> tuple[dict[tuple[str, str], int], dict[str, float]]:
+        """Of each account: its writes by state, and since when the oldest is in doubt; several sandboxes are one."""
+        counts: dict[tuple[str, str], int] = {}
+        since: dict[str, float] = {}
+        for tally in self.tallies or ():
+            account = account_in(tally.scope, self.environment)
             if account is None:
                 continue
-            states.labels(account, tally.state).inc(tally.count)
+            counts[account, tally.state] = counts.get((account, tally.state), 0) + tally.count
             if tally.state == "in_doubt":
-                oldest.labels(account).set(max(0.0, now - tally.oldest))
-        return registry
+                since[account] = min(tally.oldest, since.get(account, tally.oldest))
+        return counts, since

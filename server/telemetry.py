@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from typing import Any
 
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
+from mcp.shared.exceptions import MCPError
 from opentelemetry import trace
 
 from server import __version__
@@ -16,6 +19,31 @@ COLLECTORS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT
 """OpenTelemetry's own variables; whichever is set turns the traces on."""
 
 logger = logging.getLogger(__name__)
+
+
+class WithoutWords:
+    """Around the SDK's span of a request: it would put the words of an error there, and ours repeat what vendors and
+    agents said. The code alone goes into the span, and the whole error to the caller."""
+
+    def __init__(self, tracing: ServerMiddleware[Any]) -> None:
+        self._tracing = tracing
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        whole: list[MCPError] = []
+
+        async def without(context: ServerRequestContext[Any, Any]) -> HandlerResult:
+            try:
+                return await call_next(context)
+            except MCPError as error:
+                whole.append(error)
+                raise MCPError(error.code, "refused") from None
+
+        try:
+            return await self._tracing(ctx, without)
+        except MCPError:
+            if whole:
+                raise whole[0] from None
+            raise
 
 
 def log_to_stderr(settings: Settings) -> None:

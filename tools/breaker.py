@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tools.errors import Unavailable
+
+logger = logging.getLogger(__name__)
 
 FAILURES = 5
 """Tries in a row, without an answer or with one that says that nobody is there (`DOWN`): two reads, repeated."""
@@ -86,3 +89,4 @@ class Breaker:
         else:
             return
         self._closed_until = self._last + self._pause
+        logger.warning("%s is left alone for %.0f s: it failed %d times", self._vendor, self._pause, self._failed)

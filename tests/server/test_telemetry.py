@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
@@ -30,6 +30,7 @@ from tests.server.test_http_process import served
 from tests.support import answered_by, sandboxed
 
 ORDER: dict[str, Any] = {"external_id": "CRM-1", "name": "N"}
+HERE = {"Host": "127.0.0.1:8760"}
 SECRETS = ("freewheel-token", "interchange-key")
 
 
@@ -46,7 +47,9 @@ async def test_calls_requests_and_the_record_are_counted(tmp_path: Path) -> None
         await client.call_tool("create_proposed_io", {**ORDER, "name": "Another"})
         await client.call_tool("create_proposed_io", {**ORDER, "dry_run": True})
         await client.call_tool("get_work_item", {"source_id": "northlight-ctv", "work_item_id": "999"})
-        answer = await server.http.get("/metrics")
+        with pytest.raises(MCPError):
+            await client.call_tool("made_up", {})
+        answer = await server.http.get("/metrics", headers=HERE)
     told = answer.text
     assert answer.headers["content-type"].startswith("text/plain; version=")
     call = 'adops_call_seconds_count{{account="",outcome="{}",tool="{}"}}'
@@ -55,6 +58,8 @@ async def test_calls_requests_and_the_record_are_counted(tmp_path: Path) -> None
     assert number(told, call.format("conflict", "create_proposed_io")) == 1
     assert number(told, call.format("rehearsed", "create_proposed_io")) == 1
     assert number(told, call.format("not_found", "get_work_item")) == 1
+    assert number(told, call.format("not_offered", "none")) == 1
+    assert "made_up" not in told
     request = 'adops_vendor_request_seconds_count{{account="",method="{}",status="{}",vendor="{}"}}'
     assert number(told, request.format("POST", 201, "FreeWheel")) == 1
     assert number(told, request.format("GET", 404, "Interchange")) == 1
@@ -78,7 +83,7 @@ async def test_a_write_in_doubt_shows_with_its_age_and_its_account(tmp_path: Pat
         async with connected_over_http(server.app) as client:
             await client.call_tool("update_proposed_io", {"account": "uk", "proposed_io_id": 418250, "name": "New"})
         server.network.time.moment += 90
-        told = (await server.http.get("/metrics")).text
+        told = (await server.http.get("/metrics", headers=HERE)).text
     assert number(told, 'adops_operations{account="uk",state="in_doubt"}') == 1
     assert 90 <= number(told, 'adops_in_doubt_oldest_seconds{account="uk"}') < 160
 
@@ -86,7 +91,7 @@ async def test_a_write_in_doubt_shows_with_its_age_and_its_account(tmp_path: Pat
 async def test_a_record_that_cannot_be_used_is_a_number_too(tmp_path: Path) -> None:
     (tmp_path / "operations-sandbox.sqlite3").write_bytes(b"this is no database" * 100)
     async with hosted(tmp_path) as server:
-        answer = await server.http.get("/metrics")
+        answer = await server.http.get("/metrics", headers=HERE)
     assert (answer.status_code, number(answer.text, "adops_record_usable")) == (200, 0)
 
 
@@ -97,10 +102,9 @@ async def test_numbers_are_for_who_has_the_scope_for_them_and_that_scope_is_for_
             name: await server.http.get("/metrics", headers={"Authorization": f"Bearer {token}"} if token else {})
             for name, token in {**tokens, "nobody": None}.items()
         }
-        posted = await server.http.post("/metrics", headers={"Authorization": f"Bearer {tokens['prometheus']}"})
-        async with connected_over_http(server.app, tokens["prometheus"]) as client:
-            tools = (await client.list_tools()).tools
-            refused = await client.call_tool("list_avails", {})
+        scraper = {"Authorization": f"Bearer {tokens['prometheus']}", "Accept": "application/json, text/event-stream"}
+        posted = await server.http.post("/metrics", headers=scraper)
+        spoken = await server.http.post("/mcp", headers=scraper, json={"jsonrpc": "2.0", "id": 1, "method": "ping"})
     assert {name: answer.status_code for name, answer in asked.items()} == {
         "kim": 403,
         "prometheus": 200,
@@ -108,8 +112,16 @@ async def test_numbers_are_for_who_has_the_scope_for_them_and_that_scope_is_for_
     }
     assert posted.status_code == 405
     assert asked["kim"].headers["www-authenticate"].endswith('scope="adops:metrics"')
-    assert tools == []
-    assert code_of(refused) == "not_permitted"
+    assert spoken.status_code == 403
+
+
+async def test_without_tokens_numbers_are_for_this_machine_and_not_for_a_page_that_is_shown_on_it(
+    tmp_path: Path,
+) -> None:
+    async with hosted(tmp_path) as server:
+        hosts = ("127.0.0.1:8760", "localhost", "[::1]:8760", "evil.example.com")
+        answers = [await server.http.get("/metrics", headers={"Host": host}) for host in hosts]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 421]
 
 
 def code_of(result: Any) -> str:
@@ -124,12 +136,16 @@ def test_the_processes_of_one_server_add_up(tmp_path: Path) -> None:
         "params": {"name": "get_status", "arguments": {}},
     }
     headers = {"Accept": "application/json, text/event-stream"}
-    with served(tmp_path, "--workers", "2") as (url, _):
+    with served(tmp_path, "--workers", "2", PROMETHEUS_MULTIPROC_DIR="/of/another/program") as (url, _):
         for _ in range(12):
             # each on a connection of its own, so that both processes get some
             assert httpx.post(url, json=call, headers=headers, trust_env=False).is_success
+        order = {**call, "params": {"name": "create_proposed_io", "arguments": ORDER}}
+        assert httpx.post(url, json=order, headers=headers, trust_env=False).is_success
         told = {httpx.get(url.replace("/mcp", "/metrics"), trust_env=False).text for _ in range(4)}
     for text in told:
+        assert number(text, 'adops_operations{account="",state="succeeded"}') == 1
+        assert number(text, "adops_record_usable") == 1
         assert number(text, 'adops_call_seconds_count{account="",outcome="done",tool="get_status"}') == 12
 
 
@@ -168,7 +184,7 @@ async def test_each_line_of_json_has_the_ids_of_its_call_and_operation(capsys: p
     lines = [json.loads(line) for line in told.splitlines()]
     ours = [line for line in lines if line["logger"].startswith(("server", "tools"))]
     ended, sent = ours[-1], ours[-2]
-    assert (ended["level"], ended["message"]) == ("INFO", "create_proposed_io ended: in_doubt")
+    assert (ended["level"], ended["message"]) == ("WARNING", "create_proposed_io ended: in_doubt")
     assert (ended["tool"], ended["outcome"], ended["operation_id"]) == ("create_proposed_io", "in_doubt", operation_id)
     assert ended["principal"].endswith(" through mcp 0.1.0")
     assert (sent["message"], sent["status"], sent["path"]) == (
@@ -187,7 +203,7 @@ async def test_a_line_of_text_names_them_too(capsys: pytest.CaptureFixture[str])
         operation_id = await lost_order()
     told = capsys.readouterr().err
     (ended,) = [line for line in told.splitlines() if "ended" in line]
-    assert ended.startswith("INFO server.followed: create_proposed_io ended: in_doubt (call_id ")
+    assert ended.startswith("WARNING server.followed: create_proposed_io ended: in_doubt (call_id ")
     assert ended.endswith(f", operation_id {operation_id})")
     assert not any(secret in told for secret in SECRETS)
 
@@ -224,6 +240,17 @@ async def test_a_trace_leads_from_the_call_to_each_request_to_the_vendor(spans: 
     assert (call.attributes or {})["adops.outcome"] == "in_doubt"
     told = "".join(span.to_json() for span in found)
     assert not any(secret in told for secret in SECRETS)
+
+
+async def test_a_trace_has_the_code_of_a_refusal_and_not_its_words(spans: InMemorySpanExporter, tmp_path: Path) -> None:
+    spans.clear()
+    async with sandboxed(tmp_path) as (client, _):
+        with pytest.raises(MCPError, match="SECRET") as refused:
+            await client.read_resource("adops://interchange/inventory-sources/SECRET@example.com")
+    assert refused.value.data["upstream_status"] == 404
+    served = [span for span in spans.get_finished_spans() if span.kind.name == "SERVER"]
+    assert [dict(span.attributes or {}).get("error.type") for span in served][-1] == "-32602"
+    assert not any("SECRET" in span.to_json() for span in served)
 
 
 async def test_a_call_of_another_trace_goes_on_with_it(spans: InMemorySpanExporter, tmp_path: Path) -> None:
