@@ -33,7 +33,7 @@ from starlette.types import ASGIApp
 
 from server.accounts import accounts_of
 from server.app import Opened, build_calls, build_server
-from server.auth import APPROVE, METRICS, READ, WRITE, AnyOf, AuthError, Introspection, Issuer, Tokens, Verifier
+from server.auth import APPROVE, METRICS, READ, WRITE, AnyOf, AuthError, Introspection, Issuer, Tokens
 from server.calls import Calls
 from server.gate import LARGEST_BODY, Guard, PlainRefusals
 from server.metrics import SHARED, Metrics
@@ -145,8 +145,8 @@ def application(
         try:
             if writes:
                 await calls.writes.record.counts(())
-            if settings.auth_tokens_file is not None:
-                await anyio.to_thread.run_sync(Tokens(settings.auth_tokens_file).check)
+            if verifier is not None and verifier.tokens is not None:
+                await anyio.to_thread.run_sync(verifier.tokens.check)
         except AdOpsError as error:
             return PlainTextResponse(f"{error.message}\n", status_code=503)
         except AuthError:
@@ -214,7 +214,7 @@ def _security(settings: Settings) -> TransportSecuritySettings:
     return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[*origins, *settings.http_origins])
 
 
-def _verifier(settings: Settings, client: httpx.AsyncClient, wire: Wire) -> Verifier | None:
+def _verifier(settings: Settings, client: httpx.AsyncClient, wire: Wire) -> AnyOf | None:
     if not settings.has_auth:
         return None
     audience, clock, now = settings.http_url or "", wire.timing.clock, wire.timing.now

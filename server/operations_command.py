@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +17,7 @@ from server.cleaning import cleaned
 from server.operations import Operation, Operations, Step, Wanted
 from server.places import open_accounts
 from server.reconciling import reconcile, settle_by_hand
-from server.record import account_of, open_record, scopes_of, user, whole
+from server.record import by_scope, open_record, user, whole
 from server.settings import Settings
 from server.standing import moment
 from server.vendors import Wire
@@ -34,25 +34,17 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class _Desk:
-    """The operator's place: the record of this environment, and the vendors to look at."""
+    """The operator's place: the record of this environment, and the accounts to look at, by their scopes."""
 
     record: Operations
-    backends: Backends
+    places: Mapping[str, Backends]
     settings: Settings
     operator: str
     arguments: argparse.Namespace
 
-    @property
-    def scopes(self) -> list[str]:
-        return scopes_of(self.backends)
-
-    def place(self, operation: Operation) -> Backends:
-        """The account that it was made in."""
-        return next(place for place in self.backends.places if place.scope() == operation.scope)
-
     async def found(self) -> tuple[Operation, list[Step]] | None:
         found = await self.record.get(self.arguments.operation_id)
-        if found is None or found[0].scope not in self.scopes:
+        if found is None or found[0].scope not in self.places:
             _complain(
                 f"there is no operation {self.arguments.operation_id} on record here; `operations list` shows all."
             )
@@ -61,7 +53,7 @@ class _Desk:
 
     async def every(self, states: tuple[str, ...] = ()) -> AsyncGenerator[Operation]:
         """The newest first, each once although more are written meanwhile."""
-        wanted = Wanted(scopes=self.scopes, states=states, limit=PAGE)
+        wanted = Wanted(scopes=self.places.keys(), states=states, limit=PAGE)
         while page := (await self.record.list(wanted))[0]:
             for operation in page:
                 yield operation
@@ -88,23 +80,23 @@ async def _desk(settings: Settings, arguments: argparse.Namespace, wire: Wire) -
     record = open_record(settings, wire.timing.now)
     accounts = accounts_of(settings)
     async with open_accounts(accounts, wire) as opened:
-        backends = Backends(accounts=tuple(opened.values()))
+        places = by_scope(Backends(accounts=tuple(opened.values())))
         try:
-            yield _Desk(record, backends, settings, f"{user()} at the command line", arguments)
+            yield _Desk(record, places, settings, f"{user()} at the command line", arguments)
         finally:
             await record.close()
 
 
 async def _list(desk: _Desk) -> int:
     wanted = Wanted(
-        scopes=desk.scopes,
+        scopes=desk.places.keys(),
         states=(desk.arguments.state,) if desk.arguments.state else (),
         text=desk.arguments.text,
         limit=desk.arguments.limit,
     )
     found, total = await desk.record.list(wanted)
     for operation in found:
-        whose = f"{account}: " if (account := account_of(operation, desk.backends)) else ""
+        whose = f"{account}: " if (account := desk.places[operation.scope].account) else ""
         _say(f"{operation.id}  {moment(operation.created_at)}  {operation.state:17}  {whose}{_line(operation.does)}")
     if not found:
         filtered = total == 0 and (wanted.states or wanted.text)
@@ -123,7 +115,7 @@ async def _elsewhere(desk: _Desk) -> str:
 async def _show(desk: _Desk) -> int:
     if (found := await desk.found()) is None:
         return 1
-    told = _told(*found, account_of(found[0], desk.backends))
+    told = _told(*found, desk.places[found[0].scope].account)
     _say(cleaned(json.dumps(told, indent=2, ensure_ascii=False), ()))
     return 0
 
@@ -150,7 +142,7 @@ async def _decide(desk: _Desk, *, approve: bool) -> int:
     if decided is None or decided.state != wanted:
         _complain(f"{operation.id} cannot be {wanted} any more: it is {decided.state if decided else 'gone'}.")
         return 1
-    if account := account_of(operation, desk.backends):
+    if account := desk.places[operation.scope].account:
         _say(f"Account: {account}")
     for line in _planned(operation):
         _say(line)
@@ -213,7 +205,11 @@ async def _looked(desk: _Desk, operation: Operation) -> bool:
     """Whether nothing is in doubt about it any more."""
     try:
         found = await reconcile(
-            desk.record, operation, desk.place(operation), settle_after=desk.settings.settle_after, actor=desk.operator
+            desk.record,
+            operation,
+            desk.places[operation.scope],
+            settle_after=desk.settings.settle_after,
+            actor=desk.operator,
         )
     except AdOpsError as error:
         _complain(f"{operation.id}: {error.message}")
@@ -230,7 +226,7 @@ async def _export(desk: _Desk) -> int:
     async for operation in desk.every():
         found = await desk.record.get(operation.id)
         if found is not None:
-            told = _told(*found, account_of(operation, desk.backends))
+            told = _told(*found, desk.places[operation.scope].account)
             _say(json.dumps({"scope": operation.scope, **told}, separators=(",", ":")))
     return 0
 

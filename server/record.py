@@ -63,9 +63,10 @@ class RecordView:
 
     async def list(self, wanted: ListOperations, backends: Backends) -> Listing[OperationSummary]:
         page, per_page = wanted.page, wanted.per_page
+        places = by_scope(backends)
         found, total = await self.record.list(
             Wanted(
-                scopes=scopes_of(backends),
+                scopes=places.keys(),
                 states=(wanted.state,) if wanted.state else (),
                 text=wanted.text,
                 caller=self.only_of,
@@ -76,7 +77,7 @@ class RecordView:
         filtered = wanted.state or wanted.text
         none = "No write on record is like that." if filtered else "Nothing was written here yet."
         return Listing[OperationSummary](
-            items=[OperationSummary(**summary(operation, account_of(operation, backends))) for operation in found],
+            items=[OperationSummary(**summary(operation, places[operation.scope].account)) for operation in found],
             total=total,
             next=next_page(wanted, page) if page * per_page < total else None,
             note=None if found else nothing_on(page) if total else none,
@@ -105,7 +106,7 @@ class RecordView:
 
     async def look(self, backends: Backends) -> Reached:
         try:
-            counts = await self.record.counts(scopes_of(backends))
+            counts = await self.record.counts(by_scope(backends).keys())
         except AdOpsError as error:
             return Reached(ok=False, said=error.message, next_step=error.next_step)
         open_ = ", ".join(f"{counts[state]} {words}" for state, words in _OPEN.items() if state in counts)
@@ -122,9 +123,9 @@ class RecordView:
         everybody from the same write; what was sent is for its caller."""
         found = await self.record.get(operation_id)
         if found is not None and (only_of is None or found[0].caller == only_of):
-            for place in backends.places:
-                if place.scope() == found[0].scope:
-                    return *found, place
+            place = by_scope(backends).get(found[0].scope)
+            if place is not None:
+                return *found, place
         raise NotFound(
             f"There is no operation {printable(operation_id, limit=64)} on record here"
             + (", or it is another caller's: those are shown to who has adops:approve." if only_of else "."),
@@ -132,13 +133,9 @@ class RecordView:
         )
 
 
-def scopes_of(backends: Backends) -> list[str]:
-    return [place.scope() for place in backends.places]
-
-
-def account_of(operation: Operation, backends: Backends) -> str:
-    """Whose it is, where there are several accounts."""
-    return next((place.account for place in backends.places if place.scope() == operation.scope), "")
+def by_scope(backends: Backends) -> dict[str, Backends]:
+    """The accounts that can be looked at, by what their writes are recorded under. Of a sandbox that is read anew."""
+    return {place.scope(): place for place in backends.places}
 
 
 def summary(operation: Operation, account: str = "") -> dict[str, Any]:

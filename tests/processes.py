@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 
@@ -24,14 +25,15 @@ def served(module: str, *arguments: str) -> Generator[str]:
         environment = {**os.environ, "ADOPS_DATA_DIR": directory, "ADOPS_LOG_LEVEL": "ERROR"}
         process = subprocess.Popen([sys.executable, "-m", module, *given], env=environment)
         try:
-            _wait(f"http://127.0.0.1:{port}/readyz", process)
+            ready(f"http://127.0.0.1:{port}/readyz", process)
             yield f"http://127.0.0.1:{port}/mcp"
         finally:
             process.terminate()
             process.wait(60)
 
 
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+def ready(url: str, process: subprocess.Popen[Any]) -> None:
+    """Wait until it answers there."""
     ends = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < ends:
         try:

@@ -7,7 +7,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.processes import ready
 from tests.support import free_port
 
 AVAIL: dict[str, Any] = {
@@ -42,23 +42,12 @@ def served(directory: Path, *flags: str, **given: str) -> Generator[tuple[str, s
         env={"PATH": os.environ["PATH"], "ADOPS_DATA_DIR": str(directory), **given},
     )
     try:
-        _ready(f"http://127.0.0.1:{port}/readyz", process)
+        ready(f"http://127.0.0.1:{port}/readyz", process)
         yield f"http://127.0.0.1:{port}/mcp", process
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # those that it started, too
         process.communicate()
-
-
-def _ready(url: str, process: subprocess.Popen[str]) -> None:
-    ends = time.monotonic() + 30
-    while process.poll() is None and time.monotonic() < ends:
-        try:
-            if httpx.get(url, trust_env=False).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise AssertionError("it does not answer")
 
 
 async def call(url: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,14 @@ async def refused(acme: Line, kind: Kind = Kind.READ) -> AdOpsError:
     return error
 
 
+async def back_after_the_pause(acme: Line, vendor: Vendor) -> None:
+    """It was down until nothing was sent any more; now the pause is over, and it would answer."""
+    for _ in range(2):
+        await acme.fail(Kind.READ)
+    acme.time.moment += FIRST
+    vendor.status = 200
+
+
 @pytest.mark.parametrize("status", [0, 502, 503, 504])
 async def test_after_five_failures_in_a_row_nothing_is_sent_for_a_while(status: int) -> None:
     acme = line(Vendor(status))
@@ -58,10 +66,7 @@ async def test_after_five_failures_in_a_row_nothing_is_sent_for_a_while(status: 
 async def test_after_the_pause_it_is_tried_and_used_again_once_it_answers() -> None:
     vendor = Vendor()
     acme = line(vendor)
-    for _ in range(2):
-        await acme.fail(Kind.READ)
-    acme.time.moment += FIRST
-    vendor.status = 200
+    await back_after_the_pause(acme, vendor)
     for _ in range(3):
         await acme.send(Kind.READ)
     assert acme.tries == 8
@@ -139,10 +144,7 @@ async def test_one_of_many_goes_first_after_the_pause_and_the_others_are_told_to
         return httpx.Response(200, json={})
 
     acme = line(httpx.MockTransport(slow))
-    for _ in range(2):
-        await acme.fail(Kind.READ)
-    acme.time.moment += FIRST
-    vendor.status = 200
+    await back_after_the_pause(acme, vendor)
     async with anyio.create_task_group() as group:
         group.start_soon(acme.send, Kind.READ)
         await asked.wait()
@@ -162,10 +164,7 @@ async def test_a_try_whose_caller_goes_away_leaves_the_way_free_for_the_next() -
         raise AssertionError
 
     acme = line(httpx.MockTransport(never))
-    for _ in range(2):
-        await acme.fail(Kind.READ)
-    acme.time.moment += FIRST
-    vendor.status = 200
+    await back_after_the_pause(acme, vendor)
     async with anyio.create_task_group() as group:
         group.start_soon(acme.send, Kind.READ)
         await asked.wait()
