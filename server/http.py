@@ -6,6 +6,7 @@ Any replica answers any request. Nobody is let in from beyond this machine witho
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import secrets
 import sys
@@ -45,6 +46,8 @@ from server.telemetry import log_to_stderr, start_tracing
 from server.vendors import Wire
 from tools.errors import AdOpsError
 from tools.tool import Write
+
+logger = logging.getLogger(__name__)
 
 PATH = "/mcp"
 METADATA = "/.well-known/oauth-protected-resource"
@@ -149,7 +152,8 @@ def application(
                 await anyio.to_thread.run_sync(verifier.tokens.check)
         except AdOpsError as error:
             return PlainTextResponse(f"{error.message}\n", status_code=503)
-        except AuthError:
+        except AuthError as error:
+            logger.error("%s", error)
             return PlainTextResponse("The file of tokens cannot be used: the log says why.\n", status_code=503)
         return PlainTextResponse("ready\n")
 

@@ -195,7 +195,9 @@ async def test_an_opaque_token_counts_as_its_issuer_says(tmp_path: Path, changes
         assert (await asked(server, "another-token")).status_code == 401
 
 
-async def test_a_token_that_is_taken_out_of_the_file_does_not_count_any_more(tmp_path: Path) -> None:
+async def test_a_token_that_is_taken_out_of_the_file_does_not_count_any_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     file, tokens = tokens_file(tmp_path, one=("read",))
     async with hosted(tmp_path, auth_tokens_file=file) as server:
         assert (await asked(server, tokens["one"])).status_code == 200
@@ -204,7 +206,9 @@ async def test_a_token_that_is_taken_out_of_the_file_does_not_count_any_more(tmp
         ready = await server.http.get("/readyz")
         file.write_text('[[token]]\nprincipal = "x"\n')
         assert (await asked(server, tokens["one"])).status_code == 503
+        caplog.clear()
         unready = await server.http.get("/readyz")
+        assert "ADOPS_AUTH_TOKENS_FILE: in " in caplog.text
         file.unlink()
         assert (await asked(server, tokens["one"])).status_code == 503
     assert (ready.status_code, unready.status_code) == (200, 503)
