@@ -37,6 +37,7 @@ from server.app import Opened, build_calls, build_server
 from server.auth import APPROVE, METRICS, READ, WRITE, AnyOf, AuthError, Introspection, Issuer, Tokens
 from server.calls import Calls
 from server.gate import LARGEST_BODY, Guard, PlainRefusals
+from server.listing import Splicing
 from server.metrics import SHARED, Metrics
 from server.places import Choices
 from server.quotas import Quotas
@@ -178,7 +179,7 @@ def application(
         }
         return JSONResponse({name: value for name, value in told.items() if value})
 
-    mcp: ASGIApp = AuthContextMiddleware(PlainRefusals(StreamableHTTPASGIApp(manager)))
+    mcp: ASGIApp = AuthContextMiddleware(PlainRefusals(Splicing(StreamableHTTPASGIApp(manager))))
     numbers: Any = counted
     if verifier is not None:
         quotas = Quotas(settings.http_rate, settings.http_at_once, wire.timing.clock)
