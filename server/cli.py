@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from server import __version__
-from tools.writes import State
+from tools.states import State
 
 _SERVE = "serve MCP over stdio (what runs when no command is given)"
 
@@ -176,25 +176,26 @@ def _port(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 something is broken, 2 wrong usage or settings."""
     arguments = parser().parse_args(argv)
-    from server.settings import FLAGS, SettingsError, load  # noqa: PLC0415
+    flags = {name: getattr(arguments, name) for name in ("read_only", "toolsets", "tools") if hasattr(arguments, name)}
+    if arguments.command in (None, "serve") and not getattr(arguments, "http", False):
+        if getattr(arguments, "workers", 1) > 1:
+            print("adops-mcp: --workers is for --http.", file=sys.stderr)  # noqa: T201
+            return 2
+        from server.front import serve_stdio  # noqa: PLC0415
+
+        return serve_stdio(flags)
+    from server.settings import SettingsError, load  # noqa: PLC0415
+    from server.starting import unusable  # noqa: PLC0415
     from server.telemetry import log_to_stderr  # noqa: PLC0415
 
     try:
-        settings = load(**{name: value for name, value in vars(arguments).items() if name in FLAGS})
-    except SettingsError as error:
-        return _unusable(error)
-    log_to_stderr(settings)
-    try:
+        settings = load(**flags)
+        log_to_stderr(settings)
         return _run(arguments, settings)
     except SettingsError as error:
-        return _unusable(error)
+        return unusable(error)
     except KeyboardInterrupt:
         return 130
-
-
-def _unusable(problem: Exception) -> int:
-    print(f"adops-mcp: these settings cannot be used:\n{problem}", file=sys.stderr)  # noqa: T201
-    return 2
 
 
 def _run(arguments: argparse.Namespace, settings: Any) -> int:
@@ -220,18 +221,11 @@ def _run(arguments: argparse.Namespace, settings: Any) -> int:
 
             return reset(settings) if arguments.action == "reset" else serve(settings, arguments.port)
         case _:
-            if getattr(arguments, "http", False):
-                # what another program of this environment shares among its processes is not ours to write to
-                os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-                from server.http import Place, serve_http  # noqa: PLC0415
+            # what another program of this environment shares among its processes is not ours to write to
+            os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+            from server.http import Place, serve_http  # noqa: PLC0415
 
-                return serve_http(settings, Place(arguments.host, arguments.port), workers=arguments.workers)
-            if getattr(arguments, "workers", 1) > 1:
-                print("adops-mcp: --workers is for --http.", file=sys.stderr)  # noqa: T201
-                return 2
-            from server.stdio import serve_stdio  # noqa: PLC0415
-
-            return serve_stdio(settings)
+            return serve_http(settings, Place(arguments.host, arguments.port), workers=arguments.workers)
 
 
 if __name__ == "__main__":

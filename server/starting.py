@@ -7,12 +7,18 @@ import sys
 
 from server.accounts import Account, accounts_of
 from server.places import Choices
-from server.settings import NoAccess, Settings, misspelt_choices, unknown_variables
+from server.settings import NoAccess, Settings, SettingsError, misspelt_choices, unknown_variables
 from server.vendors import missing_of, open_sandbox
 from tools.backends import TITLES
 from tools.tool import VendorName
 
 logger = logging.getLogger(__name__)
+
+
+def unusable(problem: SettingsError) -> int:
+    """The exit code for settings that cannot be used, after saying on stderr what is wrong with them."""
+    print(f"adops-mcp: these settings cannot be used:\n{problem}", file=sys.stderr)  # noqa: T201
+    return 2
 
 
 def may_start(settings: Settings) -> bool:
