@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -89,6 +89,15 @@ def accounts_of(settings: Settings) -> tuple[Account, ...]:
     tables = _tables(settings.accounts_file)
     used: dict[tuple[str, str], str] = {}
     return tuple(_account(name, table, settings, used) for name, table in tables.items())
+
+
+def variables_named(settings: Settings) -> list[str]:
+    """The variables that the file of accounts names. Raises SettingsError where it is no such file."""
+    if settings.accounts_file is None:
+        return []
+    values = [value for table in _tables(settings.accounts_file).values() for value in table.values()]
+    ways = [cast("dict[str, Any]", value) for value in values if isinstance(value, dict)]
+    return [str(way["env"]) for way in ways if "env" in way]
 
 
 class _FromVariable(BaseModel):
