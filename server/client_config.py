@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from server.accounts import variables_named
-from server.merging import Merged, MergeError, merged
+from server.merging import Merged, MergeError, merged, visible
 from server.settings import SECRETS, VENDORS_OWN, Settings, SettingsError, misspelt_choices, variable
 from server.sources import IN_A_FILE, KEYRING, read_env_file, variables
 
@@ -198,6 +198,7 @@ def _write(place: Path, snippet: dict[str, Any], sure: bool, advice: str) -> int
     except OSError as error:
         _say(f"adops-mcp: {place} cannot be read: {error.strerror}.")
         return 1
+    told = str(place) if change.target == place else f"{place}, a link to {change.target}"
     if change.is_same:
         _say(f"There is nothing to change in {place}.")
         return 0
@@ -206,26 +207,26 @@ def _write(place: Path, snippet: dict[str, Any], sure: bool, advice: str) -> int
         if not sys.stdin.isatty():
             _say("adops-mcp: nothing is written, as there is nobody to ask: give --yes to write it.")
             return 2
-        print(f"Write this to {place}? [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
+        print(visible(f"Write this to {told}? [y/N] "), end="", file=sys.stderr, flush=True)  # noqa: T201
         if sys.stdin.readline().strip().casefold() not in ("y", "yes"):
             _say("Nothing is written.")
             return 1
-    return _written(place, change, advice)
+    return _written(told, change, advice)
 
 
-def _written(place: Path, change: Merged, advice: str) -> int:
+def _written(told: str, change: Merged, advice: str) -> int:
     try:
         copy = change.write()
     except MergeError as error:
         _say(f"adops-mcp: {error}.")
         return 1
     except OSError as error:
-        _say(f"adops-mcp: {place} cannot be written: {error.strerror}. It is as it was.")
+        _say(f"adops-mcp: {told} cannot be written: {error.strerror}. It is as it was.")
         return 1
     kept = f", and what it was is in {copy}" if copy else ""
-    _say(f"It is written to {place}{kept}. {advice}")
+    _say(f"It is written to {told}{kept}. {advice}")
     return 0
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr)  # noqa: T201
+    print("\n".join(visible(part) for part in line.split("\n")), file=sys.stderr)  # noqa: T201

@@ -49,7 +49,7 @@ class Merged:
         name = str(self.named)
         lines = list(difflib.unified_diff(before, after, f"{name} before", f"{name} after", lineterm=""))
         told = [*lines[:2], *(_masked(line, self.shown) for line in lines[2:])]
-        return "\n".join(_visible(line) for line in told)
+        return "\n".join(visible(line) for line in told)
 
     def write(self) -> Path | None:
         """The copy of the file as it was, or None for a new one. Raises MergeError and OSError, and nothing is changed
@@ -249,5 +249,6 @@ def _masked(line: str, shown: frozenset[str]) -> str:
     return _STRING.sub(masked, line)
 
 
-def _visible(line: str) -> str:
+def visible(line: str) -> str:
+    """Without what controls a terminal or cannot be printed on it."""
     return "".join(character if character.isprintable() or character == "\t" else "?" for character in line)
