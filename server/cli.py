@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -59,6 +60,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
         formatter_class=_Help,
     )
     _operations(commands)
+    _config(commands)
     token = commands.add_parser(
         "token",
         help="make a token for a caller over HTTP",
@@ -151,6 +153,33 @@ def _operations(commands: Any) -> None:
         made[name].add_argument("--note", help="why, for the history (and for the agent, when it is rejected)")
 
 
+def _config(commands: Any) -> None:
+    config = commands.add_parser(
+        "config",
+        help="what a client needs to start this server",
+        description="Print what a client needs to start this server from here, ready to paste, or merge it into the\n"
+        "client's file. What is set now goes in: secrets by name and never by value.",
+        formatter_class=_Help,
+    )
+    config.add_argument(
+        "client",
+        metavar="CLIENT",
+        choices=("claude-desktop", "claude-code", "cursor", "vscode"),
+        help="claude-desktop, claude-code, cursor or vscode",
+    )
+    config.add_argument("--write", action="store_true", help="merge it into the client's file, after a look at it")
+    config.add_argument("--yes", action="store_true", help="write it without asking")
+    config.add_argument("--file", metavar="PATH", help="another file than the one that the client documents")
+    config.add_argument("--name", type=_server, default="adops", help="what the client calls the server (%(default)s)")
+    config.add_argument("--environment", choices=("sandbox", "staging", "live"), help="instead of ADOPS_ENVIRONMENT")
+
+
+def _server(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name for a server: up to 64 letters, digits, _ and -")
+    return text
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 10_000:
         raise argparse.ArgumentTypeError(f"{text!r} is no count: give a number from 1 to 10000")
@@ -208,6 +237,10 @@ def _run(arguments: argparse.Namespace, settings: Any) -> int:
             from server.doctor import run_doctor  # noqa: PLC0415
 
             return run_doctor(settings)
+        case "config":
+            from server.client_config import run as configure  # noqa: PLC0415
+
+            return configure(settings, arguments)
         case "operations":
             from server.operations_command import run  # noqa: PLC0415
 

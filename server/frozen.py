@@ -138,7 +138,7 @@ def _names(text: str) -> set[str]:
 
 def _vendors(given: Mapping[str, str]) -> set[str] | None:
     """Those that there is a way into; None where something is set and it does not amount to one."""
-    if any(given[name] != given[name].strip() for name in _CREDENTIALS if name in given):
+    if any(given[name] != given[name].strip() or "$" in given[name] for name in _CREDENTIALS if name in given):
         return None
     key_file = given.get("GAM_SERVICE_ACCOUNT_FILE")
     if key_file is not None and not (os.path.isabs(key_file) and os.path.isfile(key_file)):  # noqa: PTH113, PTH117 - see above

@@ -279,18 +279,22 @@ def run(app: str | Starlette, place: Place, workers: int) -> None:
 
 
 def worker() -> Starlette:
-    """The application of one of several processes, which find the settings in their environment."""
+    """The application of one of several processes, which find the settings where the first found them."""
     settings = load()
     log_to_stderr(settings)
     start_tracing()
     return application(settings)
 
 
+_NONE = ","
+"""No names, as a variable that is not empty: an empty one would let the .env file's through."""
+
+
 def _for_workers(settings: Settings) -> dict[str, str]:
     """What was given on the command line, and a key that they share, as variables."""
     flags = {
         variable("read_only"): str(settings.read_only).lower(),
-        variable("toolsets"): ",".join(settings.toolsets),
-        variable("tools"): ",".join(settings.tools),
+        variable("toolsets"): ",".join(settings.toolsets) or _NONE,
+        variable("tools"): ",".join(settings.tools) or _NONE,
     }
     return flags if settings.state_key else {**flags, variable("state_key"): secrets.token_urlsafe(32)}

@@ -8,6 +8,7 @@ import sys
 from server.accounts import Account, accounts_of
 from server.places import Choices
 from server.settings import NoAccess, Settings, SettingsError, misspelt_choices, unknown_variables
+from server.sources import variables
 from server.vendors import missing_of, open_sandbox
 from tools.backends import TITLES
 from tools.tool import VendorName
@@ -26,7 +27,8 @@ def may_start(settings: Settings) -> bool:
 
     Raises SettingsError when the file of accounts or the sandbox's state cannot be used.
     """
-    if misspelt := misspelt_choices():
+    given = variables(settings.env_file)
+    if misspelt := misspelt_choices(given):
         print("adops-mcp: not started, as tools that are meant to be left out would be offered:", file=sys.stderr)  # noqa: T201
         for line in misspelt:
             print(f"  {line}", file=sys.stderr)  # noqa: T201
@@ -50,7 +52,7 @@ def may_start(settings: Settings) -> bool:
     if settings.environment == "sandbox":
         for account in accounts:
             open_sandbox(settings, account=account.name).close()
-    for line in unknown_variables():
+    for line in unknown_variables(given):
         logger.warning(line)
     for account, vendor, way in missing:
         if way.incomplete:

@@ -76,6 +76,10 @@ def operations_help() -> str:
     return _text(parser(command="operations").format_help())
 
 
+def config_help() -> str:
+    return _text(parser(command="config").format_help())
+
+
 def _text(text: str) -> str:
     return f"```text\n{text.rstrip()}\n```"
 
@@ -88,6 +92,7 @@ PARTS = {
     "help": command_help,
     "serve_help": serve_help,
     "operations_help": operations_help,
+    "config_help": config_help,
 }
 
 
