@@ -5,6 +5,9 @@ parameters, output schemas, and pairs of tools of which one is much cheaper to c
 marks for each description, and how the tools go together) is left out. `mcpscore` looks at the whole server over stdio
 and calls each tool that only reads; what it finds about HTTP and OAuth is left out. Neither needs the network.
 
+`mcp-quality` is not asked: without a model it weighs the length of output schemas, which it takes to be read on every
+turn, and calls it untrue that a tool which creates is not destructive, where the protocol says that it only adds.
+
 Both stand in an environment of their own, since mcpscore wants one exact version of the SDK. Their versions are the
 `judges` of pyproject.toml.
 """

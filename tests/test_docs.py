@@ -6,8 +6,10 @@ import contextlib
 import importlib.util
 import io
 import itertools
+import json
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -88,6 +90,13 @@ def test_every_command_that_is_named_can_be_given(page: Page) -> None:
         problem = _problem_of(command.removeprefix("…"))
         whole = not command.startswith("…")
         assert problem is None or (not whole and "the following arguments are required" in problem), (command, problem)
+
+
+@each_page
+def test_every_block_of_json_and_toml_can_be_read(page: Page) -> None:
+    for fence in page.fences:
+        if fence.language in ("json", "toml"):
+            assert (json.loads if fence.language == "json" else tomllib.loads)(fence.text), fence.text
 
 
 @each_page
