@@ -75,6 +75,7 @@ class _Handlers:
         self.choices = Choices(accounts)
         self._path = path
         self._completions = Completions(clock)
+        self._offered: dict[tuple[int, frozenset[str] | None], Offered] = {}
 
     def choice(self) -> Choice:
         return self.choices.of(get_access_token())
@@ -90,8 +91,12 @@ class _Handlers:
 
     def offered(self) -> Offered:
         """What `tools/list` shows to whoever makes the request at hand."""
-        choice = self.choice()
-        return tuple((tool, choice.among.get(name, ())) for name, tool in choice.tools.items() if may_use(tool))
+        choice, token = self.choice(), get_access_token()
+        kind = (id(choice), None if token is None else frozenset(token.scopes))
+        if kind not in self._offered:
+            tools = [(tool, choice.among.get(name, ())) for name, tool in choice.tools.items() if may_use(tool)]
+            self._offered[kind] = Offered(tools)
+        return self._offered[kind]
 
     async def call_tool(
         self, context: Context, params: types.CallToolRequestParams

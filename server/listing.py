@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import secrets
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
 import mcp_types as types
@@ -23,13 +23,26 @@ from server.arguments import Among
 from server.definitions import definition
 from tools.tool import AnyTool
 
-Offered = tuple[tuple[AnyTool, Among], ...]
-"""The tools that a caller sees, with the accounts that a call of each names one of."""
-
 _METHOD = "tools/list"
 _SPLICE = "adops.splice"
 _HERE = f"tools of {secrets.token_hex(16)}"
 """Stands in an answer for the definitions; nobody outside of this process can write it."""
+
+
+class Offered:
+    """The tools that a caller sees, with the accounts that a call of each names one of."""
+
+    def __init__(self, tools: Iterable[tuple[AnyTool, Among]]) -> None:
+        self._tools = tuple(tools)
+        self._texts: dict[str, bytes] = {}
+
+    def told(self, version: str) -> list[dict[str, Any]]:
+        return [_told(tool, among, version) for tool, among in self._tools]
+
+    def text(self, version: str) -> bytes:
+        if version not in self._texts:
+            self._texts[version] = json.dumps(self.told(version), separators=(",", ":")).encode()
+        return self._texts[version]
 
 
 class Listing:
@@ -46,8 +59,8 @@ class Listing:
         request: Any = ctx.request
         splice = request.scope.get(_SPLICE) if isinstance(request, Request) else None
         if splice is None:
-            return {**result, "tools": [_told(*one, ctx.protocol_version) for one in offered]}
-        splice[f'"{_HERE}"'.encode()] = _text(offered, ctx.protocol_version)
+            return {**result, "tools": offered.told(ctx.protocol_version)}
+        splice[f'"{_HERE}"'.encode()] = offered.text(ctx.protocol_version)
         return {**result, "tools": _HERE}
 
 
@@ -96,8 +109,3 @@ def _told(tool: AnyTool, among: Among, version: str) -> dict[str, Any]:
     if version in MODERN_PROTOCOL_VERSIONS:
         told |= {"ttlMs": 0, "cacheScope": "private"}
     return serialize_server_result(_METHOD, version, told)["tools"][0]
-
-
-@functools.lru_cache(maxsize=256)
-def _text(offered: Offered, version: str) -> bytes:
-    return json.dumps([_told(*one, version) for one in offered], separators=(",", ":")).encode()

@@ -92,9 +92,9 @@ class Write(Generic[A]):
     present: Callable[[A, dict[str, Any]], dict[str, Any]] = _as_it_is
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tool(Generic[A, R]):
-    """One tool: its name and models, what it does to the world, and the function that does it.
+    """One tool: its name and models, what it does to the world, and the function that does it. There is one of each.
 
     The handler's docstring is the description that agents choose by. `vendors` are those it can work with:
     the tool is offered when at least one of them is configured, and always when it needs none.

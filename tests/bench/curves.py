@@ -203,11 +203,14 @@ def _recorded(url: str, scope: str, size: int) -> None:
 
 
 _EXPORT = """
-import resource, sys, time
+import sys, time
+from pathlib import Path
 from server.cli import main
 began = time.perf_counter()
 assert main(["operations", "export"]) == 0
-print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+took, status = time.perf_counter() - began, Path("/proc/self/status")
+peak = status.read_text().partition("VmHWM:")[2].split()[0] if status.exists() else "nan"
+print(took, peak, file=sys.stderr)
 """
 
 
