@@ -42,8 +42,7 @@ class NotMade(Exception):
 def make(output: Path) -> Path:
     """The bundle, in that folder. Raises NotMade."""
     MCPB.install()
-    about = project()
-    bundle = output / f"{about.name}-{about.version}.mcpb"
+    bundle = output / project().bundle
     with tempfile.TemporaryDirectory(prefix="adops-mcp-bundle-") as directory:
         tree, packed = Path(directory, "tree"), Path(directory, "packed.mcpb")
         lay(tree)

@@ -6,12 +6,13 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from server import __version__
-from server.settings import SECRETS, VENDORS_OWN, Settings
+from server.settings import VENDORS_OWN, Settings
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = ROOT / "pyproject.toml"
@@ -33,6 +34,11 @@ class Project:
     repository: str
 
     @property
+    def bundle(self) -> str:
+        """The file's name."""
+        return f"{self.name}-{self.version}.mcpb"
+
+    @property
     def owner(self) -> str:
         return self.repository.removeprefix("https://github.com/").partition("/")[0]
 
@@ -48,7 +54,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A setting that a person fills in. kind: string, boolean, file or directory."""
+    """A setting that a person fills in. kind: string, boolean, file or directory. choices: if there are only these."""
 
     name: str
     title: str
@@ -56,6 +62,7 @@ class Field:
     kind: str
     secret: bool
     default: str | bool
+    choices: tuple[str, ...]
 
 
 def project() -> Project:
@@ -63,6 +70,10 @@ def project() -> Project:
     return Project(
         told["name"], __version__, told["description"], told["authors"][0]["name"], told["urls"]["Repository"]
     )
+
+
+def is_secret(name: str) -> bool:
+    return SecretStr in _parts(Settings.model_fields[name].annotation)
 
 
 def form() -> tuple[Field, ...]:
@@ -82,7 +93,9 @@ def _fields(*names: str) -> Iterator[Field]:
     for name in names:
         field = Settings.model_fields[name]
         default = field.default if isinstance(field.default, str | bool) else ""
-        yield Field(name, _title(name), field.description or "", _kind(name, field), name in SECRETS, default)
+        choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+        told = _title(name), field.description or "", _kind(name, field)
+        yield Field(name, *told, is_secret(name), default, choices)
 
 
 def _title(name: str) -> str:
