@@ -236,9 +236,17 @@ def _must(what: str, found: object, expected: object) -> None:
     print(f"{what} {found}")
 
 
+def _may_run() -> bool:
+    """Whether this machine lets anybody make a root and a network of their own, as many containers do not."""
+    if sys.platform != "linux" or os.geteuid() or shutil.which("unshare") is None:
+        return False
+    probe = ["unshare", "--mount", "--net", "--pid", "--fork", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return not subprocess.run(probe, capture_output=True, check=False).returncode
+
+
 def main() -> int:
-    if sys.platform != "linux" or os.geteuid():
-        print("not run: it needs root on Linux")
+    if not _may_run():
+        print("not run: it needs root on Linux, and namespaces")
         return 0
     with tempfile.TemporaryDirectory(prefix="adops-mcp-image-") as directory:
         place = Path(directory)
