@@ -2,7 +2,7 @@
 # Python is the oldest that the project takes, which is the one that its tests run with.
 FROM python:3.11-slim AS build
 WORKDIR /src
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE* ./
 COPY server server/
 COPY tools tools/
 COPY prompts prompts/

@@ -57,7 +57,7 @@ def make(output: Path) -> Path:
 
 def lay(tree: Path) -> None:
     """Everything that the bundle holds."""
-    for name in sources() | {"README.md"} | {path.name for path in ROOT.glob("LICENSE*")}:
+    for name in sources() | about():
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, tree / name)
     shutil.copyfile(Path(__file__).parent / ICON, tree / ICON)
@@ -66,15 +66,21 @@ def lay(tree: Path) -> None:
     (tree / "manifest.json").write_text(json.dumps(manifest(), indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
+def about() -> set[str]:
+    """The files that tell of it, and that its metadata is made of."""
+    return {"README.md"} | {path.name for path in ROOT.glob("LICENSE*")}
+
+
 def _pyproject() -> str:
     """The project's, without what is for other ways to run it and for working on it.
 
-    uv resolves every extra before it starts anything: what the tests need must not be able to keep a person from it.
+    uv resolves every extra and group before it starts anything: what the tests need must not keep a person from it.
     """
     told = tomlkit.parse(PYPROJECT.read_text("utf-8")).unwrap()
-    del told["project"]["optional-dependencies"]
-    told["tool"] = {"hatch": told["tool"]["hatch"]}
-    return tomlkit.dumps(told)
+    kept = {name: value for name, value in told["project"].items() if name != "optional-dependencies"}
+    return tomlkit.dumps(
+        {"build-system": told["build-system"], "project": kept, "tool": {"hatch": told["tool"]["hatch"]}}
+    )
 
 
 def _files(tree: Path) -> set[str]:

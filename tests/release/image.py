@@ -156,8 +156,7 @@ def _copy(words: Sequence[str], origin: Path, stage: Stage) -> None:
     """As an engine does it: of a folder what is in it, and a file into the folder that is named with a slash."""
     *sources, target = words
     into = stage.root / target[1:] if target.startswith("/") else stage.root / stage.folder[1:] / target
-    for source in sources:
-        found = origin / source.lstrip("/")
+    for found in (found for source in sources for found in sorted(origin.glob(source.lstrip("/")))):
         if found.is_dir():
             shutil.copytree(found, into, symlinks=True, dirs_exist_ok=True)
         else:

@@ -43,6 +43,8 @@ def manifest() -> dict[str, Any]:
         "prompts": [_prompt(prompt) for prompt in prompts.load()],
         "user_config": {field.name: _asked(field) for field in fields},
     }
+    if about.license is not None:
+        told["license"] = about.license
     if about.is_owned:
         told["repository"] = {"type": "git", "url": about.repository}
     return told

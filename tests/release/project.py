@@ -25,12 +25,13 @@ _WORDS = {"api": "API", "dir": "directory"}
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """repository: its address on GitHub."""
+    """license: an SPDX expression. repository: its address on GitHub."""
 
     name: str
     version: str
     description: str
     author: str
+    license: str | None
     repository: str
 
     @property
@@ -68,7 +69,12 @@ class Field:
 def project() -> Project:
     told: dict[str, Any] = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]
     return Project(
-        told["name"], __version__, told["description"], told["authors"][0]["name"], told["urls"]["Repository"]
+        name=told["name"],
+        version=__version__,
+        description=told["description"],
+        author=told["authors"][0]["name"],
+        license=told.get("license"),
+        repository=told["urls"]["Repository"],
     )
 
 

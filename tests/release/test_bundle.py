@@ -7,7 +7,7 @@ from pathlib import Path
 
 import prompts
 from server.settings import SECRETS, VENDORS_OWN, Settings, load, variable
-from tests.release.bundle import lay
+from tests.release.bundle import about, lay
 from tests.release.manifest import manifest
 from tests.release.project import PYPROJECT, form, project
 from tests.wheel import sources
@@ -72,7 +72,7 @@ def test_no_repository_is_named_while_nobody_owns_it() -> None:
 def test_it_holds_the_packages_and_what_tells_of_them_and_nothing_else(tmp_path: Path) -> None:
     lay(tmp_path)
     held = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    assert held - sources() == {"README.md", "pyproject.toml", "manifest.json", "main.py", "icon.png"}
+    assert held - sources() == about() | {"pyproject.toml", "manifest.json", "main.py", "icon.png"}
     assert held > sources()
 
 
@@ -81,4 +81,4 @@ def test_its_pyproject_asks_for_what_the_server_needs_and_for_no_more(tmp_path: 
     ours, whole = (tomllib.loads(file.read_text("utf-8")) for file in (tmp_path / "pyproject.toml", PYPROJECT))
     assert ours["project"]["dependencies"] == whole["project"]["dependencies"]
     assert "optional-dependencies" not in ours["project"]
-    assert "dev" not in ours.get("dependency-groups", {})
+    assert ours.keys() == {"build-system", "project", "tool"}

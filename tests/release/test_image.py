@@ -18,6 +18,7 @@ from server.auth import Tokens
 from server.http import LONGEST_DRAIN
 from server.settings import Settings, load, variable
 from tests.docs import fenced
+from tests.release.bundle import about
 from tests.release.dockerfile import DOCKERFILE, context_files, last, steps
 from tests.release.project import PYPROJECT, ROOT, is_secret
 from tests.wheel import sources
@@ -49,7 +50,7 @@ def test_its_own_linter_has_nothing_to_say(command: list[str]) -> None:
 
 
 def test_an_engine_is_given_all_that_the_wheel_is_made_of_and_nothing_else() -> None:
-    assert context_files() == sources() | {"pyproject.toml", "README.md"}
+    assert context_files() == sources() | about() | {"pyproject.toml"}
 
 
 def test_both_stages_have_the_python_that_the_tests_are_for() -> None:
