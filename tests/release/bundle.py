@@ -18,8 +18,7 @@ import tomlkit
 
 from tests.npm import Programs
 from tests.release.manifest import ENTRY, ICON, manifest
-from tests.release.project import PYPROJECT, ROOT, project
-from tests.wheel import sources
+from tests.release.project import PYPROJECT, ROOT, project, sources
 
 MCPB = Programs("adops-mcp-mcpb", ("@anthropic-ai/mcpb@2.1.2",))
 DAWN = (1980, 1, 1, 0, 0, 0)

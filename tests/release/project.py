@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from server import __version__
 from server.settings import VENDORS_OWN, Settings
+from tests.wheel import PACKAGES
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = ROOT / "pyproject.toml"
@@ -76,6 +77,12 @@ def project() -> Project:
         license=told.get("license"),
         repository=told["urls"]["Repository"],
     )
+
+
+def sources() -> set[str]:
+    """Every file of the packages, as a path from the root."""
+    found = (path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file())
+    return {path.relative_to(ROOT).as_posix() for path in found if "__pycache__" not in path.parts}
 
 
 def is_secret(name: str) -> bool:

@@ -9,8 +9,7 @@ import prompts
 from server.settings import SECRETS, VENDORS_OWN, Settings, load, variable
 from tests.release.bundle import about, lay
 from tests.release.manifest import manifest
-from tests.release.project import PYPROJECT, form, project
-from tests.wheel import sources
+from tests.release.project import PYPROJECT, form, project, sources
 from tools.catalogue import CATALOGUE
 
 

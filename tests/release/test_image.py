@@ -20,8 +20,7 @@ from server.settings import Settings, load, variable
 from tests.docs import fenced
 from tests.release.bundle import about
 from tests.release.dockerfile import DOCKERFILE, context_files, last, steps
-from tests.release.project import PYPROJECT, ROOT, is_secret
-from tests.wheel import sources
+from tests.release.project import PYPROJECT, ROOT, is_secret, sources
 
 SECRETS = [name for name in Settings.model_fields if is_secret(name)]
 COMPOSE = ROOT / "compose.yaml"
