@@ -2,23 +2,23 @@
 
 Without ADOPS_ACCOUNTS_FILE there is one account without a name, whose credentials are the settings' own. The file is
 TOML, a table for each account: `title`, `who`, and the settings of the vendors without `ADOPS_`, in lower case. It
-holds no secret: for each it names the variable or the file that does.
+holds no secret: for each it names the variable, the file or the entry of the keyring that does.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from server.settings import SECRETS, VENDORS_OWN, Settings, SettingsError, problems_of, variable
+from server.settings import SECRETS, VENDORS_OWN, Given, Settings, SettingsError, problems_of, variable
+from server.sources import KEYRING, secret_in, secret_in_keyring, variables
 from tools.replies import printable
 
 if TYPE_CHECKING:
@@ -91,6 +91,15 @@ def accounts_of(settings: Settings) -> tuple[Account, ...]:
     return tuple(_account(name, table, settings, used) for name, table in tables.items())
 
 
+def variables_named(settings: Settings) -> list[str]:
+    """The variables that the file of accounts names. Raises SettingsError where it is no such file."""
+    if settings.accounts_file is None:
+        return []
+    values = [value for table in _tables(settings.accounts_file).values() for value in table.values()]
+    ways = [cast("dict[str, Any]", value) for value in values if isinstance(value, dict)]
+    return [str(way["env"]) for way in ways if "env" in way]
+
+
 class _FromVariable(BaseModel):
     model_config = ConfigDict(extra="forbid")
     env: Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,127}$")]
@@ -101,7 +110,12 @@ class _FromFile(BaseModel):
     file: Path
 
 
-_SECRET: TypeAdapter[_FromVariable | _FromFile] = TypeAdapter(_FromVariable | _FromFile)
+class _FromKeyring(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    keyring: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+_SECRET: TypeAdapter[_FromVariable | _FromFile | _FromKeyring] = TypeAdapter(_FromVariable | _FromFile | _FromKeyring)
 _WHO = TypeAdapter(tuple[Annotated[str, Field(min_length=1, max_length=200)], ...])
 _TITLE = TypeAdapter(Annotated[str, Field(max_length=80)])
 
@@ -157,25 +171,29 @@ def _account(name: str, table: Mapping[str, Any], settings: Settings, used: dict
 
 def _secret(name: str, key: str, value: Any, settings: Settings) -> str:
     """The sandbox needs none, so that a file can be tried there before its secrets exist."""
-    way = _valid(_SECRET, name, key, value, 'name where it is, and not itself: { env = "VARIABLE" } or { file = "/…" }')
+    ways = '{ env = "VARIABLE" }, { file = "/…" } or { keyring = "NAME" }'
+    way = _valid(_SECRET, name, key, value, f"name where it is, and not itself: {ways}")
     if settings.environment == "sandbox":
         return repr(way)
     if isinstance(way, _FromVariable):
-        if not (found := os.environ.get(way.env, "").strip()):
+        if not (found := variables(settings.env_file).get(way.env, "").strip()):
             raise _wrong(name, key, f"the variable {way.env} is not set")
         return found
+    if isinstance(way, _FromKeyring):
+        if settings.keyring is None:
+            raise _wrong(name, key, f"set {KEYRING} to the service of the keyring that has it")
+        if not (found := secret_in_keyring(settings.keyring, way.keyring)):
+            raise _wrong(name, key, f"the keyring has no {printable(way.keyring, limit=200)} for {KEYRING}")
+        return found
     try:
-        found = way.file.expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, ValueError, RuntimeError):
-        found = ""
-    if not found:
-        raise _wrong(name, key, f"the file {printable(str(way.file), limit=200)} is empty or cannot be read")
-    return found
+        return secret_in(way.file)
+    except ValueError as error:
+        raise _wrong(name, key, str(error)) from None
 
 
 def _checked(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        made = Settings(**given)
+        made = Given(**given)
     except ValidationError as error:
         problems = [_NAMED_SETTING.sub(lambda match: match[1].lower(), problem) for problem in problems_of(error)]
         raise SettingsError("\n".join(f"{_FILE}: [{name}] {problem}" for problem in problems)) from None

@@ -19,14 +19,13 @@ from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from server import __version__, resources
 from server.accounts import Account, accounts_of
-from server.arguments import schema_of
 from server.auth import READ
 from server.callers import caller_of, may_read, may_use, seen_by
 from server.calls import Calls
 from server.completions import Completions, Kind
 from server.confirmation import NeedsInput, asker_of, sealed
-from server.definitions import definition
 from server.followed import Followed, unfollowed
+from server.listing import Listing, Offered
 from server.places import Choice, Choices, Places, open_accounts
 from server.prompts import filled, listed, prompts_for
 from server.record import RecordView, open_record
@@ -85,10 +84,14 @@ class _Handlers:
         return Places(self.choice(), opened.accounts, seen_by(caller, opened.record))
 
     async def list_tools(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
+        """An empty page, which `Listing` fills."""
         _on_one_page(params, "tools")
+        return types.ListToolsResult(tools=[])
+
+    def offered(self) -> Offered:
+        """What `tools/list` shows to whoever makes the request at hand."""
         choice = self.choice()
-        offered = [(tool, choice.among.get(name, ())) for name, tool in choice.tools.items() if may_use(tool)]
-        return types.ListToolsResult(tools=[definition(tool, among) for tool, among in offered])
+        return tuple((tool, choice.among.get(name, ())) for name, tool in choice.tools.items() if may_use(tool))
 
     async def call_tool(
         self, context: Context, params: types.CallToolRequestParams
@@ -156,8 +159,6 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
     accounts, wire = accounts_of(settings), wire or Wire()
     path = calls or build_calls(settings, wire)
     handlers = _Handlers(accounts, path, wire.timing.clock)
-    whole = handlers.choices.whole
-    schemas = {name: schema_of(tool, whole.among.get(name, ())) for name, tool in whole.tools.items()}
 
     @asynccontextmanager
     async def lifespan(_: Server[Opened]) -> AsyncGenerator[Opened]:
@@ -177,7 +178,7 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
         title="Ad operations",
         instructions=instructions(settings.environment, several=len(accounts) > 1),
         lifespan=lifespan,
-        get_tool_input_schema=schemas.get,
+        get_tool_input_schema=_nothing_in_headers,
         on_list_tools=handlers.list_tools,
         on_call_tool=handlers.call_tool,
         on_list_prompts=handlers.list_prompts,
@@ -189,7 +190,7 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
         cache_hints={method: CacheHint(ttl_ms=_DAY_MS, scope="private") for method in _LISTS},
     )
     server.middleware[0] = WithoutWords(server.middleware[0])
-    server.middleware.append(sealed("adops-mcp", settings.state_key))
+    server.middleware += [sealed("adops-mcp", settings.state_key), Listing(handlers.offered)]
     server.add_request_handler("server/discover", types.RequestParams, functools.partial(_discover, server))
     return server
 
@@ -203,6 +204,10 @@ def build_calls(settings: Settings, wire: Wire | None = None, followed: Followed
 
 
 _LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
+
+
+def _nothing_in_headers(_: str) -> None:
+    """No argument of any tool is mirrored in a header (x-mcp-header), so the SDK has no schema to look through."""
 
 
 def _on_one_page(params: types.PaginatedRequestParams | None, what: str) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, get_args
 
 from server import __version__
-from tools.writes import State
+from tools.states import State
 
 _SERVE = "serve MCP over stdio (what runs when no command is given)"
 
@@ -59,6 +60,7 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
         formatter_class=_Help,
     )
     _operations(commands)
+    _config(commands)
     token = commands.add_parser(
         "token",
         help="make a token for a caller over HTTP",
@@ -151,6 +153,33 @@ def _operations(commands: Any) -> None:
         made[name].add_argument("--note", help="why, for the history (and for the agent, when it is rejected)")
 
 
+def _config(commands: Any) -> None:
+    config = commands.add_parser(
+        "config",
+        help="what a client needs to start this server",
+        description="Print what a client needs to start this server from here, ready to paste, or merge it into the\n"
+        "client's file. What is set now goes in: secrets by name and never by value.",
+        formatter_class=_Help,
+    )
+    config.add_argument(
+        "client",
+        metavar="CLIENT",
+        choices=("claude-desktop", "claude-code", "cursor", "vscode"),
+        help="claude-desktop, claude-code, cursor or vscode",
+    )
+    config.add_argument("--write", action="store_true", help="merge it into the client's file, after a look at it")
+    config.add_argument("--yes", action="store_true", help="write it without asking")
+    config.add_argument("--file", metavar="PATH", help="another file than the one that the client documents")
+    config.add_argument("--name", type=_server, default="adops", help="what the client calls the server (%(default)s)")
+    config.add_argument("--environment", choices=("sandbox", "staging", "live"), help="instead of ADOPS_ENVIRONMENT")
+
+
+def _server(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no name for a server: up to 64 letters, digits, _ and -")
+    return text
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 10_000:
         raise argparse.ArgumentTypeError(f"{text!r} is no count: give a number from 1 to 10000")
@@ -176,25 +205,26 @@ def _port(text: str) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 something is broken, 2 wrong usage or settings."""
     arguments = parser().parse_args(argv)
-    from server.settings import FLAGS, SettingsError, load  # noqa: PLC0415
+    flags = {name: getattr(arguments, name) for name in ("read_only", "toolsets", "tools") if hasattr(arguments, name)}
+    if arguments.command in (None, "serve") and not getattr(arguments, "http", False):
+        if getattr(arguments, "workers", 1) > 1:
+            print("adops-mcp: --workers is for --http.", file=sys.stderr)  # noqa: T201
+            return 2
+        from server.front import serve_stdio  # noqa: PLC0415
+
+        return serve_stdio(flags)
+    from server.settings import SettingsError, load  # noqa: PLC0415
+    from server.starting import unusable  # noqa: PLC0415
     from server.telemetry import log_to_stderr  # noqa: PLC0415
 
     try:
-        settings = load(**{name: value for name, value in vars(arguments).items() if name in FLAGS})
-    except SettingsError as error:
-        return _unusable(error)
-    log_to_stderr(settings)
-    try:
+        settings = load(**flags)
+        log_to_stderr(settings)
         return _run(arguments, settings)
     except SettingsError as error:
-        return _unusable(error)
+        return unusable(error)
     except KeyboardInterrupt:
         return 130
-
-
-def _unusable(problem: Exception) -> int:
-    print(f"adops-mcp: these settings cannot be used:\n{problem}", file=sys.stderr)  # noqa: T201
-    return 2
 
 
 def _run(arguments: argparse.Namespace, settings: Any) -> int:
@@ -207,6 +237,10 @@ def _run(arguments: argparse.Namespace, settings: Any) -> int:
             from server.doctor import run_doctor  # noqa: PLC0415
 
             return run_doctor(settings)
+        case "config":
+            from server.client_config import run as configure  # noqa: PLC0415
+
+            return configure(settings, arguments)
         case "operations":
             from server.operations_command import run  # noqa: PLC0415
 
@@ -220,18 +254,11 @@ def _run(arguments: argparse.Namespace, settings: Any) -> int:
 
             return reset(settings) if arguments.action == "reset" else serve(settings, arguments.port)
         case _:
-            if getattr(arguments, "http", False):
-                # what another program of this environment shares among its processes is not ours to write to
-                os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-                from server.http import Place, serve_http  # noqa: PLC0415
+            # what another program of this environment shares among its processes is not ours to write to
+            os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
+            from server.http import Place, serve_http  # noqa: PLC0415
 
-                return serve_http(settings, Place(arguments.host, arguments.port), workers=arguments.workers)
-            if getattr(arguments, "workers", 1) > 1:
-                print("adops-mcp: --workers is for --http.", file=sys.stderr)  # noqa: T201
-                return 2
-            from server.stdio import serve_stdio  # noqa: PLC0415
-
-            return serve_stdio(settings)
+            return serve_http(settings, Place(arguments.host, arguments.port), workers=arguments.workers)
 
 
 if __name__ == "__main__":

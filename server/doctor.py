@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ import anyio
 from server.accounts import DEFAULT, Account, account_in, accounts_of, own
 from server.places import Choices, open_accounts
 from server.record import RecordView, open_record
-from server.settings import VENDORS_OWN, Settings, misspelt_choices, unknown_variables, variable
+from server.settings import SECRETS, VENDORS_OWN, Settings, misspelt_choices, unknown_variables, variable
+from server.sources import place_of, variables
 from server.vendors import NoAccess, Wire, missing_of, sandbox_path
 from tools.backends import TITLES, Backends
 from tools.catalogue import CATALOGUE
@@ -66,8 +66,9 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
         f"tools: {len(offered)} of {len(CATALOGUE)}"
         + (", none that writes (read-only)" if settings.read_only else ", writes included" if writes else "")
     )
-    misspelt = misspelt_choices()
-    lines.extend(f"[{'broken' if line in misspelt else 'warning'}] {line}" for line in unknown_variables())
+    given = variables(settings.env_file)
+    misspelt = misspelt_choices(given)
+    lines.extend(f"[{'broken' if line in misspelt else 'warning'}] {line}" for line in unknown_variables(given))
     if not configured:
         lines.append(f"No vendor is configured for {settings.environment}, so there is no tool to serve.")
     return "\n".join(lines), configured and not misspelt and record.ok and all(
@@ -148,6 +149,8 @@ def _given(vendor: VendorName, settings: Settings) -> list[str]:
 def _origin(field: str, settings: Settings) -> str:
     if settings.accounts_file is not None and field in VENDORS_OWN:
         return "from the account's table"
-    if variable(field) in os.environ:
-        return "from the environment"
-    return "given" if field in settings.model_fields_set else "default"
+    if field not in settings.model_fields_set:
+        return "default"
+    if place := place_of(field, settings.env_file):
+        return f"from {place}"
+    return "from the keyring" if settings.keyring and field in SECRETS else "given"

@@ -37,6 +37,7 @@ from server.app import Opened, build_calls, build_server
 from server.auth import APPROVE, METRICS, READ, WRITE, AnyOf, AuthError, Introspection, Issuer, Tokens
 from server.calls import Calls
 from server.gate import LARGEST_BODY, Guard, PlainRefusals
+from server.listing import Splicing
 from server.metrics import SHARED, Metrics
 from server.places import Choices
 from server.quotas import Quotas
@@ -178,7 +179,7 @@ def application(
         }
         return JSONResponse({name: value for name, value in told.items() if value})
 
-    mcp: ASGIApp = AuthContextMiddleware(PlainRefusals(StreamableHTTPASGIApp(manager)))
+    mcp: ASGIApp = AuthContextMiddleware(PlainRefusals(Splicing(StreamableHTTPASGIApp(manager))))
     numbers: Any = counted
     if verifier is not None:
         quotas = Quotas(settings.http_rate, settings.http_at_once, wire.timing.clock)
@@ -278,18 +279,22 @@ def run(app: str | Starlette, place: Place, workers: int) -> None:
 
 
 def worker() -> Starlette:
-    """The application of one of several processes, which find the settings in their environment."""
+    """The application of one of several processes, which find the settings where the first found them."""
     settings = load()
     log_to_stderr(settings)
     start_tracing()
     return application(settings)
 
 
+_NONE = ","
+"""No names, as a variable that is not empty: an empty one would let the .env file's through."""
+
+
 def _for_workers(settings: Settings) -> dict[str, str]:
     """What was given on the command line, and a key that they share, as variables."""
     flags = {
         variable("read_only"): str(settings.read_only).lower(),
-        variable("toolsets"): ",".join(settings.toolsets),
-        variable("tools"): ",".join(settings.tools),
+        variable("toolsets"): ",".join(settings.toolsets) or _NONE,
+        variable("tools"): ",".join(settings.tools) or _NONE,
     }
     return flags if settings.state_key else {**flags, variable("state_key"): secrets.token_urlsafe(32)}

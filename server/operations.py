@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import anyio.to_thread
 
 from tools.errors import Unavailable
-from tools.writes import Ends, Past, State
+from tools.states import State
+from tools.writes import Ends, Past
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine

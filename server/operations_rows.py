@@ -28,7 +28,8 @@ from server.operations import (
 )
 from server.operations_tables import HISTORY
 from server.operations_tables import OPERATIONS as TABLE
-from tools.writes import Ends, State
+from tools.states import State
+from tools.writes import Ends
 
 _HELD_IN: dict[Keeps, tuple[State, ...]] = {
     "success": ("awaiting_approval", "approved", "sending", "in_doubt", "succeeded"),

@@ -20,7 +20,8 @@ from tools.operations.list_operations import ListOperations
 from tools.operations.reach import Reached
 from tools.operations.record import HistoryStep, OperationSummary, Reconciliation, SentRequest, WholeOperation
 from tools.replies import printable
-from tools.writes import Past, State
+from tools.states import State
+from tools.writes import Past
 
 READER = "an agent, through reconcile_operation"
 

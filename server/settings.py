@@ -1,40 +1,50 @@
-"""Every environment variable, once.
+"""Every setting, once.
 
-`Settings` holds what was given; `interchange_access` and its siblings say what that amounts to for a vendor: the
-way in, or what the operator has to set. Nothing is read at import.
+`Settings` holds what was given, from wherever `server.sources` finds it; `interchange_access` and its siblings say what
+that amounts to for a vendor: the way in, or what the operator has to set. Nothing is read at import.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, cast, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from server.faults import FAULTS, Misbehaviour
+from server.sources import (
+    IN_A_FILE,
+    PREFIX,
+    EnvFile,
+    Keyring,
+    SecretFiles,
+    SettingsError,
+    full_path,
+    variable,
+)
 from tools.catalogue import CATALOGUE
 from tools.freewheel.auth import ClientCredentials, PasswordGrant
 from tools.tool import Toolset
 from tools.transport import is_safe
 
 Environment = Literal["sandbox", "staging", "live"]
-PREFIX = "ADOPS_"
 TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
 FLAGS = {"read_only": "--read-only", "toolsets": "--toolsets", "tools": "--tools"}
 """The settings that `adops-mcp serve` also takes as flags."""
 SAFETY = {*FLAGS, "confirm"}
 """The settings that take something away from agents: to ignore one that is misspelt would give it to them."""
-
-
-class SettingsError(Exception):
-    """Settings that cannot be used; the message names each variable and never a value."""
 
 
 def _safe_base_url(url: str) -> str:
@@ -48,13 +58,6 @@ def _safe_base_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _full_path(path: Path) -> Path:
-    full = path.expanduser()
-    if not full.is_absolute():
-        raise ValueError("must be a full path: where a client starts this server is not known")
-    return full
-
-
 def _postgresql(url: SecretStr) -> SecretStr:
     if urlsplit(url.get_secret_value()).scheme not in ("postgresql", "postgres"):
         raise ValueError("must begin with postgresql://")
@@ -66,8 +69,16 @@ def _faults(text: str) -> str:
     return text
 
 
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql)]
-FullPath = Annotated[Path, AfterValidator(_full_path)]
+def _filled_in(secret: SecretStr) -> SecretStr:
+    if _PLACEHOLDER.fullmatch(secret.get_secret_value()):
+        raise ValueError("is a reference that the client did not fill in: set the variable where the client is started")
+    return secret
+
+
+_PLACEHOLDER = re.compile(r"\$\{[^{}]*\}")
+Secret = Annotated[SecretStr, AfterValidator(_filled_in)]
+DatabaseUrl = Annotated[Secret, AfterValidator(_postgresql)]
+FullPath = Annotated[Path, AfterValidator(full_path)]
 BaseUrl = Annotated[str, AfterValidator(_safe_base_url)]
 
 
@@ -102,6 +113,8 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, str_strip_whitespace=True
     )
 
+    is_looked_for: ClassVar[bool] = True
+
     @model_validator(mode="before")
     @classmethod
     def _without_unfilled(cls, given: dict[str, Any]) -> dict[str, Any]:
@@ -117,6 +130,15 @@ class Settings(BaseSettings):
     )
     data_dir: FullPath | None = Field(
         default=None, description="Where state is kept. Default: adops-mcp in the user's data directory."
+    )
+    env_file: FullPath | None = Field(
+        default=None,
+        description="A `.env` file of more settings, which variables win over. None is read unless it is named here.",
+    )
+    keyring: str | None = Field(
+        default=None,
+        description="A service in the system's keyring, such as `adops-mcp`, where secrets are that are nowhere else; "
+        "needs `adops-mcp[keyring]`.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="WARNING", description="What is logged on stderr."
@@ -185,21 +207,21 @@ class Settings(BaseSettings):
         default=None, description="HTTP: where opaque tokens are asked about (RFC 7662)."
     )
     auth_introspection_client_id: str | None = Field(default=None, description="HTTP: who asks there.")
-    auth_introspection_client_secret: SecretStr | None = Field(default=None, description="HTTP: and its secret.")
-    state_key: Annotated[SecretStr, Field(min_length=32)] | None = Field(
+    auth_introspection_client_secret: Secret | None = Field(default=None, description="HTTP: and its secret.")
+    state_key: Annotated[Secret, Field(min_length=32)] | None = Field(
         default=None,
         description="HTTP: 32 characters or more, the same for all replicas: seals the questions that clients bring "
         "back. Default: one of each process.",
     )
-    interchange_api_key: SecretStr | None = Field(default=None, description="Interchange: API key or access token.")
+    interchange_api_key: Secret | None = Field(default=None, description="Interchange: API key or access token.")
     interchange_base_url: BaseUrl | None = Field(
         default=None, description="Interchange: another base URL of the storefront API, ending in /storefront."
     )
-    freewheel_token: SecretStr | None = Field(default=None, description="FreeWheel: a ready-made bearer token.")
+    freewheel_token: Secret | None = Field(default=None, description="FreeWheel: a ready-made bearer token.")
     freewheel_username: str | None = Field(default=None, description="FreeWheel: user of the password grant.")
-    freewheel_password: SecretStr | None = Field(default=None, description="FreeWheel: password of the password grant.")
+    freewheel_password: Secret | None = Field(default=None, description="FreeWheel: password of the password grant.")
     freewheel_client_id: str | None = Field(default=None, description="FreeWheel: id of the client credentials.")
-    freewheel_client_secret: SecretStr | None = Field(
+    freewheel_client_secret: Secret | None = Field(
         default=None, description="FreeWheel: secret of the client credentials."
     )
     freewheel_base_url: BaseUrl | None = Field(default=None, description="FreeWheel: another host of the API.")
@@ -211,6 +233,28 @@ class Settings(BaseSettings):
     )
     gam_base_url: BaseUrl | None = Field(default=None, description="Google Ad Manager: another host of the API.")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - of a fixed file
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - of a fixed folder
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What wins first; see `server.sources`."""
+        if not cls.is_looked_for:
+            return (init_settings,)
+        of_process, env_file = cast("EnvSettingsSource", env_settings), EnvFile(settings_cls)
+        return (
+            init_settings,
+            of_process,
+            SecretFiles(settings_cls, SECRETS, of_process),
+            env_file,
+            SecretFiles(settings_cls, SECRETS, env_file),
+            Keyring(settings_cls, SECRETS, VENDORS_OWN),
+        )
+
     @property
     def has_auth(self) -> bool:
         """Whether something says who may call over HTTP."""
@@ -220,11 +264,20 @@ class Settings(BaseSettings):
 VENDORS_OWN = tuple(name for name in Settings.model_fields if name.startswith(("interchange_", "freewheel_", "gam_")))
 """The settings that each account has for itself."""
 
-SECRETS = tuple(name for name, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation))
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(_is_secret(part) for part in get_args(annotation))
 
 
-def variable(field: str) -> str:
-    return PREFIX + field.upper()
+SECRETS = tuple(name for name, field in Settings.model_fields.items() if _is_secret(field.annotation))
+"""The settings that are secrets; each may also be in a file that `ADOPS_..._FILE` names, or in the keyring."""
+_FILES_OF_SECRETS = tuple(f"{name}{IN_A_FILE}".lower() for name in SECRETS)
+
+
+class Given(Settings):
+    """Settings that are given, all of them: none is looked for anywhere."""
+
+    is_looked_for: ClassVar[bool] = False
 
 
 def problems_of(error: ValidationError) -> list[str]:
@@ -236,7 +289,7 @@ def problems_of(error: ValidationError) -> list[str]:
 
 
 def load(**given: Any) -> Settings:
-    """The settings of this process's environment, and over it what was given. Raises SettingsError."""
+    """The settings that are found for this process, and over them what was given. Raises SettingsError."""
     try:
         return Settings(**given)
     except ValidationError as error:
@@ -247,20 +300,20 @@ def _named(field: str) -> str:
     return f"{variable(field)} or {FLAGS[field]}" if field in FLAGS else variable(field)
 
 
-def unknown_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+def unknown_variables(given: Mapping[str, str]) -> list[str]:
     """A line for each ADOPS_ variable that is no setting, with the setting that it may have been meant for."""
-    return [_is_unknown(name, meant) for name, meant in _unknown(environ)]
+    return [_is_unknown(name, meant) for name, meant in _unknown(given)]
 
 
-def misspelt_choices(environ: Mapping[str, str] = os.environ) -> list[str]:
+def misspelt_choices(given: Mapping[str, str]) -> list[str]:
     """Those of the unknown variables that seem to be meant to take something away from agents."""
-    return [_is_unknown(name, meant) for name, meant in _unknown(environ) if meant in SAFETY]
+    return [_is_unknown(name, meant) for name, meant in _unknown(given) if meant in SAFETY]
 
 
-def _unknown(environ: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
-    """Each ADOPS_ variable that is no setting, and the field that it is closest to."""
-    known = {field.upper(): field for field in Settings.model_fields}
-    for name in sorted(environ):
+def _unknown(given: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
+    """Each ADOPS_ variable that is no setting, and the one that it is closest to, without ADOPS_ and in lower case."""
+    known = {field.upper(): field for field in (*Settings.model_fields, *_FILES_OF_SECRETS)}
+    for name in sorted(given):
         rest = name.removeprefix(PREFIX)
         if name.startswith(PREFIX) and rest not in known:
             close = difflib.get_close_matches(rest, known, n=1)

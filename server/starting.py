@@ -7,7 +7,8 @@ import sys
 
 from server.accounts import Account, accounts_of
 from server.places import Choices
-from server.settings import NoAccess, Settings, misspelt_choices, unknown_variables
+from server.settings import NoAccess, Settings, SettingsError, misspelt_choices, unknown_variables
+from server.sources import variables
 from server.vendors import missing_of, open_sandbox
 from tools.backends import TITLES
 from tools.tool import VendorName
@@ -15,12 +16,19 @@ from tools.tool import VendorName
 logger = logging.getLogger(__name__)
 
 
+def unusable(problem: SettingsError) -> int:
+    """The exit code for settings that cannot be used, after saying on stderr what is wrong with them."""
+    print(f"adops-mcp: these settings cannot be used:\n{problem}", file=sys.stderr)  # noqa: T201
+    return 2
+
+
 def may_start(settings: Settings) -> bool:
     """Says on stderr why not: with no vendor or no tool a client would only see an empty server.
 
     Raises SettingsError when the file of accounts or the sandbox's state cannot be used.
     """
-    if misspelt := misspelt_choices():
+    given = variables(settings.env_file)
+    if misspelt := misspelt_choices(given):
         print("adops-mcp: not started, as tools that are meant to be left out would be offered:", file=sys.stderr)  # noqa: T201
         for line in misspelt:
             print(f"  {line}", file=sys.stderr)  # noqa: T201
@@ -44,7 +52,7 @@ def may_start(settings: Settings) -> bool:
     if settings.environment == "sandbox":
         for account in accounts:
             open_sandbox(settings, account=account.name).close()
-    for line in unknown_variables():
+    for line in unknown_variables(given):
         logger.warning(line)
     for account, vendor, way in missing:
         if way.incomplete:

@@ -1,52 +1,63 @@
-"""Serving MCP over stdin and stdout, where nothing but JSON-RPC may appear."""
+"""The live server on stdio, where nothing but JSON-RPC may appear; `server.front` is what starts it."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import anyio
-from mcp.server.stdio import stdio_server
+import anyio.to_thread
+from mcp.server.lowlevel import Server
 
-from server.app import build_calls, build_server
+from server.app import Opened, build_calls, build_server
 from server.calls import Calls
-from server.settings import Settings
-from server.starting import may_start
-from server.telemetry import start_tracing, stop_tracing
-from server.unreadable import answering_all
+from server.front import Handover
+from server.lines import Reading, Writing
+from server.settings import SettingsError, load
+from server.starting import may_start, unusable
+from server.telemetry import log_to_stderr, start_tracing, stop_tracing
+from server.vendors import Wire
 
 FLUSH = 0.2
 """Seconds for the last answer to get out before the process ends."""
 
 
-def serve_stdio(settings: Settings) -> int:
-    """Serve until stdin ends; 2 when it may not start. Raises SettingsError before anything is served."""
-    if not may_start(settings):
-        return 2
-    start_tracing()
-    if sys.stdin.isatty():
-        print("adops-mcp waits for an MCP client on stdin; try `adops-mcp demo`.", file=sys.stderr)  # noqa: T201
-    anyio.run(_serve, settings)
-    return 0
+def opened(flags: Mapping[str, Any], wire: Wire | None = None) -> Callable[[Handover], int] | None:
+    """Serves until stdin ends and returns the exit code; None when it may not start, after saying why on stderr."""
+    try:
+        settings = load(**flags)
+        log_to_stderr(settings)
+        if not may_start(settings):
+            return None
+        start_tracing()
+        calls = build_calls(settings, wire)
+        server = build_server(settings, wire, calls)
+    except SettingsError as error:
+        unusable(error)
+        return None
+
+    def serve(handover: Handover) -> int:
+        anyio.run(_serve, server, calls, handover)
+        return 0
+
+    return serve
 
 
-async def _serve(settings: Settings) -> None:
-    calls = build_calls(settings)
-    server = build_server(settings, calls=calls)
+async def _serve(server: Server[Opened], calls: Calls, handover: Handover) -> None:
+    write = Writing(handover.writes, handover.muted)
+    read = Reading(handover.reads, handover.held, write.send)
     async with anyio.create_task_group() as tasks:
         if sys.platform != "win32":
             tasks.start_soon(_leave_on_signal, calls)
-        async with stdio_server() as (read, write), answering_all(read, write) as understood:
-            await server.run(understood, write, server.create_initialization_options())
+        await server.run(read, write, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
 
 async def _leave_on_signal(calls: Calls) -> None:
-    """Take no more writes, and end the process once none is under way.
-
-    The thread that reads stdin cannot be ended, so it is left behind.
-    """
+    """Take no more writes, and end the process once none is under way."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for number in signals:
             await calls.close()

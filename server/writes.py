@@ -38,9 +38,10 @@ from server.standing import (
 from server.write_call import Asker, WriteCall, storable
 from tools.errors import AdOpsError, InDoubt, Unavailable
 from tools.schema import Result
+from tools.states import State
 from tools.tool import AnyTool
 from tools.transport import Timing
-from tools.writes import State, departing
+from tools.writes import departing
 
 logger = logging.getLogger(__name__)
 

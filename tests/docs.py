@@ -1,4 +1,4 @@
-"""The generated parts of README.md: `python -m tests.docs` checks them, `python -m tests.docs --write` makes them."""
+"""The generated parts of the pages: `python -m tests.docs` checks them, `python -m tests.docs --write` makes them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from server.resources import TEMPLATES
 from server.settings import Settings, variable
 from tools.backends import TITLES
 from tools.catalogue import CATALOGUE
+from tools.google_ad_manager import verdicts
 from tools.tool import VendorName, Write
 from tools.vocabularies import VOCABULARIES
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+PAGES = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")))
 MEND = "python -m tests.docs --write"
 
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -64,6 +67,13 @@ def resource_table() -> str:
     return "\n".join(rows)
 
 
+def gam_codes() -> str:
+    rows = ["| code | what it means | what a person does | where |", "|---|---|---|---|"]
+    for told in verdicts.vocabulary():
+        rows.append(f"| `{told['code']}` | {told['meaning']} | {told['do_now']} | {told.get('where', '')} |")
+    return "\n".join(rows)
+
+
 def command_help() -> str:
     return _text(parser().format_help())
 
@@ -76,6 +86,10 @@ def operations_help() -> str:
     return _text(parser(command="operations").format_help())
 
 
+def config_help() -> str:
+    return _text(parser(command="config").format_help())
+
+
 def _text(text: str) -> str:
     return f"```text\n{text.rstrip()}\n```"
 
@@ -85,23 +99,25 @@ PARTS = {
     "prompts": prompt_table,
     "resources": resource_table,
     "settings": settings,
+    "gam_codes": gam_codes,
     "help": command_help,
     "serve_help": serve_help,
     "operations_help": operations_help,
+    "config_help": config_help,
 }
 
 
-def made(readme: str) -> str:
+def made(page: str) -> str:
     """The page with every generated part made anew."""
-    return _PART.sub(lambda part: f"{part[1]}{PARTS[part[2]]()}\n{part[3]}", readme)
+    return _PART.sub(lambda part: f"{part[1]}{PARTS[part[2]]()}\n{part[3]}", page)
 
 
-def fenced(name: str) -> str:
-    """The command or snippet of that name in README.md."""
+def fenced(name: str, page: Path = README) -> str:
+    """The command or snippet of that name in a page."""
     fence = rf"<!-- (?:command|snippet): {re.escape(name)} -->\n```\w+\n(.*?)```"
-    found = re.search(fence, README.read_text("utf-8"), re.DOTALL)
+    found = re.search(fence, page.read_text("utf-8"), re.DOTALL)
     if found is None:
-        raise LookupError(f"README.md has no command or snippet {name!r}")
+        raise LookupError(f"{page.name} has no command or snippet {name!r}")
     return found[1].strip()
 
 
@@ -109,14 +125,13 @@ def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m tests.docs", description=__doc__)
     arguments.add_argument("--write", action="store_true", help="make the parts instead of checking them")
     write = arguments.parse_args().write
-    page = README.read_text("utf-8")
-    fresh = made(page)
-    if write and fresh != page:
-        README.write_text(fresh, "utf-8")
-    elif fresh != page:
-        print(f"README.md is stale; mend it with: {MEND}", file=sys.stderr)
-        return 1
-    return 0
+    stale = {page: fresh for page in PAGES if (fresh := made(text := page.read_text("utf-8"))) != text}
+    for page, fresh in stale.items():
+        if write:
+            page.write_text(fresh, "utf-8")
+        else:
+            print(f"{page.relative_to(ROOT)} is stale; mend it with: {MEND}", file=sys.stderr)
+    return 1 if stale and not write else 0
 
 
 if __name__ == "__main__":

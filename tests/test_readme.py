@@ -6,15 +6,17 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
-from tests.docs import MEND, README, fenced, made
+from tests.docs import MEND, PAGES, README, fenced, made
 
 
-def test_the_generated_parts_are_not_stale() -> None:
-    page = README.read_text("utf-8")
-    assert made(page) == page, f"mend it with: {MEND}"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_generated_parts_are_not_stale(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert made(text) == text, f"mend it with: {MEND}"
 
 
 def test_the_first_screen_holds_the_two_commands_and_the_snippet() -> None:

@@ -32,6 +32,7 @@ MOST_IN_A_LIST = 50_000
 """Entries of one list in an answer that are read; no page and no projection comes near."""
 
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
+_ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 """Unicode's categories of what controls a terminal, turns text around or cannot be seen."""
 
@@ -81,7 +82,8 @@ class Reply:
     def json(self) -> Any:
         """The body as JSON, without NaN, infinities and halves of surrogate pairs. Raises NotJson."""
         try:
-            return _encodable(json.loads(self.body, parse_constant=_no_json_number, parse_float=_finite))
+            read = json.loads(self.body, parse_constant=_no_json_number, parse_float=_finite)
+            return _encodable(read) if _may_hold_half(self.body) else read
         except (ValueError, RecursionError):
             raise NotJson from None
 
@@ -178,9 +180,9 @@ class Answer:
 
     def parse(self, model: type[M], payload: Any) -> M:
         """The payload as `model`, which ignores what it does not know. Raises as `json` does, naming the fields."""
-        lists = cast("dict[str, Any]", payload).values() if isinstance(payload, dict) else ()
-        if any(isinstance(found, list) and len(cast("list[Any]", found)) > MOST_IN_A_LIST for found in lists):
-            self.unreadable(f"a list of more than {MOST_IN_A_LIST:,} entries")
+        for found in cast("dict[str, Any]", payload).values() if isinstance(payload, dict) else ():
+            if isinstance(found, list) and len(cast("list[Any]", found)) > MOST_IN_A_LIST:
+                self.unreadable(f"a list of more than {MOST_IN_A_LIST:,} entries")
         try:
             return model.model_validate(payload)
         except ValidationError as error:
@@ -239,6 +241,17 @@ def _finite(digits: str) -> float:
     return number
 
 
+def _may_hold_half(body: bytes) -> bool:
+    """Whether a string of a body can hold half of a surrogate pair; looking through all of them takes far longer."""
+    if _ESCAPED_HALF.search(body) or b"\0" in body:
+        return True
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
 def _encodable(node: Any) -> Any:
     """Half a surrogate pair is legal in JSON's escapes and in no encoding that the answer has to pass later."""
     if isinstance(node, str):
@@ -272,8 +285,10 @@ def printable(text: str, *, limit: int = EXCERPT, secrets: Iterable[str] = ()) -
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")
-    text = "".join(" " if unicodedata.category(character) in _INVISIBLE else character for character in text)
-    text = " ".join("[link]" if "://" in word else word for word in _TAG.sub(" ", text).split())
+    if not text.isprintable():
+        text = "".join(" " if unicodedata.category(character) in _INVISIBLE else character for character in text)
+    words = (_TAG.sub(" ", text) if "<" in text else text).split()
+    text = " ".join(["[link]" if "://" in word else word for word in words] if "://" in text else words)
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 

@@ -18,13 +18,13 @@ from pydantic_core import core_schema
 class Arguments(BaseModel):
     """Base of what an agent gives a tool: unknown names are refused, JSON types are taken as they are."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class Result(BaseModel):
     """Base of what a tool gives back."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     def told(self) -> dict[str, Any]:
         """What an agent reads: a field that is None is left out."""

@@ -10,6 +10,7 @@ answer.
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -165,6 +166,8 @@ class Transport:
         self._observer = Observer(vendor, account, timing.clock, observed)
         self._retries = retries or Retries()
         self._sent_tokens = set[str]() if sent_tokens is None else sent_tokens
+        # parsing an address takes longer than the rest of a request, and most are asked for again
+        self._url = functools.lru_cache(maxsize=256)(functools.partial(_url_of, http))
 
     async def request(
         self,
@@ -190,13 +193,27 @@ class Transport:
         """
         request = self._http.build_request(
             method,
-            path,
+            self._url(path),
             params=dict(params) if params else None,
             json=json,
             data=dict(form) if form else None,
         )
         request.headers.update(headers or {})
         call = _Call(kind, request, json, timeout, hints or Hints(), answers, secrets)
+        try:
+            return await self._try(call)
+        except _SendAgain as failure:
+            return await self._retried(call, failure)
+
+    async def _retried(self, call: _Call, failed: _SendAgain) -> Answer:
+        """Try again after a first try that failed."""
+        failures = [failed]
+
+        async def another() -> Answer:
+            if failures:
+                raise failures.pop()
+            return await self._try(call)
+
         tries = AsyncRetrying(
             stop=stop_after_attempt(self._retries.attempts),
             wait=self._pause,
@@ -204,7 +221,7 @@ class Transport:
             retry=retry_if_exception_type(_SendAgain),
             retry_error_callback=_give_up,
         )
-        return await tries(self._try, call)
+        return await tries(another)
 
     async def _try(self, call: _Call) -> Answer:
         reply, token = await self._send_with_token(call, None)
@@ -359,6 +376,10 @@ class Transport:
         pause *= 1 - self._timing.jitter() / 2
         limited = isinstance(failure, _SendAgain) and isinstance(failure.error, RateLimited)
         return max(pause, self._retries.after_429) if limited else pause
+
+
+def _url_of(http: httpx.AsyncClient, path: str) -> httpx.URL:
+    return http.build_request("GET", path).url
 
 
 @dataclass(frozen=True, slots=True)

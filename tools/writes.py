@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-State = Literal["awaiting_approval", "approved", "rejected", "sending", "succeeded", "failed", "in_doubt", "superseded"]
+from tools.states import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ Text = Annotated[str, Field(max_length=255), AfterValidator(_not_blank)]
 
 
 class Body(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False, defer_build=True)
 
 
 _Body = TypeVar("_Body", bound=Body)

@@ -33,7 +33,7 @@ NonEmpty = Annotated[str, Field(min_length=1)]
 
 
 class Body(BaseModel):
-    model_config = ConfigDict(strict=True, alias_generator=to_camel, extra="ignore", frozen=True)
+    model_config = ConfigDict(strict=True, alias_generator=to_camel, extra="ignore", frozen=True, defer_build=True)
 
 
 class Reserve(Body):

@@ -107,7 +107,7 @@ def main() -> int:
     rounds: dict[str, list[Figures]] = {load.title: [] for load in LOADS}
     with (
         served("server.cli", "serve", "--http", "--port", "PORT") as ours,
-        served("tests.bench.reference", "PORT") as reference,
+        served("tests.bench.reference", "lowlevel", "PORT") as reference,
     ):
         urls = {"ours": ours, "reference": reference}
         for _ in range(given.rounds):

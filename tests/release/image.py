@@ -203,9 +203,13 @@ def tried(stage: Stage, place: Path) -> None:
     secrets.mkdir()
     token, lines = new_token("image", [READ])
     (secrets / "auth-tokens").write_text(lines, "utf-8")
+    (secrets / "state-key").write_text("0" * 64 + "\n", "utf-8")
+    (secrets / "interchange-api-key").write_text("the API key; not used in the sandbox\n", "utf-8")
     given = {
         "ADOPS_HTTP_URL": "https://adops.example.com/mcp",
         "ADOPS_AUTH_TOKENS_FILE": "/run/secrets/auth-tokens",
+        "ADOPS_STATE_KEY_FILE": "/run/secrets/state-key",
+        "ADOPS_INTERCHANGE_API_KEY_FILE": "/run/secrets/interchange-api-key",
     }
     with running(stage, given, secrets) as (started, first):
         print(f"healthy after {healthy(stage, started, first):.1f} s")

@@ -101,6 +101,20 @@ async def test_several_processes_on_one_port_send_the_same_call_once(tmp_path: P
     assert sum(not answer.get("replayed") for answer in answers) == 1
 
 
+async def test_several_processes_find_what_the_env_file_says_and_flags_win_over_it(tmp_path: Path) -> None:
+    env_file = anyio.Path(tmp_path / "adops.env")
+    await env_file.write_text("ADOPS_READ_ONLY=true\nADOPS_TOOLSETS=gam\n")
+    with served(tmp_path, "--workers", "2", "--toolsets", "", ADOPS_ENV_FILE=str(env_file)) as (url, _):
+        for _ in range(4):
+            async with (
+                httpx2.AsyncClient(timeout=60, trust_env=False) as http,
+                Client(streamable_http_client(url, http_client=http)) as client,
+            ):
+                offered = {tool.name for tool in (await client.list_tools()).tools}
+            assert "list_avails" in offered
+            assert "reserve_avail" not in offered
+
+
 @pytest.mark.parametrize(
     ("flags", "given", "words"),
     [

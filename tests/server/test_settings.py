@@ -119,6 +119,8 @@ def test_a_misspelt_variable_is_named_with_the_one_it_may_be_meant_for() -> None
         "ADOPS_FREEWHEEL_PASWORD is not a setting; did you mean ADOPS_FREEWHEEL_PASSWORD?"
     ]
     assert unknown_variables({"ADOPS_ZZZ": "x"}) == ["ADOPS_ZZZ is not a setting."]
+    assert unknown_variables({"ADOPS_FREEWHEEL_TOKEN_FILE": "/x", "ADOPS_ENV_FILE": "/x", "ADOPS_KEYRING": "x"}) == []
+    assert len(misspelt_choices({"ADOPS_READ_ONLY_FILE": "/x"})) == 1
 
 
 def test_interchange_needs_its_key() -> None:

@@ -72,7 +72,7 @@ def _spellings(secret: SecretStr) -> list[str]:
     return [value, quote_plus(value)]
 
 
-class _Minted(BaseModel):
+class _Minted(BaseModel, defer_build=True):
     access_token: Annotated[SecretStr, Field(min_length=1)]
     expires_in: Annotated[float, Field(gt=0)] = 3600.0
 

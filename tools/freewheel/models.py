@@ -36,7 +36,7 @@ Enum = Annotated[str | None, BeforeValidator(_none_when_empty), BeforeValidator(
 
 
 class _Object(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 class Entry(_Object):

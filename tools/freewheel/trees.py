@@ -35,7 +35,7 @@ Word = Annotated[Enum, AfterValidator(lambda word: word and shown(word))]
 
 
 class _Shown(Result):
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
 class ShownItem(_Shown):

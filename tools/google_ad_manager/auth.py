@@ -50,7 +50,7 @@ def _safe(url: str) -> str:
     return url
 
 
-class _KeyFile(BaseModel):
+class _KeyFile(BaseModel, defer_build=True):
     """The fields of a key file that are used (Google Cloud, "Service account keys")."""
 
     type: Literal["service_account"]
@@ -60,7 +60,7 @@ class _KeyFile(BaseModel):
     token_uri: Annotated[str, AfterValidator(_safe)]
 
 
-class _Granted(BaseModel):
+class _Granted(BaseModel, defer_build=True):
     access_token: Annotated[SecretStr, Field(min_length=1)]
     expires_in: Annotated[float, Field(gt=0)] = float(_LIFETIME)
 

@@ -21,7 +21,9 @@ from tools.transport import Transport
 
 
 class Network(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, alias_generator=to_camel, populate_by_name=True, defer_build=True
+    )
 
     network_code: str
     display_name: str | None = None

@@ -71,6 +71,7 @@ class _Object(BaseModel):
         populate_by_name=True,
         coerce_numbers_to_str=True,
         allow_inf_nan=False,
+        defer_build=True,
     )
 
 

@@ -8,8 +8,8 @@ from tools.backends import Backends
 from tools.fields import Listing
 from tools.operations.record import OperationSummary
 from tools.schema import Arguments
+from tools.states import State
 from tools.tool import READ, Tool
-from tools.writes import State
 
 
 class ListOperations(Arguments):

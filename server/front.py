@@ -1,0 +1,206 @@
+"""The start on stdio: what a client asks first is answered while a thread imports and opens the rest.
+
+Afterwards this is out of the way: the live server goes on with what was not answered, and reads on by itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import json
+import os
+import select
+import signal
+import stat
+import sys
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Generic, TypeVar, cast
+
+from server.frozen import Frozen, frozen
+
+T = TypeVar("T")
+
+_AT_ONCE = 1 << 16
+_SWITCH = 0.0005
+"""Seconds after which the importing thread lets the answering one go on; Python's own are ten times as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """Where the live server goes on. held: what it has to read first. muted: the id of the request in it whose answer
+    was given already. descriptors: of the client's ends, apart from stdin and stdout."""
+
+    reads: int
+    writes: int
+    held: bytes = b""
+    muted: int | str | None = None
+
+
+class Making(threading.Thread, Generic[T]):
+    """Something made in another thread. ends: becomes readable when it is there."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        super().__init__(daemon=True)
+        self._make = make
+        self._made: list[T] = []
+        self._error: BaseException | None = None
+        self.ends, self._end = os.pipe()
+
+    def run(self) -> None:
+        try:
+            self._made.append(self._make())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            self._error = error
+        finally:
+            os.close(self._end)
+
+    def made(self) -> T:
+        """Raises what making it raised."""
+        self.join()
+        os.close(self.ends)
+        if self._error is not None:
+            raise self._error
+        return self._made[0]
+
+
+def serve_stdio(flags: Mapping[str, Any]) -> int:
+    """Serve until stdin ends, and return the exit code: 2 when it may not start, which stderr explains.
+
+    flags: settings of the command line.
+    """
+    with claimed() as (reads, writes):
+        if os.isatty(reads):
+            print("adops-mcp waits for an MCP client on stdin; try `adops-mcp demo`.", file=sys.stderr)  # noqa: T201
+        live, handover = greeted(os.environ, flags, reads, writes, functools.partial(_live, flags))
+        if live is None:
+            return 2
+        try:
+            return live(handover)
+        except KeyboardInterrupt:
+            return 130
+
+
+def _live(flags: Mapping[str, Any]) -> Callable[[Handover], int] | None:
+    # what is imported stays, and looking through it again and again takes a tenth of the start
+    gc.disable()
+    try:
+        from server.stdio import opened  # noqa: PLC0415 - this is what takes its time
+
+        return opened(flags)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@contextmanager
+def claimed() -> Generator[tuple[int, int]]:
+    """Descriptors of the client's ends. Meanwhile stdin is empty and stdout is stderr: nothing stray gets in."""
+    reads, writes = os.dup(0), os.dup(1)
+    try:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        os.dup2(2, 1)
+        yield reads, writes
+    finally:
+        os.dup2(reads, 0)
+        os.dup2(writes, 1)
+        os.close(reads)
+        os.close(writes)
+
+
+def greeted(
+    environ: Mapping[str, str], flags: Mapping[str, Any], reads: int, writes: int, make: Callable[[], T]
+) -> tuple[T, Handover]:
+    """What `make` makes, in a thread, while the first requests are answered, and where to go on. Raises what it
+    raises."""
+    answers = frozen(environ, flags) if _can_be_waited_for(reads) else None
+    if answers is None:
+        return make(), Handover(reads, writes)
+    making = Making(make)
+    front = _Front(answers, reads, writes)
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH)
+    try:
+        with _ending_at_once():
+            making.start()
+            front.until(making.ends)
+            made = making.made()
+    finally:
+        sys.setswitchinterval(usual)
+    return made, Handover(reads, writes, bytes(front.held + front.rest), front.muted)
+
+
+class _Front:
+    def __init__(self, answers: Frozen, reads: int, writes: int) -> None:
+        self._answers = answers
+        self._reads = reads
+        self._writes = writes
+        self._first: Mapping[str, Any] | None = None
+        self._aside = False
+        self.held = bytearray()
+        self.rest = b""
+        self.muted: int | str | None = None
+
+    def until(self, ends: int) -> None:
+        """Read and answer until `ends` is readable, or nothing more can come."""
+        poll = select.poll()
+        poll.register(ends)
+        poll.register(self._reads, select.POLLIN)
+        while not any(ready == ends for ready, _ in poll.poll()):
+            if not (read := os.read(self._reads, _AT_ONCE)):
+                return
+            *lines, self.rest = (self.rest + read).split(b"\n")
+            for line in lines:
+                self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        request = _request(line)
+        if request is None or self._aside or (answer := self._answers.answer(request, first=self._first)) is None:
+            self.held += line + b"\n"
+            # a session that begins in another way is all the live server's
+            self._aside = self._aside or self._first is None
+            return
+        if self._first is None:
+            # it is what the live server tells the era of the session by
+            self._first, self.muted = request, request["id"]
+            self.held += line + b"\n"
+        left = memoryview(answer.encode())
+        try:
+            while left:
+                left = left[os.write(self._writes, left) :]
+        except OSError:
+            # the client is gone, and the end of what it sends says so
+            self._aside = True
+
+
+def _request(line: bytes) -> Mapping[str, Any] | None:
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, Any]", request) if isinstance(request, dict) else None
+
+
+def _can_be_waited_for(descriptor: int) -> bool:
+    """Pipes, sockets and terminals can, outside of Windows; files are read at once by the live server."""
+    return sys.platform != "win32" and not stat.S_ISREG(os.fstat(descriptor).st_mode)
+
+
+@contextmanager
+def _ending_at_once() -> Generator[None]:
+    """Nothing is under way yet that had to be finished."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        os._exit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
