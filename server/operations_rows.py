@@ -46,6 +46,26 @@ _NEVER_LEFT = {"code": "unavailable", "message": "The process ended, or stood st
 _STALE = {"code": "unavailable", "message": "It was approved and not sent within a day, so the approval is over."}
 _REPLACED = {"code": "conflict", "message": "What it would do changed before it was sent, so it waits anew as %s."}
 
+# The statements of every write, made once: SQLAlchemy takes longer to put one together than to carry it out.
+_FIND = {
+    name: TABLE.select().where(TABLE.c[name] == sa.bindparam("wanted")) for name in ("id", "claim", "busy", "question")
+}
+_FIND_LOCKED = {name: query.with_for_update() for name, query in _FIND.items()}
+_INSERT = TABLE.insert()
+_CHANGE = TABLE.update().where(TABLE.c.id == sa.bindparam("which"))
+_CHANGE_MINE = _CHANGE.where(TABLE.c.owner == sa.bindparam("whose"), TABLE.c.state == "sending")
+_NOTE = HISTORY.insert()
+_DEAD = (
+    TABLE.select()
+    .where(TABLE.c.state == "sending", TABLE.c.lease_until < sa.bindparam("before"))
+    .with_for_update(skip_locked=True)
+)
+_UNUSED = (
+    TABLE.select()
+    .where(TABLE.c.state == "approved", TABLE.c.approved_at < sa.bindparam("before"))
+    .with_for_update(skip_locked=True)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -59,12 +79,12 @@ class Record:
     def begin(self, new: New, *, awaiting: bool) -> Begun | Taken | Busy:
         if (standing := self.standing(new)) is not None:
             return Taken(standing)
-        if new.question is not None and (used := self._one(TABLE.c.question == new.question)) is not None:
+        if new.question is not None and (used := self._one("question", new.question)) is not None:
             return Taken(used)
         busy = digest(new.scope, new.resource)
-        if not awaiting and (other := self._one(TABLE.c.busy == busy)) is not None:
+        if not awaiting and (other := self._one("busy", busy)) is not None:
             # it may be the same write, begun by another process since the look above
-            standing = self._one(TABLE.c.claim == new.identity)
+            standing = self._one("claim", new.identity)
             return Busy(other) if standing is None else Taken(standing)
         return Begun(self._record(new, None if awaiting else busy))
 
@@ -76,7 +96,7 @@ class Record:
         self._move(found, "failed", new.principal, "what it would do changed before it was sent")
         other = self._record(new, None)
         error = {**_REPLACED, "message": _REPLACED["message"] % other}
-        self.connection.execute(TABLE.update().where(TABLE.c.id == operation_id).values(error=_text(error)))
+        self.connection.execute(_CHANGE, {"which": operation_id, "error": _text(error)})
         return Begun(other)
 
     def _record(self, new: New, busy: str | None) -> str:
@@ -84,30 +104,31 @@ class Record:
         operation_id = f"op_{int(self.now * 1000):011x}{secrets.token_hex(4)}"
         state: State = "sending" if busy else "awaiting_approval"
         self.connection.execute(
-            TABLE.insert().values(
-                id=operation_id,
-                scope=new.scope,
-                tool=new.tool,
-                subject=new.subject,
-                resource=new.resource,
-                idempotency_key=new.idempotency_key,
-                identity=new.identity,
-                claim=new.identity,
-                busy=busy,
-                keeps=new.keeps,
-                fingerprint=new.fingerprint,
-                state=state,
-                principal=new.principal,
-                does=new.does,
-                arguments=_text(new.arguments),
-                requests="[]",
-                plan=_text(new.plan),
-                question=new.question,
-                caller=new.caller,
-                created_at=self.now,
-                owner=self.owner,
-                lease_until=self.now + self.lease if busy else None,
-            )
+            _INSERT,
+            {
+                "id": operation_id,
+                "scope": new.scope,
+                "tool": new.tool,
+                "subject": new.subject,
+                "resource": new.resource,
+                "idempotency_key": new.idempotency_key,
+                "identity": new.identity,
+                "claim": new.identity,
+                "busy": busy,
+                "keeps": new.keeps,
+                "fingerprint": new.fingerprint,
+                "state": state,
+                "principal": new.principal,
+                "does": new.does,
+                "arguments": _text(new.arguments),
+                "requests": "[]",
+                "plan": _text(new.plan),
+                "question": new.question,
+                "caller": new.caller,
+                "created_at": self.now,
+                "owner": self.owner,
+                "lease_until": self.now + self.lease if busy else None,
+            },
         )
         self._note(operation_id, state, new.principal, new.note)
         return operation_id
@@ -118,7 +139,7 @@ class Record:
         if found.state != "approved":
             return Taken(found)
         busy = digest(found.scope, found.resource)
-        if (other := self._one(TABLE.c.busy == busy)) is not None:
+        if (other := self._one("busy", busy)) is not None:
             return Busy(other)
         started = self.connection.execute(
             TABLE.update()
@@ -132,7 +153,7 @@ class Record:
 
     def standing(self, new: New) -> Operation | None:
         self.expire()
-        return self._one(TABLE.c.claim == new.identity)
+        return self._one("claim", new.identity)
 
     def rejected(self, new: New, since: float) -> Operation | None:
         newest = TABLE.select().where(TABLE.c.identity == new.identity).order_by(TABLE.c.created_at.desc()).limit(1)
@@ -168,11 +189,11 @@ class Record:
         return True
 
     def decide(self, operation_id: str, *, approve: bool, actor: str, note: str) -> Operation | None:
-        found = self._one(TABLE.c.id == operation_id, lock=True)
+        found = self._one("id", operation_id, lock=True)
         if found is None:
             return None
         if approve and found.state in ("awaiting_approval", "rejected"):
-            if found.state == "rejected" and self._one(TABLE.c.claim == found.identity) is not None:
+            if found.state == "rejected" and self._one("claim", found.identity) is not None:
                 return found
             approval = {"approved_by": actor, "approved_at": self.now, "claim": found.identity, "error": None}
             self._move(found, "approved", actor, note or "approved", **approval, ended_at=None)
@@ -183,7 +204,7 @@ class Record:
 
     def get(self, operation_id: str) -> tuple[Operation, list[Step]] | None:
         self.expire()
-        found = self._one(TABLE.c.id == operation_id)
+        found = self._one("id", operation_id)
         return (found, self._steps(operation_id)) if found else None
 
     def list(self, wanted: Wanted) -> tuple[list[Operation], int]:
@@ -231,16 +252,14 @@ class Record:
 
         The rows are locked: a process that is about to send one waits, and then finds that it is no longer its own.
         """
-        dead = TABLE.select().where(TABLE.c.state == "sending", TABLE.c.lease_until < self.now)
-        dead = dead.with_for_update(skip_locked=True)
-        for operation in map(_operation, self.connection.execute(dead).all()):
+        dead = self.connection.execute(_DEAD, {"before": self.now})
+        for operation in map(_operation, dead.all()):
             if operation.sent_at is None:
                 self._move(operation, "failed", _SELF, "the process ended before it sent it", error=_text(_NEVER_LEFT))
             else:
                 self._move(operation, "in_doubt", _SELF, "the process that sent it is gone", error=_text(_LEFT_BEHIND))
-        unused = TABLE.c.approved_at < self.now - APPROVAL_LASTS
-        stale = TABLE.select().where(TABLE.c.state == "approved", unused).with_for_update(skip_locked=True)
-        for operation in map(_operation, self.connection.execute(stale).all()):
+        stale = self.connection.execute(_UNUSED, {"before": self.now - APPROVAL_LASTS})
+        for operation in map(_operation, stale.all()):
             self._move(operation, "failed", _SELF, "its approval was not used in time", error=_text(_STALE))
 
     def _supersede(self, by: Operation, ends: Ends, actor: str) -> None:
@@ -259,17 +278,17 @@ class Record:
             values |= {"busy": None, "lease_until": None}
         if state not in OPEN_STATES:
             values.setdefault("ended_at", self.now)
-        self.connection.execute(TABLE.update().where(TABLE.c.id == operation.id).values(state=state, **values))
+        self.connection.execute(_CHANGE, {"which": operation.id, "state": state, **values})
         self._note(operation.id, state, actor, note)
 
     def _mine(self, operation_id: str, **values: Any) -> bool:
         """Change a write that this process has under way; False when it has none of that id."""
-        mine = (TABLE.c.id == operation_id) & (TABLE.c.owner == self.owner) & (TABLE.c.state == "sending")
-        return bool(self.connection.execute(TABLE.update().where(mine).values(**values)).rowcount)
+        mine = {"which": operation_id, "whose": self.owner, **values}
+        return bool(self.connection.execute(_CHANGE_MINE, mine).rowcount)
 
     def _note(self, operation_id: str, state: State, actor: str, note: str) -> None:
         step = {"operation_id": operation_id, "at": self.now, "state": state, "actor": actor, "note": note}
-        self.connection.execute(HISTORY.insert().values(step))
+        self.connection.execute(_NOTE, step)
 
     def _steps(self, operation_id: str) -> list[Step]:
         steps = HISTORY.select().where(HISTORY.c.operation_id == operation_id).order_by(HISTORY.c.number)
@@ -277,13 +296,13 @@ class Record:
         return [Step(at=row.at, state=row.state, actor=row.actor, note=row.note) for row in rows]
 
     def _of(self, operation_id: str) -> Operation:
-        found = self._one(TABLE.c.id == operation_id, lock=True)
+        found = self._one("id", operation_id, lock=True)
         assert found is not None  # noqa: S101 - nothing removes a record
         return found
 
-    def _one(self, condition: sa.ColumnElement[bool], *, lock: bool = False) -> Operation | None:
-        query = TABLE.select().where(condition)
-        row = self.connection.execute(query.with_for_update() if lock else query).first()
+    def _one(self, name: str, wanted: str, *, lock: bool = False) -> Operation | None:
+        """By a column that is unique."""
+        row = self.connection.execute((_FIND_LOCKED if lock else _FIND)[name], {"wanted": wanted}).first()
         return None if row is None else _operation(row)
 
 

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -42,3 +43,27 @@ def ready(url: str, process: subprocess.Popen[Any]) -> None:
         except httpx.TransportError:
             time.sleep(0.05)
     raise RuntimeError("the server did not start")
+
+
+@contextmanager
+def sandbox_on_loopback(directory: Path, **more: str) -> Generator[dict[str, str]]:
+    """`adops-mcp sandbox serve` on a free port; the settings that it prints."""
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "server.cli", "sandbox", "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"ADOPS_DATA_DIR": str(directory), **more},
+    )
+    try:
+        assert process.stdout
+        settings: dict[str, str] = {}
+        for line in process.stdout:
+            name, _, value = line.strip().partition("=")
+            if name.startswith("ADOPS_"):
+                settings[name] = value
+            if name == "ADOPS_GAM_SERVICE_ACCOUNT_FILE":
+                break
+        yield settings
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)

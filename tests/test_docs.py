@@ -35,7 +35,7 @@ HOSTS = (
     r"|api\.freewheel\.tv|api\.stg\.freewheel\.tv|token\.apiaccess\.freewheel\.tv"
     r"|keepachangelog\.com|semver\.org|database"
 )
-"""Examples, a service of compose.yaml, the vendors' hosts in their documents, and the pages that this project follows."""
+"""Examples, a service of compose.yaml, the hosts of the vendors in their documents, and the pages that we follow."""
 
 _SETTING = re.compile(r"\bADOPS_[A-Z][A-Z_]*[A-Z]")
 _HOST = re.compile(r"(?:https?://|postgres(?:ql)?://|[\w.]@)(?:[^\s/@\"'`]*@)?([A-Za-z0-9.-]*[A-Za-z0-9])")

@@ -1,21 +1,29 @@
 """Our server on stdio with a vendor that answers from memory: `python -m tests.bench.ours`.
 
-Each request is answered by the sandbox once, and from then on with the same bytes. The clock that the limits go by
-runs ahead, as waiting for a vendor's limit is not what is measured.
+Each request is answered by the sandbox once, and from then on with the same bytes.
 """
 
 from __future__ import annotations
 
 import itertools
 import sys
+from typing import Any
 
 import httpx
 
 from server.front import Handover, claimed
 from server.sandbox import Sandbox
+from server.sandbox.freewheel_access import PASSWORD, USERNAME
 from server.stdio import opened
 from server.vendors import Wire
 from tools.transport import Timing
+
+READ: dict[str, Any] = {"name": "get_proposed_io", "arguments": {"proposed_io_id": 418250}}
+"""The read that is measured, one request of one object,"""
+PATH = f"/services/v4/proposed_insertion_orders/{READ['arguments']['proposed_io_id']}"
+"""and where it asks."""
+GRANT = {"grant_type": "password", "username": USERNAME, "password": PASSWORD}
+JSON = {"Accept": "application/json"}
 
 
 class Remembered(httpx.AsyncBaseTransport):
@@ -36,14 +44,19 @@ class Remembered(httpx.AsyncBaseTransport):
 
 def wire() -> Wire:
     sandbox = Sandbox()
-    ahead = itertools.count(0, 60)
     return Wire(
         {
             "interchange": Remembered(httpx.ASGITransport(sandbox.interchange())),
             "freewheel": Remembered(httpx.ASGITransport(sandbox.freewheel())),
         },
-        Timing(clock=lambda: float(next(ahead))),
+        ahead(),
     )
+
+
+def ahead() -> Timing:
+    """A clock that runs ahead: waiting for a vendor's limit is not what is measured."""
+    minutes = itertools.count(0, 60)
+    return Timing(clock=lambda: float(next(minutes)))
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,23 +37,31 @@ class Pipes:
     def receive(self, number: int) -> dict[str, Any]:
         """The answer with that id; what comes before it is passed over."""
         while True:
-            line, found, rest = self._buffer.partition(b"\n")
-            if not found:
-                # what stands without its end is searched once, as an answer comes in many pieces
-                chunks = [self._buffer]
-                while True:
-                    chunk = os.read(self._out, 1 << 16)
-                    assert chunk, f"the server ended with {self.process.wait()}"
-                    chunks.append(chunk)
-                    if b"\n" in chunk:
-                        break
-                self._buffer = b"".join(chunks)
-                continue
-            self._buffer = rest
-            message = json.loads(line)
+            message = self._message()
             if message.get("id") == number and "method" not in message:
                 assert "result" in message, message
                 return message["result"]
+
+    def receive_all(self, numbers: Collection[int]) -> None:
+        """Until each of these is answered, in whatever order."""
+        missing = set(numbers)
+        while missing:
+            message = self._message()
+            assert not message["result"].get("isError"), message
+            missing.discard(message["id"])
+
+    def _message(self) -> dict[str, Any]:
+        line, found, rest = self._buffer.partition(b"\n")
+        if not found:
+            # what stands without its end is searched once, as an answer comes in many pieces
+            chunks = [self._buffer]
+            while b"\n" not in chunks[-1]:
+                chunk = os.read(self._out, 1 << 16)
+                assert chunk, f"the server ended with {self.process.wait()}"
+                chunks.append(chunk)
+            line, _, rest = b"".join(chunks).partition(b"\n")
+        self._buffer = rest
+        return json.loads(line)
 
     def ask(self, number: int, method: str, *, modern: bool, **params: Any) -> dict[str, Any]:
         self.send(request(number, method, modern=modern, **params))

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +16,7 @@ from server.demo import run_demo
 from server.doctor import examine
 from server.faults import HEADER
 from server.settings import Settings
+from tests.processes import sandbox_on_loopback
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,30 +115,6 @@ def test_a_reset_replaces_a_damaged_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert main(["doctor"]) == 2
     assert main(["sandbox", "reset"]) == 0
     assert main(["doctor"]) == 0
-
-
-@contextmanager
-def sandbox_on_loopback(directory: Path, **more: str) -> Generator[dict[str, str]]:
-    """`adops-mcp sandbox serve` on a free port; the settings that it prints."""
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "server.cli", "sandbox", "serve", "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={"ADOPS_DATA_DIR": str(directory), **more},
-    )
-    try:
-        assert process.stdout
-        settings: dict[str, str] = {}
-        for line in process.stdout:
-            name, _, value = line.strip().partition("=")
-            if name.startswith("ADOPS_"):
-                settings[name] = value
-            if name == "ADOPS_GAM_SERVICE_ACCOUNT_FILE":
-                break
-        yield settings
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
 
 
 @pytest.fixture(scope="module")
