@@ -64,7 +64,7 @@ def filled(prompt: Prompt, given: Mapping[str, str], accounts: Sequence[str] = (
         problems.append(f"`account`: one of {', '.join(accounts)}")
     if problems:
         raise MCPError(types.INVALID_PARAMS, f"prompt {prompt.name}: {'; '.join(sorted(problems))}")
-    text = _rendered(prompt.text, {name: values.get(name, "") for name in known})
+    text = rendered(prompt.text, {name: values.get(name, "") for name in known})
     if accounts:
         text += f"\n\n{_IN.format(account) if account else _WHOSE.format(', '.join(accounts))}"
     return types.GetPromptResult(
@@ -73,7 +73,8 @@ def filled(prompt: Prompt, given: Mapping[str, str], accounts: Sequence[str] = (
     )
 
 
-def _rendered(template: str, values: Mapping[str, str]) -> str:
+def rendered(template: str, values: Mapping[str, str]) -> str:
+    """values: of every argument of the template; empty for one that was not given."""
     import jinja2  # noqa: PLC0415 - only who asks for a prompt pays for it
 
     environment = jinja2.Environment(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -104,12 +104,26 @@ def _tools(names: tuple[str, ...]) -> tuple[str, ...]:
     return _known(names, [tool.name for tool in CATALOGUE], "tool")
 
 
+_UNFILLED = re.compile(r"\$\{user_config\.\w+\}")
+"""What Claude Desktop hands on for a field of a bundle's form that nobody filled in and that has no default."""
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, str_strip_whitespace=True
     )
 
     is_looked_for: ClassVar[bool] = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_unfilled(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """A field that nobody filled in is not given; only where that would give agents more it is refused."""
+        return {
+            name: value
+            for name, value in given.items()
+            if name in SAFETY or not (isinstance(value, str) and _UNFILLED.fullmatch(value.strip()))
+        }
 
     environment: Environment = Field(
         default="sandbox", description="sandbox (the vendors run inside the process), staging or live."

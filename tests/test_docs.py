@@ -33,9 +33,9 @@ HOSTS = (
     r"example|(.+\.)?example\.com|.+\.example|127\.0\.0\.1|localhost|host"
     r"|api\.interchange\.io|api\.staging\.interchange\.io"
     r"|api\.freewheel\.tv|api\.stg\.freewheel\.tv|token\.apiaccess\.freewheel\.tv"
-    r"|keepachangelog\.com|semver\.org"
+    r"|keepachangelog\.com|semver\.org|database"
 )
-"""Examples, the hosts that the vendors' documents name, and the pages that this project follows."""
+"""Examples, a service of compose.yaml, the hosts of the vendors in their documents, and the pages that we follow."""
 
 _SETTING = re.compile(r"\bADOPS_[A-Z][A-Z_]*[A-Z]")
 _HOST = re.compile(r"(?:https?://|postgres(?:ql)?://|[\w.]@)(?:[^\s/@\"'`]*@)?([A-Za-z0-9.-]*[A-Za-z0-9])")
@@ -139,11 +139,16 @@ def _commands(page: Page) -> Iterator[str]:
             yield "…" + code.removeprefix("adops-mcp ")
     for fence in page.fences:
         if fence.language in ("sh", "bash", "console"):
-            for words in itertools.chain.from_iterable(map(_simple_commands, fence.text.splitlines())):
+            for words in itertools.chain.from_iterable(map(_simple_commands, _lines(fence.text))):
                 for at, word in enumerate(words):
                     if word.rpartition("/")[2] == "adops-mcp":
                         yield shlex.join(words[at + 1 :])
                         break
+
+
+def _lines(text: str) -> list[str]:
+    """Those that a shell sees: one that ends with a backslash goes on with the next."""
+    return text.replace("\\\n", " ").splitlines()
 
 
 def _simple_commands(line: str) -> Iterator[list[str]]:

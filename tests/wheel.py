@@ -17,7 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("server", "tools", "prompts")
-OF_THE_SDIST = (*PACKAGES, "tests", "docs", ".ci/run", "pyproject.toml", "LICENSE", "*.md")
+OF_THE_IMAGE = ("Dockerfile", ".dockerignore", "compose.yaml", "server.json")
+OF_THE_SDIST = (*PACKAGES, "tests", "docs", ".ci/run", "pyproject.toml", "LICENSE", "*.md", *OF_THE_IMAGE)
 METADATA = {"License-Expression": "Apache-2.0", "License-File": "LICENSE", "Requires-Python": ">=3.11"}
 
 

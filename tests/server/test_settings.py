@@ -40,6 +40,21 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
     assert settings.freewheel_token is None
 
 
+def test_a_field_of_a_bundles_form_that_nobody_filled_in_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("environment", "data_dir", "freewheel_token", "gam_service_account_file"):
+        monkeypatch.setenv(f"ADOPS_{name.upper()}", f"${{user_config.{name}}}")
+    assert load().model_fields_set == set()
+
+
+@pytest.mark.parametrize("name", ["read_only", "toolsets", "tools", "confirm"])
+def test_one_that_would_take_something_away_from_agents_is_refused_when_it_was_not_filled_in(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"ADOPS_{name.upper()}", f"${{user_config.{name}}}")
+    with pytest.raises(SettingsError, match=f"ADOPS_{name.upper()}"):
+        load()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
