@@ -90,7 +90,7 @@ def frozen(environ: Mapping[str, str], flags: Mapping[str, Any]) -> Frozen | Non
     if told["version"] != __version__ or not _is_installed(f"mcp-{told['mcp']}.dist-info"):
         return None
     environment = _given(environ).get("ENVIRONMENT", "sandbox")
-    offered = _offered(environ, flags, told["tools"])
+    offered = _offered(environ, flags, told["tools"], told["settings"])
     if not offered or environment not in told["instructions"]:
         return None
     tools = tuple(line for name, line in zip(told["tools"], lines, strict=True) if name in offered)
@@ -107,12 +107,17 @@ def _given(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _offered(
-    environ: Mapping[str, str], flags: Mapping[str, Any], tools: Mapping[str, Mapping[str, Any]]
+    environ: Mapping[str, str],
+    flags: Mapping[str, Any],
+    tools: Mapping[str, Mapping[str, Any]],
+    settings: Collection[str],
 ) -> Collection[str] | None:
-    """The names of the tools that the live server would offer."""
-    if any(name.upper().startswith(_PREFIX) and name.removeprefix(_PREFIX) not in UNDERSTOOD for name in environ):
-        return None
+    """The names of the tools that the live server would offer. settings: all that there are, which may be empty."""
     given = _given(environ)
+    empty = {name.removeprefix(_PREFIX) for name, value in environ.items() if name.startswith(_PREFIX) and not value}
+    named = {name.removeprefix(_PREFIX) for name in environ if name.upper().startswith(_PREFIX)}
+    if named - UNDERSTOOD - empty.intersection(settings):
+        return None
     read_only = flags.get("read_only", _truth(given.get("READ_ONLY", "0")))
     toolsets, names = (_names(flags.get(field, given.get(field.upper(), ""))) for field in ("toolsets", "tools"))
     there = {tool["toolset"] for tool in tools.values()}

@@ -17,7 +17,8 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
 from server import __version__
 from server.app import build_server, instructions
 from server.frozen import FILE
-from server.settings import Environment, Settings
+from server.settings import SECRETS, Environment, Settings
+from server.sources import IN_A_FILE
 from tools.catalogue import CATALOGUE
 from tools.tool import Read
 
@@ -77,6 +78,7 @@ async def made() -> str:
         "discover": without(discovered["result"], "instructions"),
         "list": without(listed_modern["result"], "tools"),
         "instructions": {environment: instructions(environment) for environment in environments},
+        "settings": [*map(str.upper, Settings.model_fields), *(f"{name}{IN_A_FILE}".upper() for name in SECRETS)],
         "tools": {
             tool.name: {
                 "toolset": tool.toolset,

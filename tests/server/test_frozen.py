@@ -112,6 +112,7 @@ def test_the_tools_for_any_settings_are_the_live_servers_or_left_to_it(
     ("environ", "names"),
     [
         ({}, NAMES),
+        ({"ADOPS_HTTP_URL": "", "ADOPS_STATE_KEY_FILE": "", "ADOPS_TOOLS": ""}, NAMES),
         ({"ADOPS_TOOLS": "list_avails, get_status"}, ["list_avails", "get_status"]),
         (
             {"ADOPS_ENVIRONMENT": "live", "ADOPS_FREEWHEEL_TOKEN": "t", "ADOPS_READ_ONLY": "1"},
