@@ -72,6 +72,9 @@ def serve_stdio(flags: Mapping[str, Any]) -> int:
 
     flags: settings of the command line.
     """
+    if not (_is_open(0) and _is_open(1)):
+        print("adops-mcp: stdin and stdout have to be open: a client speaks MCP over them.", file=sys.stderr)  # noqa: T201
+        return 2
     with claimed() as (reads, writes):
         if os.isatty(reads):
             print("adops-mcp waits for an MCP client on stdin; try `adops-mcp demo`.", file=sys.stderr)  # noqa: T201
@@ -101,10 +104,10 @@ def claimed() -> Generator[tuple[int, int]]:
     """Descriptors of the client's ends. Meanwhile stdin is empty and stdout is stderr: nothing stray gets in."""
     reads, writes = os.dup(0), os.dup(1)
     try:
-        nothing = os.open(os.devnull, os.O_RDONLY)
+        nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
+        os.dup2(2 if _is_open(2) else nothing, 1)
         os.close(nothing)
-        os.dup2(2, 1)
         yield reads, writes
     finally:
         os.dup2(reads, 0)
@@ -184,6 +187,14 @@ def _request(line: bytes) -> Mapping[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return cast("dict[str, Any]", request) if isinstance(request, dict) else None
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _can_be_waited_for(descriptor: int) -> bool:

@@ -173,3 +173,34 @@ def test_a_pipe_that_stderr_shares_stays_blocking(tmp_path: Path) -> None:
         assert os.get_blocking(writes)
         process.communicate(timeout=20)
     os.close(writes)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_a_start_without_stdin_or_stdout_is_refused_in_words(tmp_path: Path, closed: str) -> None:
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$0" "$@" {closed}', *COMMAND],
+        capture_output=True,
+        text=True,
+        env={"ADOPS_DATA_DIR": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        check=False,
+        timeout=20,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == "adops-mcp: stdin and stdout have to be open: a client speaks MCP over them.\n"
+
+
+def test_a_start_without_stderr_serves_all_the_same(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", 'exec "$0" "$@" 2>&-', *COMMAND],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={"ADOPS_DATA_DIR": str(tmp_path)},
+    )
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(lines(legacy()[0], INITIALIZED, call(3)))
+    process.stdin.flush()
+    assert [json.loads(process.stdout.readline())["id"] for _ in range(2)] == [1, 3]
+    process.communicate(timeout=20)
+    assert process.returncode == 0
