@@ -31,13 +31,15 @@ _SWITCH = 0.0005
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """Where the live server goes on. held: what it has to read first. muted: the id of the request in it whose answer
-    was given already. descriptors: of the client's ends, apart from stdin and stdout."""
+    """Where the live server goes on. reads, writes: the client's ends, apart from stdin and stdout. held: what it has
+    to read first. muted: the id of the request in it whose answer was given already. unsent: the rest of an answer that
+    the client has not taken yet."""
 
     reads: int
     writes: int
     held: bytes = b""
     muted: int | str | None = None
+    unsent: bytes = b""
 
 
 class Making(threading.Thread, Generic[T]):
@@ -78,11 +80,9 @@ def serve_stdio(flags: Mapping[str, Any]) -> int:
     with claimed() as (reads, writes):
         if os.isatty(reads):
             print("adops-mcp waits for an MCP client on stdin; try `adops-mcp demo`.", file=sys.stderr)  # noqa: T201
-        live, handover = greeted(os.environ, flags, reads, writes, functools.partial(_live, flags))
-        if live is None:
-            return 2
         try:
-            return live(handover)
+            live, handover = greeted(os.environ, flags, reads, writes, functools.partial(_live, flags))
+            return 2 if live is None else live(handover)
         except KeyboardInterrupt:
             return 130
 
@@ -135,7 +135,7 @@ def greeted(
             made = making.made()
     finally:
         sys.setswitchinterval(usual)
-    return made, Handover(reads, writes, bytes(front.held + front.rest), front.muted)
+    return made, Handover(reads, writes, front.held, front.muted, bytes(front.unsent))
 
 
 class _Front:
@@ -145,40 +145,65 @@ class _Front:
         self._writes = writes
         self._first: Mapping[str, Any] | None = None
         self._aside = False
-        self.held = bytearray()
-        self.rest = b""
+        self._held = list[bytes]()
+        self._begun = list[bytes]()
         self.muted: int | str | None = None
+        self.unsent = bytearray()
+
+    @property
+    def held(self) -> bytes:
+        """What was not answered, and the beginning of a line."""
+        return b"".join((*self._held, *self._begun))
 
     def until(self, ends: int) -> None:
         """Read and answer until `ends` is readable, or nothing more can come."""
         poll = select.poll()
-        poll.register(ends)
+        poll.register(ends, select.POLLIN)
         poll.register(self._reads, select.POLLIN)
-        while not any(ready == ends for ready, _ in poll.poll()):
-            if not (read := os.read(self._reads, _AT_ONCE)):
+        while True:
+            if self.unsent:
+                poll.register(self._writes, select.POLLOUT)
+            ready = {descriptor for descriptor, _ in poll.poll()}
+            if ends in ready:
                 return
-            *lines, self.rest = (self.rest + read).split(b"\n")
+            if self._writes in ready:
+                self._send()
+                poll.unregister(self._writes)
+            if self._reads in ready and not self._read():
+                return
+
+    def _read(self) -> bool:
+        """False at the end."""
+        read = os.read(self._reads, _AT_ONCE)
+        if b"\n" in read:
+            *lines, rest = b"".join((*self._begun, read)).split(b"\n")
+            self._begun = [rest]
             for line in lines:
                 self._take(line)
+        else:
+            self._begun.append(read)
+        return bool(read)
+
+    def _send(self) -> None:
+        """As much as a pipe that is ready takes whole, since it is one that blocks."""
+        try:
+            del self.unsent[: os.write(self._writes, self.unsent[: select.PIPE_BUF])]
+        except OSError:
+            # the client is gone, and the end of what it sends says so
+            self.unsent.clear()
 
     def _take(self, line: bytes) -> None:
         request = _request(line)
         if request is None or self._aside or (answer := self._answers.answer(request, first=self._first)) is None:
-            self.held += line + b"\n"
+            self._held.append(line + b"\n")
             # a session that begins in another way is all the live server's
             self._aside = self._aside or self._first is None
             return
         if self._first is None:
             # it is what the live server tells the era of the session by
             self._first, self.muted = request, request["id"]
-            self.held += line + b"\n"
-        left = memoryview(answer.encode())
-        try:
-            while left:
-                left = left[os.write(self._writes, left) :]
-        except OSError:
-            # the client is gone, and the end of what it sends says so
-            self._aside = True
+            self._held.append(line + b"\n")
+        self.unsent += answer.encode()
 
 
 def _request(line: bytes) -> Mapping[str, Any] | None:

@@ -13,6 +13,7 @@ import select
 import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -107,11 +108,13 @@ class Reading(_Stream):
 class Writing(_Stream):
     """What goes to the client. A client that is gone gets nothing, and that is no error of the call it made.
 
-    muted: the id of a request that was answered already; the answer to it is dropped, once.
+    muted: the id of a request that was answered already; the answer to it is dropped, once. unsent: what goes before
+    everything else.
     """
 
-    def __init__(self, descriptor: int, muted: int | str | None = None) -> None:
+    def __init__(self, descriptor: int, muted: int | str | None = None, unsent: bytes = b"") -> None:
         self._descriptor = descriptor
+        self._unsent = unsent
         self._muted = muted
         self._turn = anyio.Lock(fast_acquire=True)
         self._poll = None if _THREADS else select.poll()
@@ -129,11 +132,16 @@ class Writing(_Stream):
             return
         await self._write(message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
 
+    async def begin(self) -> None:
+        """Send what goes before everything else."""
+        with suppress(anyio.BrokenResourceError):
+            await self._write(b"")
+
     async def _write(self, data: bytes) -> None:
-        left = memoryview(data)
         # half a line would spoil those that follow it
         with anyio.CancelScope(shield=True):
             async with self._turn:
+                left, self._unsent = memoryview(self._unsent + data), b""
                 try:
                     while left:
                         left = left[await self._some_of(left) :]

@@ -47,11 +47,12 @@ def opened(flags: Mapping[str, Any], wire: Wire | None = None) -> Callable[[Hand
 
 
 async def _serve(server: Server[Opened], calls: Calls, handover: Handover) -> None:
-    write = Writing(handover.writes, handover.muted)
+    write = Writing(handover.writes, handover.muted, handover.unsent)
     read = Reading(handover.reads, handover.held, write.send)
     async with anyio.create_task_group() as tasks:
         if sys.platform != "win32":
             tasks.start_soon(_leave_on_signal, calls)
+        tasks.start_soon(write.begin)
         await server.run(read, write, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 

@@ -152,6 +152,16 @@ def test_answers_to_a_client_that_reads_late_come_whole(tmp_path: Path) -> None:
     assert sorted(answer["id"] for answer in answers) == [1, *range(10, 210)]
 
 
+def test_a_client_that_reads_nothing_before_it_has_sent_everything_is_answered_whole(tmp_path: Path) -> None:
+    """More in both directions than pipes hold, while the server starts."""
+    hello, listed = legacy()
+    asked = [{**listed, "id": number} for number in range(2, 60)]
+    data = lines(hello, INITIALIZED, *asked).replace(b"\n", b" " * 4000 + b"\n")
+    answers, _ = session(tmp_path, data)
+    assert sorted(answer["id"] for answer in answers) == list(range(1, 60))
+    assert {len(answer["result"]["tools"]) for answer in answers if answer["id"] > 1} == {30}
+
+
 def test_what_is_printed_while_serving_goes_to_stderr() -> None:
     code = "from server.front import claimed\nwith claimed(): print('stray', flush=True)\nprint('after')"
     ended = subprocess.run(
