@@ -145,7 +145,8 @@ async def _at_most_once(settings: Settings, rounds: int) -> list[Figure]:
             await tool.handler(tool.arguments.model_validate(given), opened[""])
 
         numbers = itertools.count()
-        for number in range(rounds):
+        # the first write makes the record
+        for number in range(rounds + 1):
             for figures, call in ((recorded, whole), (alone, handler)):
                 found: list[float] = []
                 for _ in range(20):
