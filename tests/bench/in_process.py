@@ -154,7 +154,6 @@ async def _at_most_once(settings: Settings, rounds: int) -> list[Figure]:
                     began = time.perf_counter()
                     await call(given)
                     found.append(time.perf_counter() - began)
-                # the record is made by the first
                 if number:
                     figures.append(statistics.median(found) * 1000)
         await calls.writes.record.close()
