@@ -178,10 +178,12 @@ def _advice(client: Client, by_value: dict[str, str], by_name: list[str]) -> str
     if importlib.util.find_spec("keyring") is None:
         steps.insert(0, f"{sys.executable} -m pip install 'adops-mcp[keyring]'")
     lines = "".join(f"\n  {step}" for step in steps)
-    other = [name for name in by_name if not name.startswith("ADOPS_")]
+    settings = [name for name in by_name if name.startswith("ADOPS_")]
+    other = [name for name in by_name if name not in settings]
+    in_a_file = f"set {settings[0]}{IN_A_FILE} to a file that holds it, or " if settings else ""
     return (
         f"{client.title} fills in nothing, so that secrets are in the system's keyring ({KEYRING}); put them there:"
-        f"{lines}\nOr set {by_name[0]}{IN_A_FILE} to a file that holds it, or ADOPS_ENV_FILE, and run this again.\n"
+        f"{lines}\nOr {in_a_file}set ADOPS_ENV_FILE, and run this again.\n"
         + (f'In the file of accounts, write {{ keyring = "{other[0]}" }} instead of env.\n' if other else "")
         + client.next
     )

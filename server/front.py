@@ -14,17 +14,23 @@ import signal
 import stat
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from server.frozen import Frozen, frozen
 
 T = TypeVar("T")
 
 _AT_ONCE = 1 << 16
+_LONGEST = 1 << 14
+_MOST_BRACKETS = 64
+"""Of a request that is answered early: those of the clients that there are have a tenth of that."""
+_PAUSE = 0.005
+"""Seconds."""
 _SWITCH = 0.0005
 """Seconds after which the importing thread lets the answering one go on; Python's own are ten times as many."""
 
@@ -174,7 +180,11 @@ class _Front:
 
     def _read(self) -> bool:
         """False at the end."""
-        read = os.read(self._reads, _AT_ONCE)
+        try:
+            read = os.read(self._reads, _AT_ONCE)
+        except OSError:
+            # a client that went away without taking all that was sent to it
+            read = b""
         if b"\n" in read:
             *lines, rest = b"".join((*self._begun, read)).split(b"\n")
             self._begun = [rest]
@@ -188,6 +198,9 @@ class _Front:
         """As much as a pipe that is ready takes whole, since it is one that blocks."""
         try:
             del self.unsent[: os.write(self._writes, self.unsent[: select.PIPE_BUF])]
+        except BlockingIOError:
+            # whoever opened it made it so, and it is ready for less than this
+            time.sleep(_PAUSE)
         except OSError:
             # the client is gone, and the end of what it sends says so
             self.unsent.clear()
@@ -207,11 +220,19 @@ class _Front:
 
 
 def _request(line: bytes) -> Mapping[str, Any] | None:
+    """None for what a stricter reader may take otherwise: another encoding, half of a character, NaN, deep nesting."""
+    if len(line) > _LONGEST or line.count(b"{") + line.count(b"[") > _MOST_BRACKETS:
+        return None
     try:
-        request = json.loads(line)
+        request = json.loads(line.decode(), parse_constant=_refused)
+        json.dumps(request, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
     return cast("dict[str, Any]", request) if isinstance(request, dict) else None
+
+
+def _refused(constant: str) -> NoReturn:
+    raise ValueError(constant)
 
 
 def _is_open(descriptor: int) -> bool:

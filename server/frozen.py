@@ -30,11 +30,15 @@ _FREEWHEEL = (
     ("FREEWHEEL_USERNAME", "FREEWHEEL_PASSWORD"),
     ("FREEWHEEL_CLIENT_ID", "FREEWHEEL_CLIENT_SECRET"),
 )
-_HARMLESS = ("DATA_DIR", "LOG_LEVEL", "LOG_FORMAT", "CONFIRM", "SETTLE_AFTER", "SANDBOX_FAULTS", "DATABASE_URL")
-"""They change nothing of what is answered here."""
+_WORDS = {
+    "LOG_LEVEL": ("DEBUG", "INFO", "WARNING", "ERROR"),
+    "LOG_FORMAT": ("text", "json"),
+    "CONFIRM": ("client", "operator", "none"),
+}
+"""Settings that change nothing of what is answered here, with all that they can be."""
 _CHOOSING = ("ENVIRONMENT", "READ_ONLY", "TOOLSETS", "TOOLS")
 _CREDENTIALS = ("INTERCHANGE_API_KEY", "GAM_SERVICE_ACCOUNT_FILE", *(name for way in _FREEWHEEL for name in way))
-UNDERSTOOD = frozenset((*_HARMLESS, *_CHOOSING, *_CREDENTIALS))
+UNDERSTOOD = frozenset((*_WORDS, "DATA_DIR", *_CHOOSING, *_CREDENTIALS))
 """The settings, without their prefix, with which this answers; with any other one the live server does."""
 
 _META = "io.modelcontextprotocol/"
@@ -87,7 +91,8 @@ def frozen(environ: Mapping[str, str], flags: Mapping[str, Any]) -> Frozen | Non
         told = json.loads(head)
     except (OSError, ValueError):
         return None
-    if told["version"] != __version__ or not _is_installed(f"mcp-{told['mcp']}.dist-info"):
+    # with -OO there are no docstrings, which the tools are described by
+    if sys.flags.optimize >= 2 or told["version"] != __version__ or not _is_installed(f"mcp-{told['mcp']}.dist-info"):
         return None
     environment = _given(environ).get("ENVIRONMENT", "sandbox")
     offered = _offered(environ, flags, told["tools"], told["settings"])
@@ -99,7 +104,7 @@ def frozen(environ: Mapping[str, str], flags: Mapping[str, Any]) -> Frozen | Non
 
 def _is_installed(name: str) -> bool:
     """With another version of the SDK other protocol versions may be spoken."""
-    return any(os.path.isdir(os.path.join(place, name)) for place in sys.path if place)  # noqa: PTH112, PTH118 - pathlib takes longer
+    return any(os.path.isdir(os.path.join(place, name)) for place in sys.path if place)
 
 
 def _given(environ: Mapping[str, str]) -> dict[str, str]:
@@ -118,11 +123,15 @@ def _offered(
     named = {name.removeprefix(_PREFIX) for name in environ if name.upper().startswith(_PREFIX)}
     if named - UNDERSTOOD - empty.intersection(settings):
         return None
+    if any(given[name] not in words for name, words in _WORDS.items() if name in given):
+        return None
+    if not _may_be_written(given.get("DATA_DIR")):
+        return None
     read_only = flags.get("read_only", _truth(given.get("READ_ONLY", "0")))
     toolsets, names = (_names(flags.get(field, given.get(field.upper(), ""))) for field in ("toolsets", "tools"))
     there = {tool["toolset"] for tool in tools.values()}
     vendors = _vendors(given)
-    if read_only is None or vendors is None or not names <= tools.keys() or not toolsets <= there:
+    if read_only is None or not vendors or not names <= tools.keys() or not toolsets <= there:
         return None
     return [
         name
@@ -131,6 +140,17 @@ def _offered(
         and (not (toolsets or names) or tool["toolset"] in toolsets or name in names)
         and (not tool["vendors"] or vendors.intersection(tool["vendors"]))
     ]
+
+
+def _may_be_written(directory: str | None) -> bool:
+    """Whether state can be kept there, as far as is seen from here. None: in the user's data directory."""
+    if directory is None:
+        return True
+    if not os.path.isabs(directory) or "$" in directory:
+        return False
+    while not os.path.exists(directory):
+        directory = os.path.dirname(directory)
+    return os.path.isdir(directory) and os.access(directory, os.W_OK | os.X_OK)
 
 
 def _truth(text: str) -> bool | None:
@@ -146,7 +166,7 @@ def _vendors(given: Mapping[str, str]) -> set[str] | None:
     if any(given[name] != given[name].strip() or "$" in given[name] for name in _CREDENTIALS if name in given):
         return None
     key_file = given.get("GAM_SERVICE_ACCOUNT_FILE")
-    if key_file is not None and not (os.path.isabs(key_file) and os.path.isfile(key_file)):  # noqa: PTH113, PTH117 - see above
+    if key_file is not None and not (os.path.isabs(key_file) and os.path.isfile(key_file)):
         return None
     if given.get("ENVIRONMENT", "sandbox") == "sandbox":
         return {"interchange", "freewheel", "google_ad_manager"}

@@ -7,7 +7,6 @@ write is at most what a pipe that is ready takes whole.
 from __future__ import annotations
 
 import json
-import logging
 import os
 import select
 import sys
@@ -23,15 +22,19 @@ import mcp_types as types
 from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 
-logger = logging.getLogger(__name__)
-
 _WORDS = (
     "the message is not JSON that can be read, so nothing was done: a string holds half of a character (a lone "
     "surrogate), or it is nested too deep"
 )
 _AT_ONCE = 1 << 16
+_PAUSE = 0.005
+"""Seconds."""
 _THREADS = sys.platform == "win32"
 """Where a pipe cannot be waited for."""
+
+
+class Disagreement(Exception):
+    """The client was answered early, and this server takes the same request otherwise."""
 
 
 class _Stream:
@@ -50,13 +53,21 @@ class _Stream:
 class Reading(_Stream):
     """What the client sends, a message at a time, until it closes stdin.
 
-    held: what was read before. A request that cannot be read is answered through `refuse`, so that nobody waits for
-    an answer that never comes; any other line that is no message is handed on as the error that it is.
+    held: what was read before. opening: the id of the request that it begins with, where that was answered already. A
+    request that cannot be read is answered through `refuse`, so that nobody waits for an answer that never comes; any
+    other line that is no message is handed on as the error that it is.
     """
 
-    def __init__(self, descriptor: int, held: bytes, refuse: Callable[[SessionMessage], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        held: bytes,
+        refuse: Callable[[SessionMessage], Awaitable[None]],
+        opening: int | str | None = None,
+    ) -> None:
         self._descriptor = descriptor
         self._refuse = refuse
+        self._opening = opening
         *lines, self._rest = held.split(b"\n")
         self._lines = deque(lines)
         self._always_ready = False
@@ -71,25 +82,36 @@ class Reading(_Stream):
             raise StopAsyncIteration from None
 
     async def receive(self) -> SessionMessage | Exception:
-        """Raises anyio.EndOfStream."""
+        """Raises anyio.EndOfStream, and Disagreement."""
         while True:
             while not self._lines:
                 await self._more()
             line = self._lines.popleft().decode("utf-8", "replace")
+            opening, self._opening = self._opening, None
             try:
-                return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
+                message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
             except ValidationError as error:
-                if (asked := request_id(error)) is None:
-                    return error
+                message, asked = error, request_id(error)
+            else:
+                asked = None
+            if opening is not None and not (isinstance(message, types.JSONRPCRequest) and message.id == opening):
+                raise Disagreement
+            if isinstance(message, ValidationError):
+                if asked is None:
+                    return message
+            else:
+                return SessionMessage(message)
             refusal = types.ErrorData(code=types.PARSE_ERROR, message=_WORDS)
             await self._refuse(SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=asked, error=refusal)))
 
     async def _more(self) -> None:
         parts = [self._rest]
         while b"\n" not in parts[-1]:
-            if not (read := await self._read()):
+            read = await self._read()
+            if not read and not any(parts):
                 raise anyio.EndOfStream
-            parts.append(read)
+            # the last line may have no end
+            parts.append(read or b"\n")
         *lines, self._rest = b"".join(parts).split(b"\n")
         self._lines.extend(lines)
 
@@ -102,7 +124,11 @@ class Reading(_Stream):
             except PermissionError:
                 # a file, which is never waited for
                 self._always_ready = True
-        return os.read(self._descriptor, _AT_ONCE)
+        try:
+            return os.read(self._descriptor, _AT_ONCE)
+        except OSError:
+            # a client that went away without taking all that was sent to it
+            return b""
 
 
 class Writing(_Stream):
@@ -122,13 +148,13 @@ class Writing(_Stream):
             self._poll.register(descriptor, select.POLLOUT)
 
     async def send(self, item: SessionMessage, /) -> None:
-        """Raises anyio.BrokenResourceError when the client is gone."""
+        """Raises anyio.BrokenResourceError when the client is gone, and Disagreement."""
         message = item.message
         answer = isinstance(message, types.JSONRPCResponse | types.JSONRPCError)
         if self._muted is not None and answer and message.id == self._muted:
             self._muted = None
             if isinstance(message, types.JSONRPCError):
-                logger.error("the client was answered early, and this server refuses the same request")
+                raise Disagreement
             return
         await self._write(message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
 
@@ -153,15 +179,33 @@ class Writing(_Stream):
             return await anyio.to_thread.run_sync(os.write, self._descriptor, data)
         if not self._poll.poll(0):
             await anyio.wait_writable(self._descriptor)
-        return os.write(self._descriptor, data[: select.PIPE_BUF])
+        try:
+            return os.write(self._descriptor, data[: select.PIPE_BUF])
+        except BlockingIOError:
+            # whoever opened it made it so, and it is ready for less than this
+            await anyio.sleep(_PAUSE)
+            return 0
 
 
 def request_id(unreadable: ValidationError) -> int | str | None:
-    """The id of a request that is no valid JSON to pydantic; None when it has none, or is none at all."""
+    """The id of a request that is no valid JSON to pydantic; None when it has none that can be written, or is none."""
     line = next((issue["input"] for issue in unreadable.errors() if issue["type"] == "json_invalid"), None)
     try:
         message: Any = json.loads(line) if isinstance(line, str) else None
     except (ValueError, RecursionError):
         return None
-    found = cast("dict[str, Any]", message).get("id") if isinstance(message, dict) else None
-    return found if isinstance(found, int | str) and not isinstance(found, bool) else None
+    if not isinstance(message, dict) or "method" not in message:
+        return None
+    found = cast("dict[str, Any]", message).get("id")
+    if isinstance(found, str):
+        return found if _is_text(found) else None
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def _is_text(text: str) -> bool:
+    """Whether it can be written: half of a character cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -82,7 +82,8 @@ def secret_in_keyring(service: str, name: str) -> str | None:
         found = keyring.get_password(service, name)
     except NoKeyringError:
         raise SettingsError(
-            f"{KEYRING}: this machine has no keyring that can be used; leave {KEYRING} out and set {name}{IN_A_FILE}"
+            f"{KEYRING}: this machine has no keyring that can be used; leave {KEYRING} out, and put secrets in "
+            f"files ({PREFIX}...{IN_A_FILE})"
         ) from None
     except Exception as error:  # noqa: BLE001 - each backend has errors of its own
         raise SettingsError(

@@ -33,6 +33,9 @@ def may_start(settings: Settings) -> bool:
         for line in misspelt:
             print(f"  {line}", file=sys.stderr)  # noqa: T201
         return False
+    if sys.flags.optimize >= 2:
+        print("adops-mcp: not started: -OO (PYTHONOPTIMIZE=2) takes away what tools are described by.", file=sys.stderr)  # noqa: T201
+        return False
     accounts = accounts_of(settings)
     missing: list[tuple[Account, VendorName, NoAccess]] = [
         (account, vendor, way) for account in accounts for vendor, way in missing_of(account).items()

@@ -15,7 +15,7 @@ from mcp.server.lowlevel import Server
 from server.app import Opened, build_calls, build_server
 from server.calls import Calls
 from server.front import Handover
-from server.lines import Reading, Writing
+from server.lines import Disagreement, Reading, Writing
 from server.settings import SettingsError, load
 from server.starting import may_start, unusable
 from server.telemetry import log_to_stderr, start_tracing, stop_tracing
@@ -40,15 +40,20 @@ def opened(flags: Mapping[str, Any], wire: Wire | None = None) -> Callable[[Hand
         return None
 
     def serve(handover: Handover) -> int:
-        anyio.run(_serve, server, calls, handover)
-        return 0
+        code = 0
+        try:
+            anyio.run(_serve, server, calls, handover)
+        except* Disagreement:
+            print("adops-mcp: ended, as it was about to serve a client otherwise than it was told.", file=sys.stderr)  # noqa: T201
+            code = 1
+        return code
 
     return serve
 
 
 async def _serve(server: Server[Opened], calls: Calls, handover: Handover) -> None:
     write = Writing(handover.writes, handover.muted, handover.unsent)
-    read = Reading(handover.reads, handover.held, write.send)
+    read = Reading(handover.reads, handover.held, write.send, handover.muted)
     async with anyio.create_task_group() as tasks:
         if sys.platform != "win32":
             tasks.start_soon(_leave_on_signal, calls)

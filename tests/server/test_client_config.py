@@ -163,7 +163,9 @@ def test_the_sandbox_gets_no_secret_and_a_file_of_accounts_brings_the_names_in_i
     monkeypatch.setenv("ADOPS_ACCOUNTS_FILE", str(tmp_path / "accounts.toml"))
     monkeypatch.setenv("UK", SECRET)
     assert entry(printed(capsys, "cursor")[0])["env"]["UK"] == "${env:UK}"
-    assert '{ keyring = "UK" } instead of env' in printed(capsys, "claude-desktop")[1]
+    advice = printed(capsys, "claude-desktop")[1]
+    assert '{ keyring = "UK" } instead of env' in advice
+    assert "UK_FILE" not in advice
 
 
 def test_what_would_not_reach_the_server_as_it_is_meant_is_refused(

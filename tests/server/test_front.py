@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -123,14 +125,93 @@ def test_a_client_that_closes_its_end_before_it_reads_ends_it_without_a_word(tmp
         wire.process.stdin = wire.process.stdout = None
 
 
-def test_settings_that_only_the_live_server_sees_through_end_it_although_the_client_was_greeted(
-    tmp_path: Path,
+def _with(name: bytes = b'"frozen"', capability: bytes = b"{}") -> bytes:
+    """An opening with other JSON in it, and a request after it."""
+    opening = (
+        lines(legacy()[0]).replace(b'"frozen"', name).replace(b'"capabilities": {}', b'"capabilities": %s' % capability)
+    )
+    return opening + lines({"jsonrpc": "2.0", "id": 2, "method": "ping"})
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"\xef\xbb\xbf" + _with(), id="a byte order mark"),
+        pytest.param(_with(b'"\\ud800"'), id="half of a character"),
+        pytest.param(_with(b'"\xff"'), id="a byte that is no character"),
+        pytest.param(_with(capability=b'{"x": NaN}'), id="no number"),
+        pytest.param(_with(capability=b'{"x": ' + b"[" * 300 + b"]" * 300 + b"}"), id="deep nesting"),
+        pytest.param(_with(b'"' + b"x" * 200_000 + b'"'), id="a long line"),
+    ],
+)
+def test_an_opening_that_a_stricter_reader_takes_otherwise_is_left_to_the_live_server(
+    data: bytes, tmp_path: Path
 ) -> None:
-    with started(tmp_path, ADOPS_SETTLE_AFTER="soon") as wire:
-        assert "result" in wire.ask("initialize", **legacy()[0]["params"])
-        code, errors = wire.end()
-    assert code == 2
-    assert "ADOPS_SETTLE_AFTER" in errors
+    """The answers are those of a server that answers nothing early, as with a setting that is left to it."""
+    answers = [exchanged(tmp_path, data, b'"id":2', **more) for more in ({}, {"ADOPS_HTTP_RATE": "600"})]
+    assert answers[0] == answers[1]
+
+
+def exchanged(directory: Path, data: bytes, last: bytes, **settings: str) -> bytes:
+    """Everything that is answered, until the line that holds `last`."""
+    environment = {"ADOPS_DATA_DIR": str(directory), **settings}
+    process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(data)
+    process.stdin.flush()
+    told = b""
+    while last not in told:
+        line = process.stdout.readline()
+        assert line, f"the server ended with {process.wait()} after {told!r}"
+        told += line
+    return told + process.communicate(timeout=20)[0]
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_pipe_that_the_client_made_non_blocking_and_reads_late_carries_whole_answers(
+    early: bool, tmp_path: Path
+) -> None:
+    reads, writes = os.pipe()
+    os.set_blocking(writes, False)
+    more = {} if early else {"ADOPS_HTTP_RATE": "600"}
+    environment = {"ADOPS_DATA_DIR": str(tmp_path), **more}
+    process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=writes, env=environment)
+    os.close(writes)
+    assert process.stdin
+    process.stdin.write(lines(*legacy(), call(3)))
+    process.stdin.flush()
+    while not (full := select.select([reads], [], [], 20)[0]):
+        assert process.poll() is None
+    assert full
+    with os.fdopen(reads) as answers:
+        found = [json.loads(answers.readline()) for _ in range(3)]
+    assert [answer["id"] for answer in found] == [1, 2, 3]
+    process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("more", [{}, {"ADOPS_HTTP_RATE": "600"}])
+def test_a_client_that_leaves_a_socket_with_answers_in_it_ends_it_without_a_word(
+    more: dict[str, str], tmp_path: Path
+) -> None:
+    ours, theirs = socket.socketpair()
+    environment = {"ADOPS_DATA_DIR": str(tmp_path), **more}
+    process = subprocess.Popen(
+        COMMAND, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=subprocess.PIPE, env=environment
+    )
+    theirs.close()
+    ours.sendall(lines(*legacy()))
+    assert ours.recv(10)
+    ours.close()
+    assert process.communicate(timeout=20)[1] == b""
+    assert process.returncode == 0
+
+
+def test_a_start_without_docstrings_is_refused_as_tools_would_have_no_descriptions(tmp_path: Path) -> None:
+    environment = {"ADOPS_DATA_DIR": str(tmp_path), "PYTHONOPTIMIZE": "2"}
+    ended = subprocess.run(COMMAND, input=lines(*legacy()), capture_output=True, env=environment, check=False)
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert b"PYTHONOPTIMIZE=2" in ended.stderr
 
 
 def test_requests_from_a_file_are_answered_and_their_end_is_its_end(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from server.front import serve_stdio
 from server.frozen import UNDERSTOOD, Frozen, frozen
 from server.places import Choices
 from server.settings import Settings, SettingsError, load
+from server.starting import may_start
 from tests import frozen as tool
 from tests.frozen import legacy, live, modern, request
 from tools.catalogue import CATALOGUE
@@ -84,7 +85,13 @@ WAYS = {
     "GAM_SERVICE_ACCOUNT_FILE": ["KEY_FILE", "/nowhere/key.json", "key.json", "~/key.json"],
     "FREEWHEEL_BASE_URL": ["https://ads.example"],
     "ACCOUNTS_FILE": ["KEY_FILE"],
-    "LOG_LEVEL": ["INFO"],
+    "LOG_LEVEL": ["INFO", "info", "LOUD"],
+    "LOG_FORMAT": ["json", "xml"],
+    "CONFIRM": ["operator", "nobody"],
+    "SETTLE_AFTER": ["5", "soon"],
+    "SANDBOX_FAULTS": ["all=0.1", "everything"],
+    "DATABASE_URL": ["sqlite:///x"],
+    "DATA_DIR": ["DIRECTORY", "DIRECTORY/new/one", "KEY_FILE", "here", "/dev/null/x"],
     "REDONLY": ["1"],
     "read_only": ["1"],
 }
@@ -99,13 +106,16 @@ def test_the_tools_for_any_settings_are_the_live_servers_or_left_to_it(
 ) -> None:
     file = tmp_path / "key.json"
     file.write_text("{}")
-    environ = {f"ADOPS_{name}": str(file) if value == "KEY_FILE" else value for name, value in chosen.items()}
+    places = {"KEY_FILE": str(file), "DIRECTORY": str(tmp_path), "DIRECTORY/new/one": str(tmp_path / "new" / "one")}
+    environ = {f"ADOPS_{name}": places.get(value, value) for name, value in chosen.items()}
     environ = {"adops_read_only" if name == "ADOPS_read_only" else name: value for name, value in environ.items()}
     found = frozen(environ, flags)
     if found is None:
         return
     with mock.patch.dict(os.environ, environ):
-        assert offered(found) == list(Choices(accounts_of(load(**flags))).whole.tools)
+        given = load(**flags)
+        assert offered(found) == list(Choices(accounts_of(given)).whole.tools)
+        assert may_start(given)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +138,10 @@ def test_usual_settings_are_answered_early(environ: dict[str, str], names: list[
     found = answers(environ)
     assert offered(found) == names
     assert ("writes are real" in found.answer(legacy()[0], first=None)) is ("ADOPS_ENVIRONMENT" in environ)  # pyright: ignore[reportOperatorIssue]
+
+
+def test_a_live_server_without_any_vendor_is_left_to_say_so() -> None:
+    assert frozen({"ADOPS_ENVIRONMENT": "live"}, {}) is None
 
 
 @pytest.mark.parametrize("name", ["ACCOUNTS_FILE", "HTTP_URL", "REDONLY", "INTERCHANGE_BASE_URL"])

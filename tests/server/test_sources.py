@@ -224,7 +224,7 @@ def test_a_keyring_that_cannot_be_used_is_refused_with_what_to_do(monkeypatch: p
     with pytest.raises(SettingsError) as none:
         load()
     assert "ADOPS_KEYRING: this machine has no keyring that can be used; leave ADOPS_KEYRING out" in str(none.value)
-    assert "set ADOPS_DATABASE_URL_FILE" in str(none.value)
+    assert "put secrets in files (ADOPS_..._FILE)" in str(none.value)
     keyring.set_keyring(Locked())
     with pytest.raises(SettingsError, match=r"did not answer about ADOPS_DATABASE_URL \(KeyringLocked\); unlock it"):
         load()
