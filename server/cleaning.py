@@ -28,7 +28,7 @@ def encoded(answer: dict[str, Any], tokens: Iterable[str]) -> tuple[dict[str, An
     secrets = [token for token in tokens if len(token) >= SHORTEST_TOKEN]
     text = _json(answer)
     unclean = _UNSEEN.search(text) or _ESCAPED.search(text) or len(text) > LONGEST_STRING
-    if not unclean and not any(secret in text for secret in secrets):
+    if not unclean and not any(json.dumps(secret, ensure_ascii=False)[1:-1] in text for secret in secrets):
         return answer, text
     clean = cast("dict[str, Any]", _cleaned(answer, secrets))
     return clean, _json(clean)

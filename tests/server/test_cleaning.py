@@ -32,3 +32,10 @@ def test_every_string_of_an_answer_is_cleaned_at_any_depth(came: str, goes: str)
 
 def test_a_token_too_short_to_be_one_takes_no_words_away() -> None:
     assert encoded({"a": "keyboard"}, ["key", ""])[0] == {"a": "keyboard"}
+
+
+@pytest.mark.parametrize("token", ['quo"ted-123', "back\\slash-1", "tab\tbed-1234"])
+def test_a_token_that_json_writes_otherwise_is_taken_out_all_the_same(token: str) -> None:
+    clean, text = encoded({"a": f"got {token}"}, [token])
+    assert clean == {"a": "got ***"}
+    assert text == '{"a":"got ***"}'
