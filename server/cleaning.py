@@ -18,9 +18,10 @@ LONGEST_STRING = 200_000
 
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ue000-\uf8ff\U000e0000-\U000e007f]"
+    "\u115f\u1160\u3164\uffa0\ufff0-\ufff8\ue000-\uf8ff\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+    "\U000f0000-\U0010ffff]"
 )
-_ESCAPED = re.compile(r"\\u00[01][0-9a-f]")
+_ESCAPED = re.compile(r"\\(?:u00[01][0-9a-f]|[bfr])")
 
 
 def encoded(answer: dict[str, Any], tokens: Iterable[str]) -> tuple[dict[str, Any], str]:
@@ -52,8 +53,20 @@ def _cleaned(node: Any, secrets: list[str]) -> Any:
     if isinstance(node, list):
         return [_cleaned(item, secrets) for item in cast("list[Any]", node)]
     if isinstance(node, dict):
-        return {key: _cleaned(value, secrets) for key, value in cast("dict[str, Any]", node).items()}
+        items = cast("dict[str, Any]", node).items()
+        return keyed((_cleaned(key, secrets), _cleaned(value, secrets)) for key, value in items)
     return node
+
+
+def keyed(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of these; names that became the same are told apart, so that nothing is lost."""
+    made: dict[str, Any] = {}
+    for key, value in items:
+        name = key
+        while name in made:
+            name += "'"
+        made[name] = value
+    return made
 
 
 def _json(answer: dict[str, Any]) -> str:

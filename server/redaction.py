@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any, cast
 
-from server.cleaning import without_tokens
+from server.cleaning import keyed, without_tokens
 
 _SECRET = re.compile(r"token|secret|passw|credential|authorization|api[_-]?key|private[_-]?key|cookie", re.IGNORECASE)
 _NOT_SECRET = ("idempotency_key",)
@@ -23,8 +23,11 @@ def _redacted(node: Any, tokens: Collection[str]) -> Any:
     if isinstance(node, list):
         return [_redacted(item, tokens) for item in cast("list[Any]", node)]
     if isinstance(node, dict):
-        return {
-            name: "***" if _SECRET.search(name) and name not in _NOT_SECRET and value else _redacted(value, tokens)
+        return keyed(
+            (
+                without_tokens(name, tokens),
+                "***" if _SECRET.search(name) and name not in _NOT_SECRET and value else _redacted(value, tokens),
+            )
             for name, value in cast("dict[str, Any]", node).items()
-        }
+        )
     return node

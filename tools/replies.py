@@ -22,6 +22,7 @@ EXCERPT = 300
 """How much of a vendor's own words an agent is shown, in characters."""
 
 _TAG = re.compile(r"<[a-z!/?][^<>]*>", re.IGNORECASE)
+_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 LONGEST_WAIT = 86_400.0
 """Seconds of a `Retry-After` that are believed."""
 
@@ -97,11 +98,11 @@ class Reply:
     @property
     def retry_after(self) -> float | None:
         """Seconds to wait, from a numeric `Retry-After`; no vendor here documents its date form."""
-        try:
-            seconds = float(self.headers.get("retry-after", ""))
-        except ValueError:
+        told = self.headers.get("retry-after", "").strip()
+        if not _SECONDS.fullmatch(told):
             return None
-        return seconds if 0 <= seconds <= LONGEST_WAIT else None
+        seconds = float(told)
+        return seconds if seconds <= LONGEST_WAIT else None
 
     def vendor_error(self, secrets: Iterable[str] = ()) -> tuple[str | None, str | None]:
         """The vendor's own (code, message), each None when the body has none that can be shown.

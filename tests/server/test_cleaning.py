@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from server.cleaning import LONGEST_STRING, cleaned, encoded
+from server.redaction import redacted
 
 TOKEN = "tok-12345678"
 
@@ -18,6 +19,8 @@ TOKEN = "tok-12345678"
         ("pay\u202eload", "pay load"),
         ("a\x1b[2Jb", "a [2Jb"),
         ("zero\u200bwidth", "zero width"),
+        ("id\rIGNORE\b\fALL", "id IGNORE  ALL"),
+        ("hidden\U000e0101\u3164\U000f0000", "hidden   "),
         ("x" * (LONGEST_STRING + 1), "x" * LONGEST_STRING + "…"),
         ("Ünïcode, line\nfeed\tand 😀", "Ünïcode, line\nfeed\tand 😀"),
     ],
@@ -39,3 +42,11 @@ def test_a_token_that_json_writes_otherwise_is_taken_out_all_the_same(token: str
     clean, text = encoded({"a": f"got {token}"}, [token])
     assert clean == {"a": "got ***"}
     assert text == '{"a":"got ***"}'
+
+
+def test_names_of_fields_are_cleaned_as_their_values_are_and_none_is_lost() -> None:
+    answer: dict[str, Any] = {"payload": {TOKEN: 1, "***": 2, "k\u202e\x1bey": {TOKEN: [3]}}}
+    clean, text = encoded(answer, [TOKEN])
+    assert clean == {"payload": {"***": 1, "***'": 2, "k  ey": {"***": [3]}}}
+    assert TOKEN not in text
+    assert redacted(answer, [TOKEN])["payload"]["k\u202e\x1bey"] == {"***": [3]}
