@@ -94,8 +94,9 @@ def frozen(environ: Mapping[str, str], flags: Mapping[str, Any]) -> Frozen | Non
     # with -OO there are no docstrings, which the tools are described by
     if sys.flags.optimize >= 2 or told["version"] != __version__ or not _is_installed(f"mcp-{told['mcp']}.dist-info"):
         return None
-    environment = _given(environ).get("ENVIRONMENT", "sandbox")
-    offered = _offered(environ, flags, told["tools"], told["settings"])
+    given = _given(environ)
+    environment = given.get("ENVIRONMENT", "sandbox")
+    offered = _offered(given, flags, told["tools"]) if _is_understood(environ, told["settings"]) else None
     if not offered or environment not in told["instructions"]:
         return None
     tools = tuple(line for name, line in zip(told["tools"], lines, strict=True) if name in offered)
@@ -111,18 +112,17 @@ def _given(environ: Mapping[str, str]) -> dict[str, str]:
     return {name.removeprefix(_PREFIX): value for name, value in environ.items() if name.startswith(_PREFIX) and value}
 
 
-def _offered(
-    environ: Mapping[str, str],
-    flags: Mapping[str, Any],
-    tools: Mapping[str, Mapping[str, Any]],
-    settings: Collection[str],
-) -> Collection[str] | None:
-    """The names of the tools that the live server would offer. settings: all that there are, which may be empty."""
-    given = _given(environ)
+def _is_understood(environ: Mapping[str, str], settings: Collection[str]) -> bool:
+    """settings: all that there are, which may be empty."""
     empty = {name.removeprefix(_PREFIX) for name, value in environ.items() if name.startswith(_PREFIX) and not value}
     named = {name.removeprefix(_PREFIX) for name in environ if name.upper().startswith(_PREFIX)}
-    if named - UNDERSTOOD - empty.intersection(settings):
-        return None
+    return not named - UNDERSTOOD - empty.intersection(settings)
+
+
+def _offered(
+    given: Mapping[str, str], flags: Mapping[str, Any], tools: Mapping[str, Mapping[str, Any]]
+) -> Collection[str] | None:
+    """The names of the tools that the live server would offer."""
     if any(given[name] not in words for name, words in _WORDS.items() if name in given):
         return None
     if not _may_be_written(given.get("DATA_DIR")):

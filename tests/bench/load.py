@@ -17,9 +17,9 @@ import tempfile
 from dataclasses import dataclass
 from typing import Any
 
+from tests.bench.pipes import request
 from tests.processes import served
 
-MODERN = "2026-07-28"
 _SCRIPT = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
@@ -46,15 +46,10 @@ class Load:
     params: dict[str, Any]
 
     def script(self) -> str:
-        told = {
-            "io.modelcontextprotocol/protocolVersion": MODERN,
-            "io.modelcontextprotocol/clientInfo": {"name": "wrk", "version": "1"},
-            "io.modelcontextprotocol/clientCapabilities": {},
-        }
-        request = {"jsonrpc": "2.0", "id": 1, "method": self.method, "params": {**self.params, "_meta": told}}
+        asked = request(1, self.method, modern=True, **self.params)
         name = self.params.get("name")
         named = f'wrk.headers["Mcp-Name"] = "{name}"' if name else ""
-        return _SCRIPT.format(method=self.method, named=named, body=json.dumps(request))
+        return _SCRIPT.format(method=self.method, named=named, body=json.dumps(asked))
 
 
 REFERENCE = Load("SDK low-level: echo", "reference", "tools/call", {"name": "echo", "arguments": {"text": "x"}})

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from server import __version__
-from server.settings import VENDORS_OWN, Settings
-from tests.wheel import PACKAGES
+from server.settings import SECRETS, VENDORS_OWN, Settings
+from tests.wheel import PACKAGES, files
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = ROOT / "pyproject.toml"
@@ -81,12 +80,7 @@ def project() -> Project:
 
 def sources() -> set[str]:
     """Every file of the packages, as a path from the root."""
-    found = (path for package in PACKAGES for path in (ROOT / package).rglob("*") if path.is_file())
-    return {path.relative_to(ROOT).as_posix() for path in found if "__pycache__" not in path.parts}
-
-
-def is_secret(name: str) -> bool:
-    return SecretStr in _parts(Settings.model_fields[name].annotation)
+    return files(*PACKAGES)
 
 
 def form() -> tuple[Field, ...]:
@@ -108,7 +102,7 @@ def _fields(*names: str) -> Iterator[Field]:
         default = field.default if isinstance(field.default, str | bool) else ""
         choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
         told = _title(name), field.description or "", _kind(name, field)
-        yield Field(name, *told, is_secret(name), default, choices)
+        yield Field(name, *told, name in SECRETS, default, choices)
 
 
 def _title(name: str) -> str:

@@ -16,13 +16,12 @@ from ruamel.yaml import YAML
 
 from server.auth import Tokens
 from server.http import LONGEST_DRAIN
-from server.settings import Settings, load, variable
+from server.settings import SECRETS, Settings, load, variable
 from tests.docs import fenced
 from tests.release.bundle import about
 from tests.release.dockerfile import DOCKERFILE, context_files, last, steps
-from tests.release.project import PYPROJECT, ROOT, is_secret, sources
+from tests.release.project import PYPROJECT, ROOT, sources
 
-SECRETS = [name for name in Settings.model_fields if is_secret(name)]
 COMPOSE = ROOT / "compose.yaml"
 BIN = Path(sys.executable).parent
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from server.settings import Settings, load, variable
+from server.settings import SECRETS, Settings, load, variable
 from tests.release.dockerfile import DOCKERFILE, last
-from tests.release.project import NOBODY, PYPROJECT, is_secret, project
+from tests.release.project import NOBODY, PYPROJECT, project
 from tests.release.registry import (
     LABEL,
     LONGEST_DESCRIPTION,
@@ -62,7 +62,7 @@ def test_what_is_secret_says_so_and_defaults_are_the_servers() -> None:
     for package in document(OURS)["packages"]:
         asked: list[dict[str, Any]] = package["environmentVariables"]
         fields = {variable(name): name for name in Settings.model_fields}
-        assert all(one["isSecret"] == is_secret(fields[one["name"]]) for one in asked)
+        assert all(one["isSecret"] == (fields[one["name"]] in SECRETS) for one in asked)
         defaults = {fields[one["name"]]: one["default"] for one in asked if "default" in one}
         assert defaults.keys() == {"environment", "read_only"}
         assert load(**defaults) == load()
