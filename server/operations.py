@@ -301,13 +301,16 @@ class Operations:
             await anyio.to_thread.run_sync(engine.dispose)
 
     async def _run(self, work: Callable[[Record], T]) -> T:
-        async with self._opening:
-            if self._engine is None:
-                self._engine = await anyio.to_thread.run_sync(self._guarded, self._open)
-        engine = self._engine
+        engine = self._engine or await self._opened()
         return await anyio.to_thread.run_sync(
             self._guarded, lambda: self._transaction(engine, work), limiter=self._at_once
         )
+
+    async def _opened(self) -> Engine:
+        async with self._opening:
+            if self._engine is None:
+                self._engine = await anyio.to_thread.run_sync(self._guarded, self._open)
+        return self._engine
 
     def _transaction(self, engine: Engine, work: Callable[[Record], T]) -> T:
         """Of two that insert the same unique value at once the second fails, and then finds the first one's row."""

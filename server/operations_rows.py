@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from server.operations import (
@@ -52,17 +53,32 @@ _FIND = {
 }
 _FIND_LOCKED = {name: query.with_for_update() for name, query in _FIND.items()}
 _INSERT = TABLE.insert()
+_INSERT_IF_FREE: Mapping[str, sa.Insert] = {
+    name: insert(TABLE).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
+}
+"""Inserts nothing where one of the unique columns is taken; by dialect."""
 _CHANGE = TABLE.update().where(TABLE.c.id == sa.bindparam("which"))
 _CHANGE_MINE = _CHANGE.where(TABLE.c.owner == sa.bindparam("whose"), TABLE.c.state == "sending")
-_NOTE = HISTORY.insert()
-_DEAD = (
-    TABLE.select()
-    .where(TABLE.c.state == "sending", TABLE.c.lease_until < sa.bindparam("before"))
-    .with_for_update(skip_locked=True)
+_DEPART = _CHANGE_MINE.values(
+    requests=sa.case(
+        (TABLE.c.requests == "[]", "[" + sa.bindparam("request", type_=sa.Text) + "]"),
+        else_=sa.func.substr(TABLE.c.requests, 1, sa.func.length(TABLE.c.requests) - 1)
+        + ", "
+        + sa.bindparam("request", type_=sa.Text)
+        + "]",
+    )
 )
-_UNUSED = (
+"""One more request at the end of the list."""
+_NOTE = HISTORY.insert().inline()
+_OVER = (
     TABLE.select()
-    .where(TABLE.c.state == "approved", TABLE.c.approved_at < sa.bindparam("before"))
+    .where(
+        sa.or_(
+            sa.and_(TABLE.c.state == "sending", TABLE.c.lease_until < sa.bindparam("leased_before")),
+            sa.and_(TABLE.c.state == "approved", TABLE.c.approved_at < sa.bindparam("approved_before")),
+        )
+    )
     .with_for_update(skip_locked=True)
 )
 
@@ -77,16 +93,21 @@ class Record:
     lease: float
 
     def begin(self, new: New, *, awaiting: bool) -> Begun | Taken | Busy:
+        busy = None if awaiting else digest(new.scope, new.resource)
+        begun = self._record(_INSERT_IF_FREE[self.connection.dialect.name], new, busy)
+        return Begun(begun) if begun else self._begin_against(new, busy)
+
+    def _begin_against(self, new: New, busy: str | None) -> Begun | Taken | Busy:
+        """Something is in its place: what a dead process left, or what stands."""
         if (standing := self.standing(new)) is not None:
             return Taken(standing)
         if new.question is not None and (used := self._one("question", new.question)) is not None:
             return Taken(used)
-        busy = digest(new.scope, new.resource)
-        if not awaiting and (other := self._one("busy", busy)) is not None:
+        if busy and (other := self._one("busy", busy)) is not None:
             # it may be the same write, begun by another process since the look above
             standing = self._one("claim", new.identity)
             return Busy(other) if standing is None else Taken(standing)
-        return Begun(self._record(new, None if awaiting else busy))
+        return Begun(self._record(_INSERT, new, busy))
 
     def replace(self, operation_id: str, new: New) -> Begun | Taken:
         found = self._of(operation_id)
@@ -94,17 +115,17 @@ class Record:
             return Taken(found)
         # the claim is one alone: it is given up before the other takes it
         self._move(found, "failed", new.principal, "what it would do changed before it was sent")
-        other = self._record(new, None)
+        other = self._record(_INSERT, new, None)
         error = {**_REPLACED, "message": _REPLACED["message"] % other}
         self.connection.execute(_CHANGE, {"which": operation_id, "error": _text(error)})
         return Begun(other)
 
-    def _record(self, new: New, busy: str | None) -> str:
-        """Record a write that is sent now or, without `busy`, waits."""
+    def _record(self, insert: sa.Insert, new: New, busy: str | None) -> str:
+        """Record a write that is sent now or, without `busy`, waits. The id is empty when nothing was inserted."""
         operation_id = f"op_{int(self.now * 1000):011x}{secrets.token_hex(4)}"
         state: State = "sending" if busy else "awaiting_approval"
-        self.connection.execute(
-            _INSERT,
+        inserted = self.connection.execute(
+            insert,
             {
                 "id": operation_id,
                 "scope": new.scope,
@@ -130,6 +151,8 @@ class Record:
                 "lease_until": self.now + self.lease if busy else None,
             },
         )
+        if inserted.rowcount == 0:
+            return ""
         self._note(operation_id, state, new.principal, new.note)
         return operation_id
 
@@ -163,14 +186,12 @@ class Record:
         return None
 
     def keep_brief(self, operation_id: str, does: str, before: Mapping[str, Any] | None) -> None:
-        self._mine(operation_id, does=does, before=_text(before))
+        self._mine(_CHANGE_MINE, operation_id, does=does, before=_text(before))
 
     def depart(self, operation_id: str, request: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
-        requests = [*self._of(operation_id).requests, dict(request)]
         kept = {} if before is None else {"before": _text(before)}
-        return self._mine(
-            operation_id, **kept, requests=_text(requests), sent_at=self.now, lease_until=self.now + self.lease
-        )
+        leaves = {"request": _text(request), "sent_at": self.now, "lease_until": self.now + self.lease, **kept}
+        return self._mine(_DEPART, operation_id, **leaves)
 
     def renew(self) -> None:
         mine = (TABLE.c.owner == self.owner) & (TABLE.c.state == "sending")
@@ -252,15 +273,14 @@ class Record:
 
         The rows are locked: a process that is about to send one waits, and then finds that it is no longer its own.
         """
-        dead = self.connection.execute(_DEAD, {"before": self.now})
-        for operation in map(_operation, dead.all()):
-            if operation.sent_at is None:
+        before = {"leased_before": self.now, "approved_before": self.now - APPROVAL_LASTS}
+        for operation in map(_operation, self.connection.execute(_OVER, before).all()):
+            if operation.state == "approved":
+                self._move(operation, "failed", _SELF, "its approval was not used in time", error=_text(_STALE))
+            elif operation.sent_at is None:
                 self._move(operation, "failed", _SELF, "the process ended before it sent it", error=_text(_NEVER_LEFT))
             else:
                 self._move(operation, "in_doubt", _SELF, "the process that sent it is gone", error=_text(_LEFT_BEHIND))
-        stale = self.connection.execute(_UNUSED, {"before": self.now - APPROVAL_LASTS})
-        for operation in map(_operation, stale.all()):
-            self._move(operation, "failed", _SELF, "its approval was not used in time", error=_text(_STALE))
 
     def _supersede(self, by: Operation, ends: Ends, actor: str) -> None:
         near = self.near(by.scope, by.resource, ("succeeded",), by.id)
@@ -281,10 +301,10 @@ class Record:
         self.connection.execute(_CHANGE, {"which": operation.id, "state": state, **values})
         self._note(operation.id, state, actor, note)
 
-    def _mine(self, operation_id: str, **values: Any) -> bool:
+    def _mine(self, change: sa.Update, operation_id: str, **values: Any) -> bool:
         """Change a write that this process has under way; False when it has none of that id."""
         mine = {"which": operation_id, "whose": self.owner, **values}
-        return bool(self.connection.execute(_CHANGE_MINE, mine).rowcount)
+        return bool(self.connection.execute(change, mine).rowcount)
 
     def _note(self, operation_id: str, state: State, actor: str, note: str) -> None:
         step = {"operation_id": operation_id, "at": self.now, "state": state, "actor": actor, "note": note}

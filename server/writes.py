@@ -203,6 +203,8 @@ class Writes:
         asker = self._asker(call)
         asks_operator = self._asks_operator(call)
         new = call.new()
+        if asker is None and not asks_operator and call.effect.against is None:
+            return await self._unasked(call, new, looked=False)
         standing = await self._standing(new, wait=asks_operator or asker is not None)
         if standing is not None and not (standing.state in _UNSENT and is_same(standing, new)):
             return _answer(call, new, standing)
@@ -211,11 +213,7 @@ class Writes:
         if asks_operator or (standing is not None and standing.state in WAITING):
             return await self._with_operator(call, standing)
         if asker is None:
-            if not (call.is_consequential and self.confirm == "client"):
-                return await self._go(call, new, lambda: self.record.begin(new), None)
-            unasked = call.new(note="this client cannot ask the person")
-            told = await self._go(call, unasked, lambda: self.record.begin(unasked), None)
-            return told if told.get("replayed") else told | {"confirmation": _NOBODY}
+            return await self._unasked(call, new, looked=True)
         plan = await self._planned(call)
         if plan.would_send is None:
             return await self._go(call, new, lambda: self.record.begin(new), plan)
@@ -224,6 +222,14 @@ class Writes:
             raise declined(word.said)
         sure = call.new(plan, "the person agreed in the client", word.question)
         return await self._go(call, sure, lambda: self.record.begin(sure), plan)
+
+    async def _unasked(self, call: WriteCall, new: New, *, looked: bool) -> dict[str, Any]:
+        """Send it without asking anybody. looked: whether what stands was looked at; else its claim finds that."""
+        sure = replace(new, note="this client cannot ask the person") if self._cannot_ask(call) else new
+        return await self._go(call, sure, lambda: self.record.begin(sure), None, looked=looked)
+
+    def _cannot_ask(self, call: WriteCall) -> bool:
+        return call.is_consequential and self.confirm == "client" and call.caller.asker is None
 
     def _asker(self, call: WriteCall) -> Asker | None:
         return call.caller.asker if self.confirm == "client" and call.is_consequential else None
@@ -296,25 +302,36 @@ class Writes:
         return [f"{found.id}, of the same kind, was rejected: {why(found)}" for found in recent]
 
     async def _go(
-        self, call: WriteCall, new: New, attempt: Callable[[], Awaitable[Begun | Taken | Busy]], plan: Plan | None
+        self,
+        call: WriteCall,
+        new: New,
+        attempt: Callable[[], Awaitable[Begun | Taken | Busy]],
+        plan: Plan | None,
+        *,
+        looked: bool = True,
     ) -> dict[str, Any]:
-        """Send it as soon as the record lets it, or answer with the outcome of the same one. plan: what was agreed."""
+        """Send it as soon as the record lets it, or answer with the outcome of the same one. plan: what was agreed.
+        looked: whether what waits for the operator was looked for before; else it is left to them here."""
         self.under_way.check(call.tool)
         with self.under_way:
             with anyio.fail_after(self.longest):
-                begun = await self._begun(call, new, attempt)
-            return await self._send(begun, call, plan) if isinstance(begun, str) else begun
+                begun = await self._begun(new, attempt)
+            if isinstance(begun, str):
+                told = await self._send(begun, call, plan)
+                return told | {"confirmation": _NOBODY} if plan is None and self._cannot_ask(call) else told
+        if not looked and begun.state in WAITING and is_same(begun, new):
+            return await self._with_operator(call, begun)
+        return _answer(call, new, begun)
 
-    async def _begun(
-        self, call: WriteCall, new: New, attempt: Callable[[], Awaitable[Begun | Taken | Busy]]
-    ) -> str | dict[str, Any]:
-        """The id under which it is sent now, or what is answered instead."""
+    async def _begun(self, new: New, attempt: Callable[[], Awaitable[Begun | Taken | Busy]]) -> str | Operation:
+        """The id under which it is sent now, or what stands in its place."""
         began = self.timing.clock()
         while not isinstance(begun := await attempt(), Begun):
-            if isinstance(begun, Taken) and begun.operation.state != "sending":
-                return _answer(call, new, begun.operation)
+            standing = begun.operation
+            if isinstance(begun, Taken) and not (standing.state == "sending" and is_same(standing, new)):
+                return standing
             if self.timing.clock() - began >= PATIENCE:
-                raise under_way(begun.operation, same=isinstance(begun, Taken))
+                raise under_way(standing, same=isinstance(begun, Taken))
             await self.timing.sleep(LOOKS)
         return begun.id
 
