@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from server.operations import (
@@ -18,7 +17,6 @@ from server.operations import (
     Begun,
     Busy,
     Ending,
-    Keeps,
     New,
     Operation,
     Step,
@@ -27,17 +25,23 @@ from server.operations import (
     Wanted,
     digest,
 )
+from server.operations_statements import (
+    CHANGE,
+    CHANGE_MINE,
+    DEPART,
+    FIND,
+    FIND_LOCKED,
+    INSERT,
+    INSERT_IF_FREE,
+    NOTE,
+    OVER,
+    carry_out,
+    into,
+)
 from server.operations_tables import HISTORY
 from server.operations_tables import OPERATIONS as TABLE
 from tools.states import State
 from tools.writes import Ends
-
-_HELD_IN: dict[Keeps, tuple[State, ...]] = {
-    "success": ("awaiting_approval", "approved", "sending", "in_doubt", "succeeded"),
-    "doubt": ("awaiting_approval", "approved", "sending", "in_doubt"),
-    "sending": ("awaiting_approval", "approved", "sending"),
-}
-"""In which states a write holds its claim."""
 
 _LEFT_BEHIND = {
     "code": "in_doubt",
@@ -46,41 +50,6 @@ _LEFT_BEHIND = {
 _NEVER_LEFT = {"code": "unavailable", "message": "The process ended, or stood still, before anything was sent."}
 _STALE = {"code": "unavailable", "message": "It was approved and not sent within a day, so the approval is over."}
 _REPLACED = {"code": "conflict", "message": "What it would do changed before it was sent, so it waits anew as %s."}
-
-# The statements of every write, made once: SQLAlchemy takes longer to put one together than to carry it out.
-_FIND = {
-    name: TABLE.select().where(TABLE.c[name] == sa.bindparam("wanted")) for name in ("id", "claim", "busy", "question")
-}
-_FIND_LOCKED = {name: query.with_for_update() for name, query in _FIND.items()}
-_INSERT = TABLE.insert()
-_INSERT_IF_FREE: Mapping[str, sa.Insert] = {
-    name: insert(TABLE).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-    for name, insert in (("sqlite", sqlite.insert), ("postgresql", postgresql.insert))
-}
-"""Inserts nothing where one of the unique columns is taken; by dialect."""
-_CHANGE = TABLE.update().where(TABLE.c.id == sa.bindparam("which"))
-_CHANGE_MINE = _CHANGE.where(TABLE.c.owner == sa.bindparam("whose"), TABLE.c.state == "sending")
-_DEPART = _CHANGE_MINE.values(
-    requests=sa.case(
-        (TABLE.c.requests == "[]", "[" + sa.bindparam("request", type_=sa.Text) + "]"),
-        else_=sa.func.substr(TABLE.c.requests, 1, sa.func.length(TABLE.c.requests) - 1)
-        + ", "
-        + sa.bindparam("request", type_=sa.Text)
-        + "]",
-    )
-)
-"""One more request at the end of the list."""
-_NOTE = HISTORY.insert().inline()
-_OVER = (
-    TABLE.select()
-    .where(
-        sa.or_(
-            sa.and_(TABLE.c.state == "sending", TABLE.c.lease_until < sa.bindparam("leased_before")),
-            sa.and_(TABLE.c.state == "approved", TABLE.c.approved_at < sa.bindparam("approved_before")),
-        )
-    )
-    .with_for_update(skip_locked=True)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +63,7 @@ class Record:
 
     def begin(self, new: New, *, awaiting: bool) -> Begun | Taken | Busy:
         busy = None if awaiting else digest(new.scope, new.resource)
-        begun = self._record(_INSERT_IF_FREE[self.connection.dialect.name], new, busy)
+        begun = self._record(INSERT_IF_FREE[self.connection.dialect.name], new, busy)
         return Begun(begun) if begun else self._begin_against(new, busy)
 
     def _begin_against(self, new: New, busy: str | None) -> Begun | Taken | Busy:
@@ -107,24 +76,25 @@ class Record:
             # it may be the same write, begun by another process since the look above
             standing = self._one("claim", new.identity)
             return Busy(other) if standing is None else Taken(standing)
-        return Begun(self._record(_INSERT, new, busy))
+        return Begun(self._record(INSERT, new, busy))
 
     def replace(self, operation_id: str, new: New) -> Begun | Taken:
         found = self._of(operation_id)
         if found.state not in ("awaiting_approval", "approved"):
             return Taken(found)
         # the claim is one alone: it is given up before the other takes it
-        self._move(found, "failed", new.principal, "what it would do changed before it was sent")
-        other = self._record(_INSERT, new, None)
+        self._move(operation_id, "failed", new.principal, "what it would do changed before it was sent")
+        other = self._record(INSERT, new, None)
         error = {**_REPLACED, "message": _REPLACED["message"] % other}
-        self.connection.execute(_CHANGE, {"which": operation_id, "error": _text(error)})
+        carry_out(self.connection, CHANGE, {"which": operation_id, "error": _text(error)})
         return Begun(other)
 
     def _record(self, insert: sa.Insert, new: New, busy: str | None) -> str:
         """Record a write that is sent now or, without `busy`, waits. The id is empty when nothing was inserted."""
         operation_id = f"op_{int(self.now * 1000):011x}{secrets.token_hex(4)}"
         state: State = "sending" if busy else "awaiting_approval"
-        inserted = self.connection.execute(
+        inserted = carry_out(
+            self.connection,
             insert,
             {
                 "id": operation_id,
@@ -151,7 +121,7 @@ class Record:
                 "lease_until": self.now + self.lease if busy else None,
             },
         )
-        if inserted.rowcount == 0:
+        if not inserted:
             return ""
         self._note(operation_id, state, new.principal, new.note)
         return operation_id
@@ -186,25 +156,30 @@ class Record:
         return None
 
     def keep_brief(self, operation_id: str, does: str, before: Mapping[str, Any] | None) -> None:
-        self._mine(_CHANGE_MINE, operation_id, does=does, before=_text(before))
+        self._mine(CHANGE_MINE, operation_id, does=does, before=_text(before))
 
     def depart(self, operation_id: str, request: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
         kept = {} if before is None else {"before": _text(before)}
-        leaves = {"request": _text(request), "sent_at": self.now, "lease_until": self.now + self.lease, **kept}
-        return self._mine(_DEPART, operation_id, **leaves)
+        leaves: dict[str, Any] = {
+            "request": _text(request),
+            "sent_at": self.now,
+            "lease_until": self.now + self.lease,
+            **kept,
+        }
+        return self._mine(DEPART, operation_id, **leaves)
 
     def renew(self) -> None:
         mine = (TABLE.c.owner == self.owner) & (TABLE.c.state == "sending")
         self.connection.execute(TABLE.update().where(mine).values(lease_until=self.now + self.lease))
 
     def settle(self, operation_id: str, ending: Ending) -> bool:
-        found = self._of(operation_id)
-        if found.state not in ending.only_from:
-            return False
         values: dict[str, Any] = {"result": _text(ending.result), "error": _text(ending.error)}
         values |= {} if ending.requests is None else {"requests": _text(ending.requests)}
-        self._move(found, ending.state, ending.actor, ending.note, **values)
-        if ending.state == "succeeded":
+        only_from = tuple(ending.only_from)
+        if not self._move(operation_id, ending.state, ending.actor, ending.note, only_from, **values):
+            return False
+        if ending.state == "succeeded" and ending.supersedes:
+            found = self._of(operation_id)
             for ends in ending.supersedes:
                 self._supersede(found, ends, ending.actor)
         return True
@@ -216,11 +191,11 @@ class Record:
         if approve and found.state in ("awaiting_approval", "rejected"):
             if found.state == "rejected" and self._one("claim", found.identity) is not None:
                 return found
-            approval = {"approved_by": actor, "approved_at": self.now, "claim": found.identity, "error": None}
-            self._move(found, "approved", actor, note or "approved", **approval, ended_at=None)
+            approval: dict[str, Any] = {"approved_by": actor, "approved_at": self.now, "error": None, "ended_at": None}
+            self._move(operation_id, "approved", actor, note or "approved", **approval)
         elif not approve and found.state in ("awaiting_approval", "approved"):
             error = {"code": "rejected", "message": f"A person rejected it: {note or 'no reason was given'}."}
-            self._move(found, "rejected", actor, note or "rejected", error=_text(error))
+            self._move(operation_id, "rejected", actor, note or "rejected", error=_text(error))
         return self._of(operation_id)
 
     def get(self, operation_id: str) -> tuple[Operation, list[Step]] | None:
@@ -274,13 +249,14 @@ class Record:
         The rows are locked: a process that is about to send one waits, and then finds that it is no longer its own.
         """
         before = {"leased_before": self.now, "approved_before": self.now - APPROVAL_LASTS}
-        for operation in map(_operation, self.connection.execute(_OVER, before).all()):
+        for operation in map(_operation, self.connection.execute(OVER, before).all()):
             if operation.state == "approved":
-                self._move(operation, "failed", _SELF, "its approval was not used in time", error=_text(_STALE))
+                state, note, error = "failed", "its approval was not used in time", _STALE
             elif operation.sent_at is None:
-                self._move(operation, "failed", _SELF, "the process ended before it sent it", error=_text(_NEVER_LEFT))
+                state, note, error = "failed", "the process ended before it sent it", _NEVER_LEFT
             else:
-                self._move(operation, "in_doubt", _SELF, "the process that sent it is gone", error=_text(_LEFT_BEHIND))
+                state, note, error = "in_doubt", "the process that sent it is gone", _LEFT_BEHIND
+            self._move(operation.id, state, _SELF, note, error=_text(error))
 
     def _supersede(self, by: Operation, ends: Ends, actor: str) -> None:
         near = self.near(by.scope, by.resource, ("succeeded",), by.id)
@@ -288,27 +264,33 @@ class Record:
         before = by.sent_at or self.now
         standing = {one.id: one for one in near if one.tool == ends.tool and (one.sent_at or 0.0) <= before}
         for ended in ends.which([operation.past() for operation in standing.values()]):
-            self._move(standing[ended], "superseded", actor, f"ended by {by.tool}, {by.id}")
+            self._move(ended, "superseded", actor, f"ended by {by.tool}, {by.id}")
 
-    def _move(self, operation: Operation, state: State, actor: str, note: str, **values: Any) -> None:
-        """Another state, with what it means for the claim and for the resource."""
-        if state not in _HELD_IN[operation.keeps]:
-            values["claim"] = None
-        if state != "sending":
-            values |= {"busy": None, "lease_until": None}
+    def _move(
+        self,
+        operation_id: str,
+        state: State,
+        actor: str,
+        note: str,
+        only_from: tuple[State, ...] = (),
+        **values: Any,
+    ) -> bool:
+        """Another state. only_from: empty for any. False, and nothing changed, when it is in none of them."""
         if state not in OPEN_STATES:
             values.setdefault("ended_at", self.now)
-        self.connection.execute(_CHANGE, {"which": operation.id, "state": state, **values})
-        self._note(operation.id, state, actor, note)
+        moved = bool(carry_out(self.connection, into(state, only_from), {"which": operation_id, **values}))
+        if moved:
+            self._note(operation_id, state, actor, note)
+        return moved
 
     def _mine(self, change: sa.Update, operation_id: str, **values: Any) -> bool:
         """Change a write that this process has under way; False when it has none of that id."""
         mine = {"which": operation_id, "whose": self.owner, **values}
-        return bool(self.connection.execute(change, mine).rowcount)
+        return bool(carry_out(self.connection, change, mine))
 
     def _note(self, operation_id: str, state: State, actor: str, note: str) -> None:
         step = {"operation_id": operation_id, "at": self.now, "state": state, "actor": actor, "note": note}
-        self.connection.execute(_NOTE, step)
+        carry_out(self.connection, NOTE, step)
 
     def _steps(self, operation_id: str) -> list[Step]:
         steps = HISTORY.select().where(HISTORY.c.operation_id == operation_id).order_by(HISTORY.c.number)
@@ -322,7 +304,7 @@ class Record:
 
     def _one(self, name: str, wanted: str, *, lock: bool = False) -> Operation | None:
         """By a column that is unique."""
-        row = self.connection.execute((_FIND_LOCKED if lock else _FIND)[name], {"wanted": wanted}).first()
+        row = self.connection.execute((FIND_LOCKED if lock else FIND)[name], {"wanted": wanted}).first()
         return None if row is None else _operation(row)
 
 

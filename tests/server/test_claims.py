@@ -207,6 +207,7 @@ async def test_the_same_key_with_other_arguments_is_refused_while_the_first_is_u
 
     network.freewheel.inner = httpx.MockTransport(slow)
     given: dict[str, Any] = {"external_id": "CRM-1", "name": "N"}
+    error: dict[str, Any] = {}
     async with (
         connected(network.wire, Settings(environment="sandbox", data_dir=tmp_path)) as client,
         anyio.create_task_group() as tasks,
