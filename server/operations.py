@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio.to_thread
 
+from server.one_thread import OneThread
 from tools.errors import Unavailable
 from tools.states import State
 from tools.writes import Ends, Past
@@ -224,11 +225,12 @@ class Operations:
     _engine: Engine | None = None
     _file: tuple[int, int] | None = None
     _opening: anyio.Lock = field(default_factory=anyio.Lock)
-    _at_once: anyio.CapacityLimiter = field(init=False)
+    _at_once: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(MOST_AT_ONCE))
+    _line: OneThread | None = field(init=False)
 
     def __post_init__(self) -> None:
         # SQLite writes one at a time, and whoever finds it taken sleeps and tries again: here they wait in line instead
-        self._at_once = anyio.CapacityLimiter(1 if self.url.startswith("sqlite") else MOST_AT_ONCE)
+        self._line = OneThread("record of writes") if self.url.startswith("sqlite") else None
 
     async def begin(self, new: New, *, awaiting: bool = False) -> Begun | Taken | Busy:
         """Record a write that is about to be sent, or, when `awaiting`, to wait for a person."""
@@ -299,12 +301,18 @@ class Operations:
         if self._engine is not None:
             engine, self._engine = self._engine, None
             await anyio.to_thread.run_sync(engine.dispose)
+        if self._line is not None:
+            self._line.close()
 
     async def _run(self, work: Callable[[Record], T]) -> T:
         engine = self._engine or await self._opened()
-        return await anyio.to_thread.run_sync(
-            self._guarded, lambda: self._transaction(engine, work), limiter=self._at_once
-        )
+
+        def done() -> T:
+            return self._guarded(lambda: self._transaction(engine, work))
+
+        if self._line is not None:
+            return await self._line.run(done)
+        return await anyio.to_thread.run_sync(done, limiter=self._at_once)
 
     async def _opened(self) -> Engine:
         async with self._opening:

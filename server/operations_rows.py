@@ -93,6 +93,7 @@ class Record:
         """Record a write that is sent now or, without `busy`, waits. The id is empty when nothing was inserted."""
         operation_id = f"op_{int(self.now * 1000):011x}{secrets.token_hex(4)}"
         state: State = "sending" if busy else "awaiting_approval"
+        identity = new.identity
         inserted = carry_out(
             self.connection,
             insert,
@@ -103,8 +104,8 @@ class Record:
                 "subject": new.subject,
                 "resource": new.resource,
                 "idempotency_key": new.idempotency_key,
-                "identity": new.identity,
-                "claim": new.identity,
+                "identity": identity,
+                "claim": identity,
                 "busy": busy,
                 "keeps": new.keeps,
                 "fingerprint": new.fingerprint,
