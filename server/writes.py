@@ -2,20 +2,22 @@
 record before it leaves.
 
 The order matters. Whether the same write stands in the record is looked up before a person is asked, so that nobody
-is asked for nothing; it is claimed afterwards, in one transaction, so that of two at once only one is sent. What the
-person read is then looked up once more, and held against the request that leaves: their word is for that alone.
+is asked for nothing; it is claimed afterwards, in one transaction, so that of two at once only one is sent. Where
+nobody is asked, the claim alone finds what stands. What the person read is then looked up once more, and held against
+the request that leaves: their word is for that alone.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import anyio
 
 from server.followed import about
+from server.journey import Journey, ended_as
 from server.operations import RENEWED_EVERY, Begun, Busy, Ending, New, Operation, Operations, Taken
 from server.plans import Plan, agreed, plan_of, told_before
 from server.redaction import redacted
@@ -36,7 +38,7 @@ from server.standing import (
     with_other_arguments,
 )
 from server.write_call import Asker, WriteCall, storable
-from tools.errors import AdOpsError, InDoubt, Unavailable
+from tools.errors import AdOpsError, InDoubt
 from tools.schema import Result
 from tools.states import State
 from tools.tool import AnyTool
@@ -84,35 +86,6 @@ class Fault(Exception):
         super().__init__(operation_id)
         self.operation_id = operation_id
         self.departed = departed
-
-
-@dataclass
-class _Journey:
-    """One write on its way: each request that leaves is on record first. plan: what a person agreed to."""
-
-    record: Operations
-    operation_id: str
-    tokens: set[str]
-    plan: Plan | None
-    before: Mapping[str, Any] | None = None
-    requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-
-    def remember(self, before: Mapping[str, Any]) -> None:
-        self.before = before
-
-    async def leaving(self, method: str, path: str, body: Any) -> None:
-        request = redacted({"method": method, "path": path, "body": body}, self.tokens)
-        if self.plan is not None and not self.requests and request != self.plan.would_send:
-            raise changed_meanwhile()
-        if not await self.record.depart(self.operation_id, request, self.before):
-            raise Unavailable(
-                "This server was held up for so long that the write was given up. Nothing was sent.",
-                next_step="Make the same call again.",
-            )
-        self.requests.append(request)
-
-    def answered(self, status: int) -> None:
-        self.requests[-1]["status"] = status
 
 
 class UnderWay:
@@ -338,7 +311,7 @@ class Writes:
     async def _send(self, operation_id: str, call: WriteCall, plan: Plan | None) -> dict[str, Any]:
         """Send it and record the outcome, whatever becomes of the caller meanwhile."""
         about(operation_id)
-        journey = _Journey(self.record, operation_id, call.backends.sent_tokens, plan)
+        journey = Journey(self.record, operation_id, call.backends.sent_tokens, plan)
         try:
             with anyio.fail_after(self.longest):
                 result = await self._carried_out(journey, call, plan)
@@ -346,7 +319,7 @@ class Writes:
             if isinstance(error, AdOpsError) and not journey.requests:
                 unsent(error)
             with anyio.CancelScope(shield=True):
-                await self._settle(operation_id, _failure(journey, error, call.caller.principal))
+                await self._settle(operation_id, ended_as(journey, error, call.caller.principal))
             if isinstance(error, InDoubt):
                 error.next_step = look_with_us(operation_id, error.next_step)
             if isinstance(error, AdOpsError):
@@ -367,7 +340,7 @@ class Writes:
             await self._settle(operation_id, ending)
         return {"operation_id": operation_id, **call.effect.present(call.arguments, told)}
 
-    async def _carried_out(self, journey: _Journey, call: WriteCall, plan: Plan | None) -> Result:
+    async def _carried_out(self, journey: Journey, call: WriteCall, plan: Plan | None) -> Result:
         if (against := await self._against(call, journey.operation_id)) is not None:
             raise against
         if call.effect.baseline or plan is not None:
@@ -399,17 +372,3 @@ def _answer(call: WriteCall, new: New, standing: Operation) -> dict[str, Any]:
 
 def is_same(standing: Operation, new: New) -> bool:
     return standing.fingerprint == new.fingerprint
-
-
-def _failure(journey: _Journey, error: BaseException, actor: str) -> Ending:
-    """How a write ended that gave no result: in doubt unless it is known that nothing was carried out."""
-    status = journey.requests[-1].get("status", 0) if journey.requests else None
-    if isinstance(error, AdOpsError):
-        in_doubt = isinstance(error, InDoubt) or (status is not None and 200 <= status < 300)
-        told = {"code": error.code, "message": error.message, "next_step": error.next_step}
-    else:
-        in_doubt = status is not None and not 400 <= status < 500
-        what = "It was sent, and the answer was not read." if in_doubt else "It was ended before it was carried out."
-        told = {"code": "in_doubt" if in_doubt else "unavailable", "message": what}
-    state: State = "in_doubt" if in_doubt else "failed"
-    return Ending(state=state, actor=actor, note=told["message"], error=told, requests=journey.requests)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from server.operations import LEASE, Begun, Busy, Taken
+from server.operations_tables import open_engine
 from server.settings import Settings
 from tests.server.test_confirmation import IDS, asking, settings
 from tests.server.test_consent import LOST as CLOSED
@@ -65,6 +66,14 @@ def process(script: str, url: str, **given: Any) -> subprocess.Popen[str]:
     told = json.dumps({"url": url, "now": NOW.timestamp(), "new": asdict(ORDER), **given})
     command = [sys.executable, "-c", script, told]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_what_is_recorded_is_on_the_disk_before_anything_leaves(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/record.sqlite3")
+    with engine.begin() as connection:
+        pragmas = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
+    engine.dispose()
+    assert pragmas == ["wal", 2]
 
 
 def test_of_processes_that_claim_the_same_writes_at_once_one_gets_each(database: str) -> None:

@@ -1,0 +1,57 @@
+"""A write on its way to the vendor: what leaves is on record first, and how it ended is told from what had left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from server.operations import Ending, Operations
+from server.plans import Plan
+from server.redaction import redacted
+from server.standing import changed_meanwhile
+from tools.errors import AdOpsError, InDoubt, Unavailable
+from tools.states import State
+
+
+@dataclass
+class Journey:
+    """One write on its way: each request that leaves is on record first. plan: what a person agreed to."""
+
+    record: Operations
+    operation_id: str
+    tokens: set[str]
+    plan: Plan | None
+    before: Mapping[str, Any] | None = None
+    requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def remember(self, before: Mapping[str, Any]) -> None:
+        self.before = before
+
+    async def leaving(self, method: str, path: str, body: Any) -> None:
+        request = redacted({"method": method, "path": path, "body": body}, self.tokens)
+        if self.plan is not None and not self.requests and request != self.plan.would_send:
+            raise changed_meanwhile()
+        if not await self.record.depart(self.operation_id, request, self.before):
+            raise Unavailable(
+                "This server was held up for so long that the write was given up. Nothing was sent.",
+                next_step="Make the same call again.",
+            )
+        self.requests.append(request)
+
+    def answered(self, status: int) -> None:
+        self.requests[-1]["status"] = status
+
+
+def ended_as(journey: Journey, error: BaseException, actor: str) -> Ending:
+    """How a write ended that gave no result: in doubt unless it is known that nothing was carried out."""
+    status = journey.requests[-1].get("status", 0) if journey.requests else None
+    if isinstance(error, AdOpsError):
+        in_doubt = isinstance(error, InDoubt) or (status is not None and 200 <= status < 300)
+        told = {"code": error.code, "message": error.message, "next_step": error.next_step}
+    else:
+        in_doubt = status is not None and not 400 <= status < 500
+        what = "It was sent, and the answer was not read." if in_doubt else "It was ended before it was carried out."
+        told = {"code": "in_doubt" if in_doubt else "unavailable", "message": what}
+    state: State = "in_doubt" if in_doubt else "failed"
+    return Ending(state=state, actor=actor, note=told["message"], error=told, requests=journey.requests)
