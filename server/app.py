@@ -94,7 +94,7 @@ class _Handlers:
         choice, token = self.choice(), get_access_token()
         kind = (id(choice), None if token is None else frozenset(token.scopes))
         if kind not in self._offered:
-            tools = [(tool, choice.among.get(name, ())) for name, tool in choice.tools.items() if may_use(tool)]
+            tools = [(entry.tool, choice.among.get(name, ())) for name, entry in choice.tools.items() if may_use(entry)]
             self._offered[kind] = Offered(tools)
         return self._offered[kind]
 
@@ -102,14 +102,14 @@ class _Handlers:
         self, context: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
         choice = self.choice()
-        tool = choice.tools.get(params.name)
-        if tool is None:
+        entry = choice.tools.get(params.name)
+        if entry is None:
             self._path.not_offered(caller_of(context))
             raise MCPError(types.INVALID_PARAMS, _unknown_tool(params.name, choice))
         reporting = PROGRESS.set(context.session.report_progress)
         try:
             caller = caller_of(context, asker_of(context, params))
-            return await self._path.call(tool, params.arguments, self.places(context, caller), caller)
+            return await self._path.call(entry.tool, params.arguments, self.places(context, caller), caller)
         except NeedsInput as question:
             return question.result
         finally:

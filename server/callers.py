@@ -13,6 +13,7 @@ from server.auth import APPROVE, READ, WRITE
 from server.operations import digest
 from server.record import RecordView, user
 from server.write_call import Asker, Caller
+from tools.catalogue import Entry
 from tools.errors import NotPermitted
 from tools.replies import printable
 from tools.tool import AnyTool, Read
@@ -39,14 +40,14 @@ def may_read() -> bool:
     return _may(READ)
 
 
-def may_use(tool: AnyTool) -> bool:
+def may_use(entry: Entry) -> bool:
     """Whether a tool is listed for whoever makes the call at hand."""
-    return _may(_scope_of(tool))
+    return _may(_scope_for(reads=entry.reads))
 
 
 def permitted(tool: AnyTool, caller: Caller) -> None:
     """Raises NotPermitted."""
-    needed = _scope_of(tool)
+    needed = _scope_for(reads=isinstance(tool.effect, Read))
     if caller.scopes is not None and needed not in caller.scopes:
         raise NotPermitted(
             f"{tool.name} needs the scope {needed}, which your token does not have. Nothing was sent.",
@@ -63,9 +64,9 @@ def seen_by(caller: Caller, record: RecordView) -> RecordView:
     return replace(record, only_of=only_of, may_settle=settles, actor=actor)
 
 
-def _scope_of(tool: AnyTool) -> str:
+def _scope_for(*, reads: bool) -> str:
     """As with `--read-only`: what only reads, and everything else."""
-    return READ if isinstance(tool.effect, Read) else WRITE
+    return READ if reads else WRITE
 
 
 def _may(scope: str) -> bool:

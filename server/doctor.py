@@ -61,7 +61,7 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
     lines += [f"    Next: {record.next_step}"] if record.next_step else []
     lines += [f"[warning] {line}" for line in forgotten]
     offered = Choices(accounts).whole.tools.values()
-    writes = any(isinstance(tool.effect, Write) for tool in offered)
+    writes = any(entry.kind is Write for entry in offered)
     lines.append(
         f"tools: {len(offered)} of {len(CATALOGUE)}"
         + (", none that writes (read-only)" if settings.read_only else ", writes included" if writes else "")
@@ -130,7 +130,7 @@ async def _reached(vendor: VendorName, settings: Settings, backends: Backends) -
 def _away(vendor: VendorName, away: NoAccess, settings: Settings) -> Finding:
     if away.incomplete:
         return Finding(vendor, "broken", [*_given(vendor, settings), f"Incomplete: {away.fix}"])
-    users = [tool.name for tool in CATALOGUE if vendor in tool.vendors]
+    users = [entry.name for entry in CATALOGUE if vendor in entry.vendors]
     return Finding(vendor, "off", [f"Not configured: {away.fix}", f"Used by: {', '.join(users)}."])
 
 

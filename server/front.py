@@ -6,7 +6,6 @@ Afterwards this is out of the way: the live server goes on with what was not ans
 from __future__ import annotations
 
 import functools
-import gc
 import json
 import os
 import select
@@ -22,6 +21,7 @@ from types import FrameType
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from server.frozen import Frozen, frozen
+from server.importing import in_less_time
 
 T = TypeVar("T")
 
@@ -94,15 +94,10 @@ def serve_stdio(flags: Mapping[str, Any]) -> int:
 
 
 def _live(flags: Mapping[str, Any]) -> Callable[[Handover], int] | None:
-    # what is imported stays, and looking through it again and again takes a tenth of the start
-    gc.disable()
-    try:
+    with in_less_time():
         from server.stdio import opened  # noqa: PLC0415 - this is what takes its time
 
         return opened(flags)
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 @contextmanager

@@ -129,7 +129,7 @@ def application(
         server, stateless=True, security_settings=_security(settings), max_request_body_size=LARGEST_BODY
     )
     offered = Choices(accounts_of(settings)).whole.tools.values()
-    writes = any(isinstance(tool.effect, Write) for tool in offered)
+    writes = any(entry.kind is Write for entry in offered)
     client = httpx.AsyncClient(transport=issuer, timeout=LONGEST_LOOK, follow_redirects=False)
     verifier = _verifier(settings, client, wire)
 

@@ -12,7 +12,7 @@ from server.arguments import Among
 from server.offer import offer
 from server.vendors import Shared, Wire, open_backends
 from tools.backends import Backends
-from tools.catalogue import CATALOGUE
+from tools.catalogue import BY_NAME, CATALOGUE, Entry
 from tools.tool import AnyTool
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Choice:
     only: the account of a caller who has one alone. A tool of this server itself, with several, is in neither."""
 
     accounts: tuple[Account, ...]
-    tools: Mapping[str, AnyTool]
+    tools: Mapping[str, Entry]
     left_out: Mapping[str, str]
     among: Mapping[str, Among]
     only: Mapping[str, str]
@@ -67,27 +67,27 @@ class Choices:
         return self.of(None)
 
     def _choice(self, accounts: tuple[Account, ...]) -> Choice:
-        tools: dict[str, AnyTool] = {}
+        tools: dict[str, Entry] = {}
         left_out: dict[str, str] = {}
         among: dict[str, Among] = {}
         only: dict[str, str] = {}
-        for tool in CATALOGUE:
+        for entry in CATALOGUE:
             # who may use no account still sees what this server is
-            looked_at = accounts if tool.vendors else (accounts or self._accounts)
-            reasons = {account.name: spelt(self._left_out(account, tool), account.name) for account in looked_at}
+            looked_at = accounts if entry.vendors else (accounts or self._accounts)
+            reasons = {account.name: spelt(self._left_out(account, entry), account.name) for account in looked_at}
             offering = [account for account in looked_at if not reasons[account.name]]
             if not offering:
-                left_out[tool.name] = _reason(reasons)
+                left_out[entry.name] = _reason(reasons)
                 continue
-            tools[tool.name] = tool
+            tools[entry.name] = entry
             if len(accounts) == 1:
-                only[tool.name] = accounts[0].name
-            elif tool.vendors:
-                among[tool.name] = tuple((account.name, account.title) for account in offering)
+                only[entry.name] = accounts[0].name
+            elif entry.vendors:
+                among[entry.name] = tuple((account.name, account.title) for account in offering)
         return Choice(accounts, tools, left_out, among, only)
 
-    def _left_out(self, account: Account, tool: AnyTool) -> str:
-        return self._offers[account.name].left_out.get(tool.name, "")
+    def _left_out(self, account: Account, entry: Entry) -> str:
+        return self._offers[account.name].left_out.get(entry.name, "")
 
 
 def _reason(reasons: Mapping[str, str]) -> str:
@@ -108,8 +108,7 @@ class Places:
     @classmethod
     def only(cls, backends: Backends) -> Places:
         """The one account of a server that has no names for them."""
-        tools = {tool.name: tool for tool in CATALOGUE}
-        choice = Choice((), tools, {}, {}, dict.fromkeys(tools, backends.account))
+        choice = Choice((), BY_NAME, {}, {}, dict.fromkeys(BY_NAME, backends.account))
         return cls(choice, {backends.account: backends}, backends.record)
 
     def at(self, tool: AnyTool, account: str) -> Backends:

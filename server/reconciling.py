@@ -10,15 +10,12 @@ from pydantic import ValidationError
 from server.operations import Ending, Operation, Operations
 from server.standing import moment
 from tools.backends import Backends
-from tools.catalogue import CATALOGUE
+from tools.catalogue import BY_NAME
 from tools.errors import InProgress
 from tools.replies import printable
 from tools.schema import Arguments
 from tools.tool import Write
 from tools.writes import Doubt, Outcome, Verdict
-
-EFFECTS = {tool.name: tool.effect for tool in CATALOGUE if isinstance(tool.effect, Write)}
-_ARGUMENTS = {tool.name: tool.arguments for tool in CATALOGUE}
 
 SETTLE = "adops-mcp operations reconcile"
 _TO_ASK = "Tell the person that this is not known."
@@ -79,13 +76,14 @@ def _quiet_at(operation: Operation, settle_after: float) -> float:
 
 
 async def _verdict(record: Operations, operation: Operation, backends: Backends, settle_after: float) -> Verdict:
-    effect, arguments = EFFECTS.get(operation.tool), arguments_of(operation)
-    if effect is None or arguments is None:
+    asked = asked_of(operation)
+    if asked is None:
         return Verdict(
             outcome="unknown",
             evidence="This version of adops-mcp cannot read its arguments.",
             check=f"A person looks at the vendor for: {operation.does}",
         )
+    effect, arguments = asked
     near = await record.near(operation.scope, operation.resource, but=operation.id)
     siblings = [sibling.past() for sibling in near]
     doubt = Doubt(write=operation.past(), now=record.now(), settle_after=settle_after, siblings=siblings)
@@ -105,11 +103,14 @@ def _after(one: Operation, other: Operation) -> bool:
     return (one.sent_at or 0.0) > (other.sent_at or 0.0)
 
 
-def arguments_of(operation: Operation) -> Arguments | None:
-    """None when this version's tool does not take them."""
+def asked_of(operation: Operation) -> tuple[Write[Any], Arguments] | None:
+    """What its tool does, and the arguments for it. None when this version's tool does not take them."""
+    entry = BY_NAME.get(operation.tool)
+    if entry is None or not isinstance(effect := entry.tool.effect, Write):
+        return None
     try:
-        return _ARGUMENTS[operation.tool].model_validate(operation.arguments, strict=False)
-    except (KeyError, ValidationError):
+        return effect, entry.tool.arguments.model_validate(operation.arguments, strict=False)
+    except ValidationError:
         return None
 
 
@@ -121,8 +122,8 @@ def _ending(operation: Operation, verdict: Verdict, actor: str) -> Ending:
             "what_happened": f"The answer was lost; looking at the vendor showed it as done. {verdict.evidence}",
             "next_step": "Tell the person.",
         }
-        arguments = arguments_of(operation)
-        supersedes = EFFECTS[operation.tool].supersedes(arguments, told) if arguments else ()
+        asked = asked_of(operation)
+        supersedes = asked[0].supersedes(asked[1], told) if asked else ()
         return Ending(
             state="succeeded", actor=actor, note=note, result=told, supersedes=supersedes, only_from=("in_doubt",)
         )

@@ -6,22 +6,24 @@ import functools
 import getpass
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from server.operations import Operation, Operations, Step, Wanted
-from server.reconciling import EFFECTS, arguments_of, reconcile
+from server.reconciling import asked_of, reconcile
 from server.settings import Settings, variable
 from server.standing import APPROVE, moment
 from server.vendors import data_directory
 from tools.backends import Backends
 from tools.errors import AdOpsError, NotFound
 from tools.fields import Listing, next_page, nothing_on
-from tools.operations.list_operations import ListOperations
 from tools.operations.reach import Reached
 from tools.operations.record import HistoryStep, OperationSummary, Reconciliation, SentRequest, WholeOperation
 from tools.replies import printable
 from tools.states import State
 from tools.writes import Past
+
+if TYPE_CHECKING:
+    from tools.operations.list_operations import ListOperations
 
 READER = "an agent, through reconcile_operation"
 
@@ -156,9 +158,10 @@ def summary(operation: Operation, account: str = "") -> dict[str, Any]:
 def whole(operation: Operation, steps: list[Step], account: str = "") -> dict[str, Any]:
     """The fields of WholeOperation."""
     took = operation.ended_at - operation.sent_at if operation.ended_at and operation.sent_at else None
-    arguments, result = arguments_of(operation), operation.result
-    if arguments is not None and result is not None:
-        result = EFFECTS[operation.tool].present(arguments, result)
+    asked, result = asked_of(operation), operation.result
+    if asked is not None and result is not None:
+        effect, arguments = asked
+        result = effect.present(arguments, result)
     return {
         **summary(operation, account),
         "subject": operation.subject,

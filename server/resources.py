@@ -130,7 +130,7 @@ async def read(uri: str, path: Calls, places: Places, caller: Caller) -> types.R
     tools = places.choice.tools
     for template in offered_templates(tools):
         if (arguments := template.arguments(uri)) is not None:
-            result = await path.call(tools[template.tool], arguments, places, caller)
+            result = await path.call(tools[template.tool].tool, arguments, places, caller)
             if result.is_error:
                 error = cast("dict[str, Any]", result.structured_content)["error"]
                 raise MCPError(types.INVALID_PARAMS, f"{error['message']} Next: {error['next_step']}", error)

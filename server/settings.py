@@ -34,7 +34,7 @@ from server.sources import (
     full_path,
     variable,
 )
-from tools.catalogue import CATALOGUE
+from tools.catalogue import BY_NAME
 from tools.freewheel.auth import ClientCredentials, PasswordGrant
 from tools.tool import Toolset
 from tools.transport import is_safe
@@ -101,7 +101,7 @@ def _toolsets(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _tools(names: tuple[str, ...]) -> tuple[str, ...]:
-    return _known(names, [tool.name for tool in CATALOGUE], "tool")
+    return _known(names, tuple(BY_NAME), "tool")
 
 
 _UNFILLED = re.compile(r"\$\{user_config\.\w+\}")

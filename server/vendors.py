@@ -37,6 +37,8 @@ from tools.tool import VendorName
 from tools.transport import Auth, Retries, StaticToken, Timing, Transport
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
     from server.sandbox import Sandbox
 
 _INTERCHANGE = {
@@ -198,12 +200,12 @@ def _opened(settings: Settings, wire: Wire, stack: AsyncExitStack, account: str)
 def _sandbox(settings: Settings, wire: Wire, sandbox: Sandbox) -> tuple[Access, Wire]:
     """The credentials of the embedded vendors and the way to them; transports that were handed in still win."""
     from server.sandbox.freewheel_access import PASSWORD, USERNAME  # noqa: PLC0415 - staging and live do without the sandbox
-    from server.sandbox.interchange import API_KEY  # noqa: PLC0415
+    from server.sandbox.interchange_gate import API_KEY  # noqa: PLC0415
 
     apps: dict[VendorName, httpx.AsyncBaseTransport] = {
-        "interchange": httpx.ASGITransport(sandbox.interchange(), raise_app_exceptions=False),
-        "freewheel": httpx.ASGITransport(sandbox.freewheel(), raise_app_exceptions=False),
-        "google_ad_manager": httpx.ASGITransport(sandbox.google_ad_manager(), raise_app_exceptions=False),
+        "interchange": _made_when_asked(sandbox.interchange),
+        "freewheel": _made_when_asked(sandbox.freewheel),
+        "google_ad_manager": _made_when_asked(sandbox.google_ad_manager),
     }
     access = Access(
         SecretStr(API_KEY),
@@ -218,6 +220,15 @@ def _sandbox(settings: Settings, wire: Wire, sandbox: Sandbox) -> tuple[Access, 
             for vendor, way in ways.items()
         }
     return access, replace(wire, transports=ways)
+
+
+def _made_when_asked(make: Callable[[], ASGIApp]) -> httpx.ASGITransport:
+    made = functools.cache(make)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await made()(scope, receive, send)
+
+    return httpx.ASGITransport(app, raise_app_exceptions=False)
 
 
 def _key_of(sandbox: Sandbox) -> SecretStr:

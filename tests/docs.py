@@ -31,11 +31,11 @@ _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 def tools() -> str:
     rows = ["| tool | vendor | effect | what it does |", "|---|---|---|---|"]
     order: tuple[VendorName, ...] = get_args(VendorName)
-    for tool in CATALOGUE:
-        vendors = ", ".join(TITLES[vendor] for vendor in order if vendor in tool.vendors) or "this server"
-        effect = "writes" if isinstance(tool.effect, Write) else "reads"
-        purpose = tool.description.partition("\n\n")[0]
-        rows.append(f"| `{tool.name}` | {vendors} | {effect} | {purpose} |")
+    for entry in CATALOGUE:
+        vendors = ", ".join(TITLES[vendor] for vendor in order if vendor in entry.vendors) or "this server"
+        effect = "writes" if entry.kind is Write else "reads"
+        purpose = entry.tool.description.partition("\n\n")[0]
+        rows.append(f"| `{entry.name}` | {vendors} | {effect} | {purpose} |")
     return "\n".join(rows)
 
 

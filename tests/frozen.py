@@ -20,7 +20,6 @@ from server.frozen import FILE
 from server.settings import SECRETS, Environment, Settings
 from server.sources import IN_A_FILE
 from tools.catalogue import CATALOGUE
-from tools.tool import Read
 
 MEND = "python -m tests.frozen --write"
 CLIENT = {"name": "frozen", "version": "1"}
@@ -80,12 +79,12 @@ async def made() -> str:
         "instructions": {environment: instructions(environment) for environment in environments},
         "settings": [*map(str.upper, Settings.model_fields), *(f"{name}{IN_A_FILE}".upper() for name in SECRETS)],
         "tools": {
-            tool.name: {
-                "toolset": tool.toolset,
-                "vendors": sorted(tool.vendors),
-                "reads": isinstance(tool.effect, Read),
+            entry.name: {
+                "toolset": entry.toolset,
+                "vendors": sorted(entry.vendors),
+                "reads": entry.reads,
             }
-            for tool in CATALOGUE
+            for entry in CATALOGUE
         },
     }
     return "".join(f"{wire(line)}\n" for line in (head, *listed["result"]["tools"]))

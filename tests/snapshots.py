@@ -64,7 +64,7 @@ def write(definitions: dict[str, dict[str, Any]], folder: Path = FOLDER) -> None
 
 @functools.cache
 def _promise(tool: str) -> Any:
-    schema = next(definition(known).output_schema for known in CATALOGUE if known.name == tool)
+    schema = next(definition(entry.tool).output_schema for entry in CATALOGUE if entry.name == tool)
     return cast("Any", Draft202012Validator(cast("dict[str, Any]", schema)))
 
 

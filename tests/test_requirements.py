@@ -14,7 +14,7 @@ from tools.catalogue import CATALOGUE
 from tools.schema import arguments_schema, result_schema
 
 REQUIREMENTS = load()
-TOOLS = {tool.name: tool for tool in CATALOGUE}
+TOOLS = {entry.name: entry.tool for entry in CATALOGUE}
 DOCUMENTS = sorted({requirement.document for requirement in REQUIREMENTS})
 
 

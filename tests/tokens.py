@@ -39,7 +39,7 @@ def cost(tool: AnyTool) -> int:
 
 
 def main() -> int:
-    costs = {tool.name: cost(tool) for tool in CATALOGUE}
+    costs = {entry.name: cost(entry.tool) for entry in CATALOGUE}
     for name, count in sorted(costs.items(), key=lambda item: -item[1]):
         print(f"{count:6,}  {name}")
     total = sum(costs.values())

@@ -2,66 +2,95 @@
 
 from __future__ import annotations
 
-from tools.freewheel import (
-    create_inventory_package,
-    create_proposed_io,
-    find_targeting_items,
-    get_inventory_package,
-    get_proposed_io,
-    list_advertisers,
-    list_campaigns,
-    list_inventory_packages,
-    list_proposed_ios,
-    list_proposed_placements,
-    update_inventory_package,
-    update_proposed_io,
-)
-from tools.google_ad_manager import configure_gam_source, get_gam_connection, test_gam_connection
-from tools.interchange import (
-    complete_work_item,
-    finalize_booking,
-    get_inventory_source,
-    get_work_item,
-    list_avails,
-    list_inventory_sources,
-    list_media_buys,
-    list_work_items,
-    release_booking,
-    reserve_avail,
-    update_work_item,
-)
-from tools.operations import get_operation, get_status, list_operations, reconcile_operation
-from tools.tool import AnyTool
+import functools
+import importlib
+from dataclasses import dataclass
+from typing import Any
 
-CATALOGUE: tuple[AnyTool, ...] = (
-    list_media_buys.TOOL,
-    list_avails.TOOL,
-    reserve_avail.TOOL,
-    finalize_booking.TOOL,
-    release_booking.TOOL,
-    list_work_items.TOOL,
-    get_work_item.TOOL,
-    update_work_item.TOOL,
-    complete_work_item.TOOL,
-    list_inventory_sources.TOOL,
-    get_inventory_source.TOOL,
-    get_gam_connection.TOOL,
-    configure_gam_source.TOOL,
-    test_gam_connection.TOOL,
-    list_inventory_packages.TOOL,
-    get_inventory_package.TOOL,
-    create_inventory_package.TOOL,
-    update_inventory_package.TOOL,
-    find_targeting_items.TOOL,
-    list_campaigns.TOOL,
-    list_advertisers.TOOL,
-    list_proposed_ios.TOOL,
-    get_proposed_io.TOOL,
-    create_proposed_io.TOOL,
-    update_proposed_io.TOOL,
-    list_proposed_placements.TOOL,
-    list_operations.TOOL,
-    get_operation.TOOL,
-    reconcile_operation.TOOL,
-    get_status.TOOL,
+from tools.tool import AnyTool, Probe, Read, Toolset, VendorName, Write
+
+_INTERCHANGE: frozenset[VendorName] = frozenset({"interchange"})
+_FREEWHEEL: frozenset[VendorName] = frozenset({"freewheel"})
+_GOOGLE_AD_MANAGER: frozenset[VendorName] = frozenset({"google_ad_manager"})
+
+_TOOLSETS: dict[str, Toolset] = {
+    "freewheel": "freewheel",
+    "interchange": "interchange",
+    "google_ad_manager": "gam",
+    "operations": "operations",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known of a tool before it is used: its file, and the models in it, are imported then.
+
+    place: folder and name. kind: what it does to the world. vendors: those it can work with: it is offered when at
+    least one of them is configured, and always when it needs none.
+    """
+
+    place: str
+    kind: type[Read | Probe | Write[Any]]
+    vendors: frozenset[VendorName] = frozenset()
+
+    @property
+    def name(self) -> str:
+        return self.place.partition(".")[2]
+
+    @property
+    def toolset(self) -> Toolset:
+        """The group that it is chosen with: the tools of its folder."""
+        return _TOOLSETS[self.place.partition(".")[0]]
+
+    @property
+    def reads(self) -> bool:
+        return self.kind is Read
+
+    @property
+    def tool(self) -> AnyTool:
+        """Raises TypeError where its file says something else than its line here, by which it was offered."""
+        return _imported(self)
+
+
+@functools.cache
+def _imported(entry: Entry) -> AnyTool:
+    tool: AnyTool = importlib.import_module(f"tools.{entry.place}").TOOL
+    if (tool.name, type(tool.effect)) != (entry.name, entry.kind):
+        raise TypeError(f"tools/catalogue.py lists {entry.place} as {entry.kind.__name__}, which its file does not say")
+    return tool
+
+
+CATALOGUE: tuple[Entry, ...] = (
+    Entry("interchange.list_media_buys", Read, _INTERCHANGE),
+    Entry("interchange.list_avails", Read, _INTERCHANGE),
+    Entry("interchange.reserve_avail", Write, _INTERCHANGE),
+    Entry("interchange.finalize_booking", Write, _INTERCHANGE),
+    Entry("interchange.release_booking", Write, _INTERCHANGE),
+    Entry("interchange.list_work_items", Read, _INTERCHANGE),
+    Entry("interchange.get_work_item", Read, _INTERCHANGE),
+    Entry("interchange.update_work_item", Write, _INTERCHANGE),
+    Entry("interchange.complete_work_item", Write, _INTERCHANGE),
+    Entry("interchange.list_inventory_sources", Read, _INTERCHANGE),
+    Entry("interchange.get_inventory_source", Read, _INTERCHANGE),
+    Entry("google_ad_manager.get_gam_connection", Read, _INTERCHANGE),
+    Entry("google_ad_manager.configure_gam_source", Write, _INTERCHANGE),
+    Entry("google_ad_manager.test_gam_connection", Probe, _INTERCHANGE | _GOOGLE_AD_MANAGER),
+    Entry("freewheel.list_inventory_packages", Read, _FREEWHEEL),
+    Entry("freewheel.get_inventory_package", Read, _FREEWHEEL),
+    Entry("freewheel.create_inventory_package", Write, _FREEWHEEL),
+    Entry("freewheel.update_inventory_package", Write, _FREEWHEEL),
+    Entry("freewheel.find_targeting_items", Read, _FREEWHEEL),
+    Entry("freewheel.list_campaigns", Read, _FREEWHEEL),
+    Entry("freewheel.list_advertisers", Read, _FREEWHEEL),
+    Entry("freewheel.list_proposed_ios", Read, _FREEWHEEL),
+    Entry("freewheel.get_proposed_io", Read, _FREEWHEEL),
+    Entry("freewheel.create_proposed_io", Write, _FREEWHEEL),
+    Entry("freewheel.update_proposed_io", Write, _FREEWHEEL),
+    Entry("freewheel.list_proposed_placements", Read, _FREEWHEEL),
+    Entry("operations.list_operations", Read),
+    Entry("operations.get_operation", Read),
+    Entry("operations.reconcile_operation", Read),
+    Entry("operations.get_status", Read),
 )
+
+BY_NAME = {entry.name: entry for entry in CATALOGUE}

@@ -17,16 +17,7 @@ A = TypeVar("A", bound=Arguments)
 R = TypeVar("R", bound=Result)
 
 VendorName = Literal["interchange", "freewheel", "google_ad_manager"]
-
-
 Toolset = Literal["freewheel", "interchange", "gam", "operations"]
-
-_FOLDERS: dict[str, Toolset] = {
-    "freewheel": "freewheel",
-    "interchange": "interchange",
-    "google_ad_manager": "gam",
-    "operations": "operations",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +87,7 @@ class Write(Generic[A]):
 class Tool(Generic[A, R]):
     """One tool: its name and models, what it does to the world, and the function that does it. There is one of each.
 
-    The handler's docstring is the description that agents choose by. `vendors` are those it can work with:
-    the tool is offered when at least one of them is configured, and always when it needs none.
+    The handler's docstring is the description that agents choose by. When it is offered, `tools.catalogue` says.
     """
 
     name: str
@@ -105,13 +95,7 @@ class Tool(Generic[A, R]):
     arguments: type[A]
     result: type[R]
     effect: Read | Probe | Write[A]
-    vendors: frozenset[VendorName]
     handler: Callable[[A, Backends], Awaitable[R]]
-
-    @property
-    def toolset(self) -> Toolset:
-        """The group that it is chosen with: the tools of its folder."""
-        return _FOLDERS[self.handler.__module__.split(".")[1]]
 
     @property
     def description(self) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
-from server.sandbox import freewheel, google_ad_manager, interchange
+from server.sandbox import freewheel_seed, google_ad_manager, interchange_seed
 from server.sandbox.store import Clock, Store, utc_now
 
 FILE_NAME = "sandbox.sqlite3"
@@ -46,7 +46,7 @@ class Sandbox:
         for (table,) in tables:
             connection.execute(f'DROP TABLE "{table}"')
         now = self._clock()
-        for vendor in (interchange, freewheel, google_ad_manager):
+        for vendor in (interchange_seed, freewheel_seed, google_ad_manager):
             vendor.create(connection, now)
         connection.execute("CREATE TABLE sandbox (generation TEXT NOT NULL)")
         connection.execute("INSERT INTO sandbox VALUES (?)", (secrets.token_hex(8),))
@@ -58,9 +58,13 @@ class Sandbox:
             return str(connection.execute("SELECT generation FROM sandbox").fetchone()[0])
 
     def interchange(self) -> Starlette:
+        from server.sandbox import interchange  # noqa: PLC0415 - a session may never ask it
+
         return interchange.app(self._store, self._clock)
 
     def freewheel(self) -> Starlette:
+        from server.sandbox import freewheel  # noqa: PLC0415 - a session may never ask it
+
         return freewheel.app(self._store, self._clock)
 
     def google_ad_manager(self) -> Starlette:

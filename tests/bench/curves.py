@@ -73,7 +73,7 @@ async def _with(directory: Path, freewheel: Callable[[httpx.Request], httpx.Resp
         places = Places(choice, opened, RecordView(calls.writes.record, settings.settle_after))
 
         async def call(name: str, **arguments: Any) -> dict[str, Any]:
-            result = await calls.call(choice.tools[name], arguments, places)
+            result = await calls.call(choice.tools[name].tool, arguments, places)
             assert not result.is_error, result.content
             return result.structured_content
 

@@ -133,7 +133,7 @@ async def _at_most_once(settings: Settings, rounds: int) -> list[Figure]:
     accounts, network = accounts_of(settings), Wire({"freewheel": httpx.ASGITransport(sandbox.freewheel())}, ahead())
     calls = build_calls(settings, network)
     choice = Choices(accounts).whole
-    tool = choice.tools[WRITE]
+    tool = choice.tools[WRITE].tool
     recorded, alone = list[float](), list[float]()
     async with open_accounts(accounts, network) as opened:
         places = Places(choice, opened, RecordView(calls.writes.record, settings.settle_after))

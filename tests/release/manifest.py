@@ -39,7 +39,9 @@ def manifest() -> dict[str, Any]:
                 "env": {variable(field.name): f"${{user_config.{field.name}}}" for field in fields},
             },
         },
-        "tools": [{"name": tool.name, "description": tool.description.partition("\n\n")[0]} for tool in CATALOGUE],
+        "tools": [
+            {"name": entry.name, "description": entry.tool.description.partition("\n\n")[0]} for entry in CATALOGUE
+        ],
         "prompts": [_prompt(prompt) for prompt in prompts.load()],
         "user_config": {field.name: _asked(field) for field in fields},
     }

@@ -38,7 +38,7 @@ from tools.catalogue import CATALOGUE
 from tools.tool import AnyTool, Probe, Write
 from tools.transport import Timing
 
-TOOLS: dict[str, AnyTool] = {tool.name: tool for tool in CATALOGUE}
+TOOLS: dict[str, AnyTool] = {entry.name: entry.tool for entry in CATALOGUE}
 IDS: dict[str, Any] = {
     "source_id": "northlight-cadent",
     "avail_id": "avl_news_evening",
@@ -142,7 +142,7 @@ async def test_a_tool_whose_vendor_is_not_configured_says_so() -> None:
         offered = [tool.name for tool in (await client.list_tools()).tools]
         with pytest.raises(MCPError) as caught:
             await client.call_tool("create_proposed_io", LEAST["create_proposed_io"])
-    assert offered == [name for name, tool in TOOLS.items() if tool.vendors != {"freewheel"}]
+    assert offered == [entry.name for entry in CATALOGUE if entry.vendors != {"freewheel"}]
     assert caught.value.error.code == INVALID_PARAMS
     assert caught.value.error.message == (
         "no tool 'create_proposed_io' is offered here: FreeWheel is not configured: set one of ADOPS_FREEWHEEL_TOKEN; "

@@ -14,7 +14,7 @@ from server.settings import Settings
 from server.vendors import Wire
 from tests.support import Answer, FakeTime, live_settings
 from tools.catalogue import CATALOGUE
-from tools.tool import Read, VendorName
+from tools.tool import VendorName
 
 
 def wire(**answers: Answer) -> Wire:
@@ -58,7 +58,7 @@ async def test_it_says_whether_the_server_would_write(tmp_path: Path, monkeypatc
     assert f"tools: {len(CATALOGUE)} of {len(CATALOGUE)}, writes included" in report
     report, healthy = await examine(Settings(environment="sandbox", data_dir=tmp_path, read_only=True))
     assert healthy
-    reads = sum(isinstance(tool.effect, Read) for tool in CATALOGUE)
+    reads = sum(entry.reads for entry in CATALOGUE)
     assert f"tools: {reads} of {len(CATALOGUE)}, none that writes (read-only)" in report
     monkeypatch.setenv("ADOPS_READONLY", "1")
     report, healthy = await examine(Settings(environment="sandbox", data_dir=tmp_path))

@@ -126,11 +126,7 @@ def test_the_tools_for_any_settings_are_the_live_servers_or_left_to_it(
         ({"ADOPS_TOOLS": "list_avails, get_status"}, ["list_avails", "get_status"]),
         (
             {"ADOPS_ENVIRONMENT": "live", "ADOPS_FREEWHEEL_TOKEN": "t", "ADOPS_READ_ONLY": "1"},
-            [
-                entry.name
-                for entry in CATALOGUE
-                if not entry.vendors or ("freewheel" in entry.vendors and type(entry.effect).__name__ == "Read")
-            ],
+            [entry.name for entry in CATALOGUE if not entry.vendors or ("freewheel" in entry.vendors and entry.reads)],
         ),
     ],
 )

@@ -20,7 +20,7 @@ ERAS = [
     (LEGACY, {"MCP-Protocol-Version": "2025-11-25"}),
 ]
 eras = pytest.mark.parametrize(("asked", "headers"), ERAS)
-LIVE = [definition(tool).model_dump(by_alias=True, mode="json", exclude_none=True) for tool in CATALOGUE]
+LIVE = [definition(entry.tool).model_dump(by_alias=True, mode="json", exclude_none=True) for entry in CATALOGUE]
 
 
 def read(text: str) -> dict[str, Any]:

@@ -16,10 +16,10 @@ from server.offer import offer
 from server.settings import TOOLSETS, Settings
 from tests.support import FakeTime, SandboxNetwork, connected
 from tools.catalogue import CATALOGUE
-from tools.tool import Read, Toolset
+from tools.tool import Toolset
 
 EVERY = {tool.name for tool in CATALOGUE}
-WRITES = {tool.name for tool in CATALOGUE if not isinstance(tool.effect, Read)}
+WRITES = {entry.name for entry in CATALOGUE if not entry.reads}
 
 
 def of(*toolsets: Toolset) -> set[str]:

@@ -18,7 +18,7 @@ from tools.catalogue import CATALOGUE
 from tools.schema import arguments_schema, result_schema
 from tools.tool import Write
 
-TOOLS = {tool.name: tool for tool in CATALOGUE}
+TOOLS = {entry.name: entry.tool for entry in CATALOGUE}
 NAMES = [
     "book_campaign",
     "build_inventory_package",
@@ -138,7 +138,7 @@ def test_a_prompt_declares_only_tools_that_there_are_and_that_it_names(prompt: p
 def test_what_stands_as_code_in_a_prompt_is_a_tool_or_a_field_of_one(prompt: prompts.Prompt) -> None:
     fields = {
         name
-        for tool in CATALOGUE
+        for tool in TOOLS.values()
         for schema in (arguments_schema(tool.arguments), result_schema(tool.result))
         for node in [schema, *schema.get("$defs", {}).values()]
         for name in node.get("properties", {})

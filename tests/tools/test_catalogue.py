@@ -16,7 +16,7 @@ import pytest
 from server.arguments import manner_of
 from server.definitions import definition
 from tests import snapshots
-from tools.catalogue import CATALOGUE
+from tools.catalogue import CATALOGUE, Entry
 from tools.tool import AnyTool, Read, Write
 
 ROOT = Path(snapshots.__file__).parent.parent
@@ -36,7 +36,7 @@ WRITES: dict[str, tuple[bool, bool]] = {
 
 FOLDERS = ("interchange", "freewheel", "google_ad_manager", "operations")
 
-each_tool = pytest.mark.parametrize("tool", CATALOGUE, ids=lambda tool: tool.name)
+each_tool = pytest.mark.parametrize("tool", [entry.tool for entry in CATALOGUE], ids=lambda tool: tool.name)
 
 
 def seen(tool: AnyTool) -> dict[str, Any]:
@@ -92,6 +92,12 @@ def test_the_snapshot_command_checks_without_changing_anything() -> None:
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
+def test_a_line_that_says_otherwise_than_its_file_offers_nothing() -> None:
+    claimed = Entry("freewheel.create_proposed_io", Read, frozenset({"freewheel"}))
+    with pytest.raises(TypeError, match=r"lists freewheel\.create_proposed_io as Read"):
+        _ = claimed.tool
+
+
 # the definitions
 
 
@@ -108,7 +114,7 @@ def test_a_tool_says_what_it_is_for_and_when_to_use_it(tool: AnyTool) -> None:
     assert told["title"].strip()
     assert len(purpose.split()) >= 8
     assert purpose.endswith(".")
-    other_tools = [other.name for other in CATALOGUE if other is not tool and other.name in rest]
+    other_tools = [other.name for other in CATALOGUE if other.name != tool.name and other.name in rest]
     assert other_tools or re.search(r"\b(Use it|Test again|Give)\b", rest)
     assert len(told["description"]) <= 1024
 
@@ -236,12 +242,11 @@ def test_imports_run_one_way(folder: str, never: list[str]) -> None:
 
 
 def test_every_tool_has_its_own_file_and_a_test_of_the_same_stem() -> None:
-    for tool in CATALOGUE:
-        module = tool.handler.__module__.removeprefix("tools.").replace(".", "/")
-        folder, _, stem = module.rpartition("/")
-        assert stem == tool.name
+    for entry in CATALOGUE:
+        folder, _, stem = entry.place.partition(".")
+        assert (ROOT / "tools" / folder / f"{stem}.py").is_file()
         test = stem if stem.startswith("test_") else f"test_{stem}"
-        assert (ROOT / "tests" / "tools" / folder / f"{test}.py").is_file(), tool.name
+        assert (ROOT / "tests" / "tools" / folder / f"{test}.py").is_file(), entry.name
 
 
 def test_every_tool_file_is_in_the_catalogue() -> None:
@@ -251,7 +256,7 @@ def test_every_tool_file_is_in_the_catalogue() -> None:
         for file in (ROOT / "tools" / folder).glob("*.py")
         if re.search(r"^TOOL = ", file.read_text(encoding="utf-8"), re.MULTILINE)
     }
-    assert offering == {tool.handler.__module__ for tool in CATALOGUE}
+    assert offering == {f"tools.{entry.place}" for entry in CATALOGUE}
 
 
 @pytest.mark.parametrize("package", ["server", "tools", "prompts"])

@@ -137,6 +137,5 @@ TOOL = Tool(
     arguments=CreateInventoryPackage,
     result=CreatedInventoryPackage,
     effect=Write(subject=_subject, brief=_brief, reconcile=_reconcile, holds=True, baseline=True),
-    vendors=frozenset({"freewheel"}),
     handler=create_inventory_package,
 )

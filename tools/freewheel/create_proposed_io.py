@@ -158,6 +158,5 @@ TOOL = Tool(
     arguments=CreateProposedIo,
     result=CreatedProposedIo,
     effect=Write(subject=_subject, brief=_brief, reconcile=_reconcile, holds=True),
-    vendors=frozenset({"freewheel"}),
     handler=create_proposed_io,
 )

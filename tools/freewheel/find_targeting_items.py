@@ -217,6 +217,5 @@ TOOL = Tool(
     arguments=FindTargetingItems,
     result=Listing[TargetingItem],
     effect=READ,
-    vendors=frozenset({"freewheel"}),
     handler=find_targeting_items,
 )

@@ -106,6 +106,5 @@ TOOL = Tool(
     arguments=GetInventoryPackage,
     result=WholePackage,
     effect=READ,
-    vendors=frozenset({"freewheel"}),
     handler=get_inventory_package,
 )

@@ -35,6 +35,5 @@ TOOL = Tool(
     arguments=GetProposedIo,
     result=WholeProposedIo,
     effect=READ,
-    vendors=frozenset({"freewheel"}),
     handler=get_proposed_io,
 )

@@ -62,6 +62,5 @@ TOOL = Tool(
     arguments=ListAdvertisers,
     result=Listing[Advertiser],
     effect=READ,
-    vendors=frozenset({"freewheel"}),
     handler=list_advertisers,
 )

@@ -56,6 +56,5 @@ TOOL = Tool(
     arguments=ListCampaigns,
     result=Listing[ListedCampaign],
     effect=READ,
-    vendors=frozenset({"freewheel"}),
     handler=list_campaigns,
 )

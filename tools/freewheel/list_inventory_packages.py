@@ -113,6 +113,5 @@ TOOL = Tool(
     arguments=ListInventoryPackages,
     result=Listing[Package],
     effect=READ,
-    vendors=frozenset({"freewheel"}),
     handler=list_inventory_packages,
 )

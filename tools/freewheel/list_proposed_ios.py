@@ -81,6 +81,5 @@ TOOL = Tool(
     arguments=ListProposedIos,
     result=Listing[ListedProposedIo],
     effect=READ,
-    vendors=frozenset({"freewheel"}),
     handler=list_proposed_ios,
 )

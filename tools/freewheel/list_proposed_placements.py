@@ -70,6 +70,5 @@ TOOL = Tool(
     arguments=ListProposedPlacements,
     result=Listing[Placement],
     effect=READ,
-    vendors=frozenset({"freewheel"}),
     handler=list_proposed_placements,
 )

@@ -217,6 +217,5 @@ TOOL = Tool(
         repeatable=True,
         consequential=lambda arguments: arguments.status == "INACTIVE",
     ),
-    vendors=frozenset({"freewheel"}),
     handler=update_inventory_package,
 )

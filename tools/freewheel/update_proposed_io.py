@@ -286,6 +286,5 @@ TOOL = Tool(
         repeatable=True,
         consequential=lambda arguments: arguments.proposed_io_status in _CLOSED,
     ),
-    vendors=frozenset({"freewheel"}),
     handler=update_proposed_io,
 )

@@ -186,6 +186,5 @@ TOOL = Tool(
         repeatable=True,
         consequential=lambda _: True,
     ),
-    vendors=frozenset({"interchange"}),
     handler=configure_gam_source,
 )

@@ -130,6 +130,5 @@ TOOL = Tool(
     arguments=GetGamConnection,
     result=ConnectionState,
     effect=READ,
-    vendors=frozenset({"interchange"}),
     handler=get_gam_connection,
 )

@@ -161,6 +161,5 @@ TOOL = Tool(
     arguments=TestGamConnection,
     result=GamConnection,
     effect=PROBE,
-    vendors=frozenset({"interchange", "google_ad_manager"}),
     handler=test_gam_connection,
 )

@@ -195,6 +195,5 @@ TOOL = Tool(
         holds=True,
         consequential=lambda _: True,
     ),
-    vendors=frozenset({"interchange"}),
     handler=complete_work_item,
 )

@@ -296,6 +296,5 @@ TOOL = Tool(
         shown_only=frozenset({"include_cadent", "include_projection"}),
         present=_present,
     ),
-    vendors=frozenset({"interchange"}),
     handler=finalize_booking,
 )

@@ -156,6 +156,5 @@ TOOL = Tool(
     arguments=GetInventorySource,
     result=InventorySourceDetails,
     effect=READ,
-    vendors=frozenset({"interchange"}),
     handler=get_inventory_source,
 )

@@ -104,6 +104,5 @@ TOOL = Tool(
     arguments=GetWorkItem,
     result=WorkItemDetails,
     effect=READ,
-    vendors=frozenset({"interchange"}),
     handler=get_work_item,
 )

@@ -141,6 +141,5 @@ TOOL = Tool(
     arguments=ListAvails,
     result=Avails,
     effect=READ,
-    vendors=frozenset({"interchange"}),
     handler=list_avails,
 )

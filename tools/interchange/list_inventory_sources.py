@@ -88,6 +88,5 @@ TOOL = Tool(
     arguments=ListInventorySources,
     result=Listing[InventorySource],
     effect=READ,
-    vendors=frozenset({"interchange"}),
     handler=list_inventory_sources,
 )

@@ -154,6 +154,5 @@ TOOL = Tool(
     arguments=ListMediaBuys,
     result=MediaBuys,
     effect=READ,
-    vendors=frozenset({"interchange"}),
     handler=list_media_buys,
 )

@@ -145,6 +145,5 @@ TOOL = Tool(
     arguments=ListWorkItems,
     result=WorkItems,
     effect=READ,
-    vendors=frozenset({"interchange"}),
     handler=list_work_items,
 )

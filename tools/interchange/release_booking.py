@@ -131,6 +131,5 @@ TOOL = Tool(
         supersedes=holds.ended_by_release,
         against=holds.against("release_booking"),
     ),
-    vendors=frozenset({"interchange"}),
     handler=release_booking,
 )

@@ -155,6 +155,5 @@ TOOL = Tool(
         against=holds.against("reserve_avail"),
         present=_present,
     ),
-    vendors=frozenset({"interchange"}),
     handler=reserve_avail,
 )

@@ -202,6 +202,5 @@ TOOL = Tool(
     arguments=UpdateWorkItem,
     result=UpdatedWorkItem,
     effect=Write(subject=_subject, brief=_brief, reconcile=_reconcile, destructive=True, supersedes=_supersedes),
-    vendors=frozenset({"interchange"}),
     handler=update_work_item,
 )

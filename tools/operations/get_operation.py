@@ -28,6 +28,5 @@ TOOL = Tool(
     arguments=GetOperation,
     result=WholeOperation,
     effect=READ,
-    vendors=frozenset(),
     handler=get_operation,
 )

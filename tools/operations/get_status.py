@@ -116,6 +116,5 @@ TOOL = Tool(
     arguments=GetStatus,
     result=Status,
     effect=READ,
-    vendors=frozenset(),
     handler=get_status,
 )

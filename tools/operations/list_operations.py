@@ -33,6 +33,5 @@ TOOL = Tool(
     arguments=ListOperations,
     result=Listing[OperationSummary],
     effect=READ,
-    vendors=frozenset(),
     handler=list_operations,
 )

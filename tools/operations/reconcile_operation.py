@@ -26,6 +26,5 @@ TOOL = Tool(
     arguments=ReconcileOperation,
     result=Reconciliation,
     effect=READ,
-    vendors=frozenset(),
     handler=reconcile_operation,
 )

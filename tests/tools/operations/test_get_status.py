@@ -12,7 +12,6 @@ from server.settings import Settings
 from tests.snapshots import answer_of
 from tests.support import FakeTime, SandboxNetwork, answered_by, connected, error_of, sandboxed
 from tools.catalogue import CATALOGUE
-from tools.tool import Read
 
 TOOL = "get_status"
 
@@ -107,7 +106,7 @@ async def test_the_tools_that_are_left_out_are_named_with_the_setting_that_decid
         answer = answer_of(TOOL, await client.call_tool(TOOL, {}))
     assert answer["left_out"] == [
         {
-            "tools": [tool.name for tool in CATALOGUE if not isinstance(tool.effect, Read)],
+            "tools": [entry.name for entry in CATALOGUE if not entry.reads],
             "why": "This server is read-only (ADOPS_READ_ONLY or --read-only).",
         }
     ]
