@@ -59,6 +59,12 @@ CASES: dict[str, Case] = {
     "freewheel-marketplace": Case(
         FREEWHEEL, "/services/v4", refused(403, Message="User is not authorized to access this resource")
     ),
+    "freewheel-proposals-alone": Case(
+        FREEWHEEL,
+        "/services/v4/inventory_packages",
+        refused(403, Message="User is not authorized to access this resource"),
+        healthy=True,
+    ),
     "freewheel-half": Case({"FREEWHEEL_USERNAME": USERNAME}),
     "freewheel-two": Case({**FREEWHEEL, "FREEWHEEL_TOKEN": "a-token-as-well"}),
     "freewheel-network": Case(FREEWHEEL, "/"),

@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel
 from tools.errors import AdOpsError, RateLimited, Unauthorized, Unavailable
 from tools.google_ad_manager.auth import ServiceAccountToken, UnusableKey
 from tools.replies import Answer, Kind, NotJson, Reply
-from tools.transport import Transport
+from tools.transport import Hints, Transport
 
 
 class Network(BaseModel):
@@ -82,6 +82,11 @@ _REASONS: tuple[tuple[str, Finding], ...] = (
     ("NOT_ALLOWED", Finding.PERMISSION_DENIED),
     ("PERMISSION", Finding.PERMISSION_DENIED),
 )
+_NO_API = (
+    "A person enables the Ad Manager API in the Google Cloud project of the service account (APIs & Services > Library "
+    "> Ad Manager API) and waits a few minutes; the key has to be a service account's."
+)
+"""The list of networks needs no grant of any of them."""
 _STATUSES = {
     400: Finding.CONFIG,
     401: Finding.CREDENTIALS,
@@ -122,7 +127,8 @@ class GoogleAdManagerClient:
 
     async def visible_networks(self) -> list[Network]:
         """The networks that the service account sees: the cheapest authenticated read."""
-        answer = await self._transport.request(Kind.READ, "GET", "/v1/networks", params={"pageSize": 1000})
+        hints = Hints({403: _NO_API})
+        answer = await self._transport.request(Kind.READ, "GET", "/v1/networks", params={"pageSize": 1000}, hints=hints)
         return answer.parse(_Networks, answer.json()).networks
 
     async def _visible(self) -> list[Network] | None:

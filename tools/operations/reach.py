@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import anyio
 
 from tools.backends import TITLES, Backends
-from tools.errors import AdOpsError
+from tools.errors import AdOpsError, Forbidden
 from tools.tool import VendorName
 
 LONGEST = 15.0
@@ -45,9 +45,21 @@ async def _interchange(backends: Backends) -> str:
 
 
 async def _freewheel(backends: Backends) -> str:
-    page = await backends.freewheel.list_inventory_packages({"page": 1, "per_page": 5})
-    count = "its" if page.total is None else str(page.total)
-    return f"Reads {count} inventory packages."
+    """Packages and proposed insertion orders are of two network functions, of which one may do."""
+    query: dict[str, str | int] = {"page": 1, "per_page": 5}
+    try:
+        page = await backends.freewheel.list_inventory_packages(query)
+    except Forbidden as refused:
+        try:
+            orders = await backends.freewheel.list_proposed_insertion_orders(query)
+        except AdOpsError:
+            raise refused from None
+        return f"Reads {_count(orders.total)} proposed insertion orders, but no inventory packages. {refused.next_step}"
+    return f"Reads {_count(page.total)} inventory packages."
+
+
+def _count(total: int | None) -> str:
+    return "its" if total is None else str(total)
 
 
 async def _google_ad_manager(backends: Backends) -> str:
