@@ -9,7 +9,7 @@ from server.accounts import Account, accounts_of
 from server.places import Choices
 from server.settings import NoAccess, Settings, SettingsError, misspelt_choices, unknown_variables
 from server.sources import variables
-from server.vendors import missing_of, open_sandbox
+from server.vendors import check_proxies, missing_of, open_sandbox
 from tools.backends import TITLES
 from tools.tool import VendorName
 
@@ -25,7 +25,7 @@ def unusable(problem: SettingsError) -> int:
 def may_start(settings: Settings) -> bool:
     """Says on stderr why not: with no vendor or no tool a client would only see an empty server.
 
-    Raises SettingsError when the file of accounts or the sandbox's state cannot be used.
+    Raises SettingsError when the file of accounts, the sandbox's state or a proxy cannot be used.
     """
     given = variables(settings.env_file)
     if misspelt := misspelt_choices(given):
@@ -55,6 +55,7 @@ def may_start(settings: Settings) -> bool:
     if settings.environment == "sandbox":
         for account in accounts:
             open_sandbox(settings, account=account.name).close()
+    check_proxies(settings)
     for line in unknown_variables(given):
         logger.warning(line)
     for account, vendor, way in missing:

@@ -26,12 +26,14 @@ from server.settings import (
     interchange_access,
 )
 from tools.backends import TITLES, Backends
+from tools.connections import Connections
 from tools.freewheel.auth import ClientCredentials, MintedToken, PasswordGrant
 from tools.freewheel.client import FreeWheelClient
 from tools.google_ad_manager.auth import ServiceAccountToken
 from tools.google_ad_manager.client import GoogleAdManagerClient
 from tools.interchange.client import InterchangeClient
 from tools.limits import SlidingWindow
+from tools.network import Network, UnusableProxy, proxies
 from tools.observing import Observed, unobserved
 from tools.tool import VendorName
 from tools.transport import Auth, Retries, StaticToken, Timing, Transport
@@ -57,9 +59,6 @@ _GOOGLE_AD_MANAGER_SANDBOX = "https://google-ad-manager.sandbox"
 
 _ELSEWHERE = ("interchange_base_url", "freewheel_base_url", "freewheel_token_url", "gam_base_url")
 """Settings that lead to other hosts: the sandbox has none of them, so that it never mixes with anything real."""
-
-_TIMEOUT = httpx.Timeout(connect=5.0, write=15.0, read=45.0, pool=5.0)
-"""Per step; the transport bounds the whole of each try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +238,20 @@ def _key_of(sandbox: Sandbox) -> SecretStr:
         raise OSError("the sandbox's state cannot be read or written") from error
 
 
+def check_proxies(settings: Settings) -> None:
+    """Raises SettingsError when this machine is set up for a proxy that cannot be used; the sandbox needs none."""
+    try:
+        if settings.environment != "sandbox":
+            proxies()
+    except UnusableProxy as error:
+        raise SettingsError(str(error)) from None
+
+
+def _network(settings: Settings) -> Network:
+    check_proxies(settings)
+    return Network(trust_env=settings.environment != "sandbox")
+
+
 class _Opening:
     def __init__(self, settings: Settings, wire: Wire, stack: AsyncExitStack, shared: Shared, account: str) -> None:
         self._settings = settings
@@ -284,21 +297,17 @@ class _Opening:
             self._vendor("google_ad_manager", http, account, requests=2, seconds=1, retries=retries), account
         )
 
-    def _http(self, vendor: VendorName, base_url: str = "") -> httpx.AsyncClient:
-        http = httpx.AsyncClient(
-            base_url=base_url,
-            transport=self._wire.transports.get(vendor),
-            timeout=_TIMEOUT,
-            headers={"User-Agent": f"adops-mcp/{__version__}", "Accept": "application/json"},
-            trust_env=self._settings.environment != "sandbox",
-        )
+    def _http(self, vendor: VendorName, base_url: str = "") -> Connections:
+        network = self._wire.transports.get(vendor) or _network(self._settings)
+        headers = {"User-Agent": f"adops-mcp/{__version__}", "Accept": "application/json"}
+        http = Connections(network, base_url=base_url, headers=headers)
         self._stack.push_async_callback(http.aclose)
         return http
 
     def _vendor(
         self,
         vendor: VendorName,
-        http: httpx.AsyncClient,
+        http: Connections,
         auth: Auth,
         *,
         requests: int,
@@ -310,7 +319,7 @@ class _Opening:
         self.limits[vendor] = limit.told
         return self._transport(TITLES[vendor], http, auth, limit, retries)
 
-    def _issuer(self, name: str, http: httpx.AsyncClient, *, requests: int) -> Transport:
+    def _issuer(self, name: str, http: Connections, *, requests: int) -> Transport:
         """The transport of a token endpoint."""
         return self._transport(name, http, None, self._window(name, requests, 1), None)
 
@@ -320,7 +329,7 @@ class _Opening:
         return self.shared.windows.setdefault(name, made)
 
     def _transport(
-        self, name: str, http: httpx.AsyncClient, auth: Auth | None, limit: SlidingWindow, retries: Retries | None
+        self, name: str, http: Connections, auth: Auth | None, limit: SlidingWindow, retries: Retries | None
     ) -> Transport:
         return Transport(
             name,

@@ -1,4 +1,4 @@
-"""The httpx client that the API clients share: what is sent again, what never, and what a lost answer means.
+"""The way of the API clients to their vendors: what is sent again, what never, and what a lost answer means.
 
 A request is one of three kinds. A READ is sent again after a connection error, 408, 429 and 5xx. A PROBE changes
 nothing that matters but is sent once, because its answer is a finding and not an obstacle. A WRITE is sent again only
@@ -10,7 +10,6 @@ answer.
 
 from __future__ import annotations
 
-import functools
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -24,6 +23,7 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from tools.breaker import DOWN, Breaker, Try
+from tools.connections import Connections
 from tools.errors import (
     AdOpsError,
     Conflict,
@@ -47,8 +47,8 @@ LARGEST_REPLY = 16 * 1024 * 1024
 NEVER_OPENED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """httpx's exceptions that prove that no byte of the request left."""
 
-LOST = (httpx.TransportError, httpx.InvalidURL, UnicodeError, TimeoutError)
-"""What may come after the request left; httpx reads a redirect's Location, and fails over a bad one, inside `send`."""
+LOST = (httpx.TransportError, TimeoutError)
+"""What may come after the request left."""
 
 GIVEN_UP_ON_THE_WAY = (408, 424, 499)
 """Refusals by which gateways also mean that the work took too long, or failed further on: it may have been done."""
@@ -140,12 +140,12 @@ class _SendAgain(Exception):
 
 
 class Transport:
-    """One vendor's HTTP: its httpx client, its limit, its token, and one place that judges answers."""
+    """One vendor's HTTP: its connections, its limit, its token, and one place that judges answers."""
 
     def __init__(
         self,
         vendor: str,
-        http: httpx.AsyncClient,
+        http: Connections,
         *,
         limit: SlidingWindow,
         auth: Auth | None,
@@ -166,8 +166,6 @@ class Transport:
         self._observer = Observer(vendor, account, timing.clock, observed)
         self._retries = retries or Retries()
         self._sent_tokens = set[str]() if sent_tokens is None else sent_tokens
-        # parsing an address takes longer than the rest of a request, and most are asked for again
-        self._url = functools.lru_cache(maxsize=256)(functools.partial(_url_of, http))
 
     async def request(
         self,
@@ -191,14 +189,7 @@ class Transport:
         secrets: what the request holds, besides the token, that no error may repeat.
         Raises a class of `tools.errors` for anything else.
         """
-        request = self._http.build_request(
-            method,
-            self._url(path),
-            params=dict(params) if params else None,
-            json=json,
-            data=dict(form) if form else None,
-        )
-        request.headers.update(headers or {})
+        request = self._http.request(method, path, params=params, json=json, form=form, headers=headers)
         call = _Call(kind, request, json, timeout, hints or Hints(), answers, secrets)
         try:
             return await self._try(call)
@@ -279,7 +270,7 @@ class Transport:
         head: Reply | None = None
         try:
             with anyio.fail_after(call.timeout, shield=call.kind is Kind.WRITE):
-                response = await self._http.send(call.request, stream=True)
+                response = await self._http.send(call.request)
                 head = Reply(response.status_code, response.headers, b"")
                 try:
                     return replace(head, body=await self._body(call, response, head))
@@ -376,10 +367,6 @@ class Transport:
         pause *= 1 - self._timing.jitter() / 2
         limited = isinstance(failure, _SendAgain) and isinstance(failure.error, RateLimited)
         return max(pause, self._retries.after_429) if limited else pause
-
-
-def _url_of(http: httpx.AsyncClient, path: str) -> httpx.URL:
-    return http.build_request("GET", path).url
 
 
 @dataclass(frozen=True, slots=True)

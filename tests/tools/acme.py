@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.support import Answer, FakeTime, Recorder
+from tools.connections import Connections
 from tools.errors import AdOpsError
 from tools.limits import SlidingWindow
 from tools.transport import Auth, Hints, Kind, Transport
@@ -44,6 +45,6 @@ def line(
 ) -> Line:
     time, network = FakeTime(), Recorder(answer)
     timing = time.timing
-    http = httpx.AsyncClient(base_url="https://acme.example", transport=network, trust_env=False)
+    http = Connections(network, base_url="https://acme.example")
     window = SlidingWindow(*limit, clock=timing.clock, sleep=timing.sleep)
     return Line(Transport("Acme", http, limit=window, auth=auth, timing=timing), network, time)

@@ -487,10 +487,13 @@ async def test_the_text_of_a_network_error_reaches_nobody(kind: Kind, failure: t
     assert told.__cause__ is None
 
 
+@pytest.mark.parametrize("kind", list(Kind))
 @pytest.mark.parametrize("location", ["https:login", "mailto:ops@x", "/" + "x" * 70_000, "https://[bad"])
-async def test_a_write_that_was_answered_with_a_bad_redirect_is_in_doubt(location: str) -> None:
+async def test_a_bad_redirect_is_told_as_any_other_and_leaves_a_write_in_doubt(kind: Kind, location: str) -> None:
     acme = line(always(302, headers={"location": location}))
-    assert type(await acme.fail(Kind.WRITE)) is InDoubt
+    error = await acme.fail(kind)
+    assert type(error) is (InDoubt if kind is Kind.WRITE else UnexpectedAnswer)
+    assert "Acme answered 302" in error.message
     assert acme.tries == 1
 
 

@@ -14,6 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.support import Answer, FakeTime, Recorder
+from tools.connections import Connections
 from tools.errors import AdOpsError, InDoubt, RateLimited, Unauthorized, Unavailable, UnexpectedAnswer
 from tools.freewheel.auth import ClientCredentials, MintedToken, PasswordGrant
 from tools.limits import SlidingWindow
@@ -54,7 +55,7 @@ class FreeWheel:
 
     def _transport(self, vendor: str, network: Recorder, auth: Auth | None) -> Transport:
         timing = self.time.timing
-        http = httpx.AsyncClient(base_url="https://fw.example", transport=network, trust_env=False)
+        http = Connections(network, base_url="https://fw.example")
         limit = SlidingWindow(1000, 1.0, clock=timing.clock, sleep=timing.sleep)
         return Transport(vendor, http, limit=limit, auth=auth, timing=timing)
 

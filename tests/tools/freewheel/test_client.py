@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.support import Answer, FakeTime, Recorder
+from tools.connections import Connections
 from tools.errors import AdOpsError, Forbidden, InDoubt, NotFound, Refused, UnexpectedAnswer
 from tools.freewheel.client import FreeWheelClient
 from tools.limits import SlidingWindow
@@ -21,7 +22,7 @@ ORDER = {"id": 9, "external_id": "deal-1", "name": "Deal", "proposed_io_status":
 
 def freewheel(answer: Answer) -> tuple[FreeWheelClient, Recorder]:
     timing, network = FakeTime().timing, Recorder(answer)
-    http = httpx.AsyncClient(base_url="https://fw.example", transport=network, trust_env=False)
+    http = Connections(network, base_url="https://fw.example")
     limit = SlidingWindow(1000, 1.0, clock=timing.clock, sleep=timing.sleep)
     auth = StaticToken("token", setting="ADOPS_FREEWHEEL_TOKEN")
     transport = Transport("FreeWheel", http, limit=limit, auth=auth, timing=timing)

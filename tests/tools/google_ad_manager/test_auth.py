@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from tests.support import Answer, FakeTime, Recorder
+from tools.connections import Connections
 from tools.errors import AdOpsError, NotConfigured, RateLimited, Unauthorized, Unavailable
 from tools.google_ad_manager.auth import ServiceAccountToken, UnusableKey
 from tools.google_ad_manager.client import Finding, GoogleAdManagerClient
@@ -74,7 +75,7 @@ class Google:
 
     def _transport(self, vendor: str, network: Recorder, auth: ServiceAccountToken | None) -> Transport:
         timing = self.time.timing
-        http = httpx.AsyncClient(base_url="https://admanager.example", transport=network, trust_env=False)
+        http = Connections(network, base_url="https://admanager.example")
         limit = SlidingWindow(1000, 1.0, clock=timing.clock, sleep=timing.sleep)
         return Transport(vendor, http, limit=limit, auth=auth, timing=timing)
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.openapi import document_path, load_document, validate_request
 from tests.support import Answer, FakeTime, Recorder
+from tools.connections import Connections
 from tools.errors import (
     AdOpsError,
     Conflict,
@@ -86,7 +87,7 @@ def interchange(answer: Answer, base_url: str = BASE) -> tuple[InterchangeClient
     timing, network = FakeTime().timing, Recorder(answer)
     limit = SlidingWindow(1000, 1.0, clock=timing.clock, sleep=timing.sleep)
     auth = StaticToken("scope3_1_key", setting="ADOPS_INTERCHANGE_API_KEY")
-    http = httpx.AsyncClient(transport=network, trust_env=False)
+    http = Connections(network)
     transport = Transport("Interchange", http, limit=limit, auth=auth, timing=timing)
     return InterchangeClient(transport, base_url=base_url), network
 

@@ -1,0 +1,93 @@
+"""What is sent to one vendor, and the network on which it goes.
+
+`httpx.AsyncClient` reads cookies, looks for redirects and parses each address anew; nothing of that is wanted here, and
+it takes longer than the rest of a call. What it would send is sent here, byte for byte, cookies aside.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+TIMEOUT = httpx.Timeout(connect=5.0, write=15.0, read=45.0, pool=5.0)
+"""Per step; the transport bounds the whole of each try."""
+
+KEPT = 256
+"""Addresses, and requests without a body, that are not put together anew: most are asked for again."""
+
+_Params = tuple[tuple[str, str | int, type], ...]
+_NOTHING = httpx.ByteStream(b"")
+
+
+class Connections:
+    """network: closed with this. base_url: for paths; a whole URL is taken as it is."""
+
+    def __init__(
+        self,
+        network: httpx.AsyncBaseTransport,
+        *,
+        base_url: str = "",
+        headers: Mapping[str, str] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
+    ) -> None:
+        self._network = network
+        # a client that sends nothing: which encodings are accepted is for httpx to say
+        client = httpx.AsyncClient(base_url=base_url, headers=headers, transport=network, trust_env=False)
+        self._base_url, self._headers = client.base_url, client.headers
+        self._extensions = {"timeout": timeout.as_dict()}
+        self._url = functools.lru_cache(maxsize=KEPT)(self._new_url)
+        self._bare = functools.lru_cache(maxsize=KEPT)(self._new_bare)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Request:
+        # 1, 1.0 and True are the same key, and differ in an address
+        query = tuple((name, value, type(value)) for name, value in params.items()) if params else ()
+        if json is None and not form:
+            return self._again(self._bare(method, path, query, tuple(headers.items()) if headers else ()))
+        request = httpx.Request(
+            method,
+            self._url(path, query),
+            headers=self._headers,
+            json=json,
+            data=dict(form) if form else None,
+            extensions=self._extensions,
+        )
+        request.headers.update(headers)
+        return request
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """The answer's head; it has to be closed. Raises httpx.TransportError."""
+        return await self._network.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._network.aclose()
+
+    def _again(self, bare: httpx.Request) -> httpx.Request:
+        """Another one like it, with headers of its own."""
+        request = httpx.Request(
+            bare.method, bare.url, headers=bare.headers, stream=_NOTHING, extensions=self._extensions
+        )
+        request.read()
+        return request
+
+    def _new_bare(self, method: str, path: str, params: _Params, headers: tuple[tuple[str, str], ...]) -> httpx.Request:
+        request = httpx.Request(method, self._url(path, params), headers=self._headers)
+        request.headers.update(headers)
+        return request
+
+    def _new_url(self, path: str, params: _Params) -> httpx.URL:
+        url = httpx.URL(path)
+        if url.is_relative_url:
+            url = self._base_url.copy_with(raw_path=self._base_url.raw_path + url.raw_path.lstrip(b"/"))
+        return httpx.URL(url, params={name: value for name, value, _ in params}) if params else url
