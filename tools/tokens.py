@@ -31,11 +31,15 @@ class SharedToken(ABC):
 
     async def token(self) -> str:
         """The current token, minted when there is none or it is about to end. Raises what `mint` raises."""
+        # a lock takes a turn of the loop even when nobody holds it
+        if not self._minting.locked() and (token := self._current()) is not None:
+            return token
         seen = self._mints
         async with self._minting:
-            if self._token is None or self._now() >= self._ends:
-                return await self._replace(seen)
-            return self._token
+            return self._current() or await self._replace(seen)
+
+    def _current(self) -> str | None:
+        return self._token if self._now() < self._ends else None
 
     async def renew(self, refused: str) -> str | None:
         """A token other than the refused one: the one another call has minted since, or a new one."""
