@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Self
 
 from tools.errors import Unavailable
 
@@ -21,13 +20,6 @@ FIRST = 10.0
 """Seconds for which nothing is sent after that; twice as long each time that the next try fails, too."""
 
 LONGEST = 60.0
-
-
-@dataclass
-class Try:
-    """failed: whether nobody was there; None as long as that is not known."""
-
-    failed: bool | None = None
 
 
 class Breaker:
@@ -60,20 +52,18 @@ class Breaker:
             "that the vendor is down.",
         )
 
-    @contextmanager
-    def passing(self) -> Generator[Try]:
+    def passing(self) -> Try:
         """One try, which tells how it ended. Raises Unavailable as `check` does; after a pause, one try goes first."""
         self.check()
         first = self._failed >= FAILURES
         self._trying = self._trying or first
-        made = Try()
-        try:
-            yield made
-        finally:
-            if first:
-                self._trying = False
-            if made.failed is not None:
-                self._count(failed=made.failed, first=first)
+        return Try(self, first=first)
+
+    def ended(self, made: Try) -> None:
+        if made.first:
+            self._trying = False
+        if made.failed is not None:
+            self._count(failed=made.failed, first=made.first)
 
     def _count(self, *, failed: bool, first: bool) -> None:
         """Of many that were under way when it closed, none makes the pause longer."""
@@ -90,3 +80,20 @@ class Breaker:
             return
         self._closed_until = self._last + self._pause
         logger.warning("%s is left alone for %.0f s: it failed %d times", self._vendor, self._pause, self._failed)
+
+
+class Try:
+    """failed: whether nobody was there; None as long as that is not known."""
+
+    __slots__ = ("_breaker", "failed", "first")
+
+    def __init__(self, breaker: Breaker, *, first: bool) -> None:
+        self._breaker = breaker
+        self.first = first
+        self.failed: bool | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._breaker.ended(self)

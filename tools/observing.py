@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
+from types import TracebackType
 
 import httpx
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry import context, trace
+from opentelemetry.trace import Span, SpanKind, StatusCode
 
 logger = logging.getLogger(__name__)
 
@@ -44,48 +44,76 @@ class Observer:
     clock: Callable[[], float]
     observed: Observed
 
-    @contextmanager
-    def watching(self, request: httpx.Request) -> Generator[Exchange]:
+    def watching(self, request: httpx.Request) -> Watching:
         """Neither query, headers nor body are told: they may hold what is nobody's business, or a secret."""
-        exchange = Exchange(self.vendor, self.account, request.method)
-        began = self.clock()
-        attributes = {
-            "http.request.method": request.method,
-            "server.address": request.url.host,
-            "url.path": request.url.path,
-            "adops.vendor": self.vendor,
-        } | ({"adops.account": self.account} if self.account else {})
-        span_name = f"{request.method} {self.vendor}"
-        with _tracer.start_as_current_span(
-            span_name,
-            kind=SpanKind.CLIENT,
-            attributes=attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield exchange
-            except BaseException as error:
-                span.set_attribute("error.type", type(error).__name__)
-                span.set_status(StatusCode.ERROR)
-                raise
-            finally:
-                exchange.seconds = self.clock() - began
-                if exchange.status is not None:
-                    span.set_attribute("http.response.status_code", exchange.status)
-                    if exchange.status >= 400:
-                        span.set_status(StatusCode.ERROR)
-                self.observed(exchange)
-                logger.info(
-                    "%s %s answered %s",
-                    request.method,
-                    self.vendor,
-                    exchange.status or "nothing",
-                    extra={
-                        "vendor": self.vendor,
-                        "method": request.method,
-                        "path": request.url.path,
-                        "status": exchange.status,
-                        "seconds": round(exchange.seconds, 3),
-                    },
-                )
+        return Watching(self, request)
+
+
+class Watching:
+    """From the request to its answer, whose status is for the caller to set."""
+
+    __slots__ = ("_began", "_exchange", "_observer", "_request", "_span", "_within")
+
+    def __init__(self, observer: Observer, request: httpx.Request) -> None:
+        self._observer = observer
+        self._request = request
+
+    def __enter__(self) -> Exchange:
+        observer, method = self._observer, self._request.method
+        self._exchange = Exchange(observer.vendor, observer.account, method)
+        self._began = observer.clock()
+        self._span = _tracer.start_span(f"{method} {observer.vendor}", kind=SpanKind.CLIENT)
+        self._within = None
+        if self._span.is_recording():
+            self._span.set_attributes(_attributes(observer, self._request))
+            self._within = context.attach(trace.set_span_in_context(self._span))
+        return self._exchange
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        observer, exchange = self._observer, self._exchange
+        exchange.seconds = observer.clock() - self._began
+        try:
+            observer.observed(exchange)
+            if logger.isEnabledFor(logging.INFO):
+                _log(exchange, self._request.url.path)
+        finally:
+            if self._within is not None:
+                _end(self._span, exchange.status, kind)
+                context.detach(self._within)
+
+
+def _attributes(observer: Observer, request: httpx.Request) -> dict[str, str]:
+    return {
+        "http.request.method": request.method,
+        "server.address": request.url.host,
+        "url.path": request.url.path,
+        "adops.vendor": observer.vendor,
+    } | ({"adops.account": observer.account} if observer.account else {})
+
+
+def _end(span: Span, status: int | None, error: type[BaseException] | None) -> None:
+    if error is not None:
+        span.set_attribute("error.type", error.__name__)
+    if status is not None:
+        span.set_attribute("http.response.status_code", status)
+    if error is not None or (status is not None and status >= 400):
+        span.set_status(StatusCode.ERROR)
+    span.end()
+
+
+def _log(exchange: Exchange, path: str) -> None:
+    logger.info(
+        "%s %s answered %s",
+        exchange.method,
+        exchange.vendor,
+        exchange.status or "nothing",
+        extra={
+            "vendor": exchange.vendor,
+            "method": exchange.method,
+            "path": path,
+            "status": exchange.status,
+            "seconds": round(exchange.seconds, 3),
+        },
+    )

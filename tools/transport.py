@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
@@ -268,14 +268,17 @@ class Transport:
     async def _exchange(self, call: _Call) -> Reply:
         """Send, and read to the end. A 4xx is told by its status, whatever becomes of its body."""
         head: Reply | None = None
+        until = anyio.current_time() + call.timeout
         try:
-            with anyio.fail_after(call.timeout, shield=call.kind is Kind.WRITE):
+            # as anyio.fail_after does, which is a generator
+            with anyio.CancelScope(deadline=until, shield=call.kind is Kind.WRITE):
                 response = await self._http.send(call.request)
                 head = Reply(response.status_code, response.headers, b"")
                 try:
-                    return replace(head, body=await self._body(call, response, head))
+                    return Reply(head.status, head.headers, await self._body(call, response, head))
                 finally:
                     await response.aclose()
+            raise TimeoutError
         except (*LOST, AdOpsError):
             if head is not None and 400 <= head.status < 500:
                 return head
