@@ -55,6 +55,8 @@ def serve(settings: Settings, port: int) -> int:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
+        # whoever reads the address may come before uvicorn listens
+        listener.listen()
     except OSError:
         print(f"Port {port} on {HOST} cannot be had; choose another with --port.", file=sys.stderr)  # noqa: T201
         return 1

@@ -14,13 +14,12 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
 import anyio
 import anyio.lowlevel
 import httpx
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from tools.breaker import DOWN, Breaker, Try
 from tools.connections import Connections
@@ -40,6 +39,9 @@ from tools.limits import SlidingWindow
 from tools.observing import Observed, Observer, unobserved
 from tools.replies import Answer, Kind, Reply, in_doubt
 from tools.writes import DEPARTURE
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 LARGEST_REPLY = 16 * 1024 * 1024
 """Bytes of one answer that are read; the largest documented one is a projection of tens of kilobytes."""
@@ -198,6 +200,8 @@ class Transport:
 
     async def _retried(self, call: _Call, failed: _SendAgain) -> Answer:
         """Try again after a first try that failed."""
+        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt  # noqa: PLC0415 - rarely needed
+
         failures = [failed]
 
         async def another() -> Answer:
