@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio.to_thread
 
-from server.one_thread import OneThread
 from tools.errors import Unavailable
 from tools.states import State
 from tools.writes import Ends, Past
@@ -225,12 +224,11 @@ class Operations:
     _engine: Engine | None = None
     _file: tuple[int, int] | None = None
     _opening: anyio.Lock = field(default_factory=anyio.Lock)
-    _at_once: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(MOST_AT_ONCE))
-    _line: OneThread | None = field(init=False)
+    _at_once: anyio.CapacityLimiter = field(init=False)
 
     def __post_init__(self) -> None:
         # SQLite writes one at a time, and whoever finds it taken sleeps and tries again: here they wait in line instead
-        self._line = OneThread("record of writes") if self.url.startswith("sqlite") else None
+        self._at_once = anyio.CapacityLimiter(1 if self.url.startswith("sqlite") else MOST_AT_ONCE)
 
     async def begin(self, new: New, *, awaiting: bool = False) -> Begun | Taken | Busy:
         """Record a write that is about to be sent, or, when `awaiting`, to wait for a person."""
@@ -301,8 +299,6 @@ class Operations:
         if self._engine is not None:
             engine, self._engine = self._engine, None
             await self._in_thread(engine.dispose)
-        if self._line is not None:
-            self._line.close()
 
     async def _run(self, work: Callable[[Record], T]) -> T:
         engine = self._engine or await self._opened()
@@ -315,8 +311,6 @@ class Operations:
         return self._engine
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
-        if self._line is not None:
-            return await self._line.run(work)
         return await anyio.to_thread.run_sync(work, limiter=self._at_once)
 
     def _transaction(self, engine: Engine, work: Callable[[Record], T]) -> T:

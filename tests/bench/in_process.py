@@ -158,5 +158,5 @@ async def _at_most_once(settings: Settings, rounds: int) -> list[Figure]:
                     figures.append(statistics.median(found) * 1000)
         await calls.writes.record.close()
     less = [one - other for one, other in zip(recorded, alone, strict=True)]
-    what = "at most once: p50 of a write less its request alone (two commits to SQLite)"
+    what = "at most once: p50 of a write less its request alone (three commits to SQLite)"
     return [Figure(what, "ms", less, target=2.0), Figure("the request alone", "ms", alone)]
