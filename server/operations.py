@@ -281,6 +281,10 @@ class Operations:
         """The newest first, and how many there are."""
         return await self._run(lambda record: record.list(wanted))
 
+    async def whole(self, wanted: Wanted) -> Sequence[tuple[Operation, Sequence[Step]]]:
+        """The newest first, each with its history."""
+        return await self._run(lambda record: record.whole(wanted))
+
     async def counts(self, scopes: Collection[str]) -> dict[State, int]:
         """How many writes there are in each state."""
         return await self._run(lambda record: record.counts(scopes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -51,13 +51,14 @@ class _Desk:
             return None
         return found
 
-    async def every(self, states: tuple[str, ...] = ()) -> AsyncGenerator[Operation]:
-        """The newest first, each once although more are written meanwhile."""
+    async def every(self, states: tuple[str, ...] = ()) -> AsyncGenerator[tuple[Operation, Sequence[Step]]]:
+        """With its history, the newest first, each once although more are written meanwhile."""
         wanted = Wanted(scopes=self.places.keys(), states=states, limit=PAGE)
-        while page := (await self.record.list(wanted))[0]:
-            for operation in page:
-                yield operation
-            wanted = replace(wanted, older_than=(page[-1].created_at, page[-1].id))
+        while page := await self.record.whole(wanted):
+            for found in page:
+                yield found
+            oldest, _ = page[-1]
+            wanted = replace(wanted, older_than=(oldest.created_at, oldest.id))
 
 
 def run(settings: Settings, arguments: argparse.Namespace, wire: Wire | None = None) -> int:
@@ -195,7 +196,7 @@ async def _reconcile_all(desk: _Desk) -> int:
     if desk.arguments.outcome:
         _complain("--outcome needs the id of one operation.")
         return 1
-    in_doubt = [operation async for operation in desk.every(("in_doubt",))]
+    in_doubt = [operation async for operation, _ in desk.every(("in_doubt",))]
     settled = [await _looked(desk, operation) for operation in reversed(in_doubt)]
     _say(f"{len(settled)} in doubt, {settled.count(True)} settled, {settled.count(False)} still in doubt.")
     return 0 if all(settled) else 1
@@ -223,11 +224,9 @@ async def _looked(desk: _Desk, operation: Operation) -> bool:
 
 async def _export(desk: _Desk) -> int:
     """Every operation as one line of JSON, whole and with its history."""
-    async for operation in desk.every():
-        found = await desk.record.get(operation.id)
-        if found is not None:
-            told = _told(*found, desk.places[operation.scope].account)
-            _say(json.dumps({"scope": operation.scope, **told}, separators=(",", ":")))
+    async for operation, steps in desk.every():
+        told = _told(operation, steps, desk.places[operation.scope].account)
+        _say(json.dumps({"scope": operation.scope, **told}, separators=(",", ":")))
     return 0
 
 
@@ -241,7 +240,7 @@ _ACTIONS: dict[str, Callable[[_Desk], Coroutine[Any, Any, int]]] = {
 }
 
 
-def _told(operation: Operation, steps: list[Step], account: str) -> dict[str, Any]:
+def _told(operation: Operation, steps: Sequence[Step], account: str) -> dict[str, Any]:
     from tools.operations.record import WholeOperation  # noqa: PLC0415 - a list does without it
 
     return WholeOperation(**whole(operation, steps, account)).told()

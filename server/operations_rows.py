@@ -202,7 +202,12 @@ class Record:
     def get(self, operation_id: str) -> tuple[Operation, list[Step]] | None:
         self.expire()
         found = self._one("id", operation_id)
-        return (found, self._steps(operation_id)) if found else None
+        return (found, self._steps([operation_id])[operation_id]) if found else None
+
+    def whole(self, wanted: Wanted) -> list[tuple[Operation, list[Step]]]:
+        found, _ = self.list(wanted)
+        steps = self._steps([operation.id for operation in found])
+        return [(operation, steps[operation.id]) for operation in found]
 
     def list(self, wanted: Wanted) -> tuple[list[Operation], int]:
         self.expire()
@@ -293,10 +298,13 @@ class Record:
         step = {"operation_id": operation_id, "at": self.now, "state": state, "actor": actor, "note": note}
         carry_out(self.connection, NOTE, step)
 
-    def _steps(self, operation_id: str) -> list[Step]:
-        steps = HISTORY.select().where(HISTORY.c.operation_id == operation_id).order_by(HISTORY.c.number)
-        rows = self.connection.execute(steps)
-        return [Step(at=row.at, state=row.state, actor=row.actor, note=row.note) for row in rows]
+    def _steps(self, ids: Sequence[str]) -> dict[str, list[Step]]:
+        """The history of each."""
+        steps: dict[str, list[Step]] = {operation_id: [] for operation_id in ids}
+        rows = HISTORY.select().where(HISTORY.c.operation_id.in_(ids)).order_by(HISTORY.c.number)
+        for row in self.connection.execute(rows):
+            steps[row.operation_id].append(Step(at=row.at, state=row.state, actor=row.actor, note=row.note))
+        return steps
 
     def _of(self, operation_id: str) -> Operation:
         found = self._one("id", operation_id, lock=True)

@@ -155,7 +155,7 @@ def summary(operation: Operation, account: str = "") -> dict[str, Any]:
     }
 
 
-def whole(operation: Operation, steps: list[Step], account: str = "") -> dict[str, Any]:
+def whole(operation: Operation, steps: Sequence[Step], account: str = "") -> dict[str, Any]:
     """The fields of WholeOperation."""
     took = operation.ended_at - operation.sent_at if operation.ended_at and operation.sent_at else None
     asked, result = asked_of(operation), operation.result
