@@ -8,8 +8,9 @@ and calls each tool that only reads; what it finds about HTTP and OAuth is left 
 `mcp-quality` is not asked: without a model it weighs the length of output schemas, which it takes to be read on every
 turn, and calls it untrue that a tool which creates is not destructive, where the protocol says that it only adds.
 
-Both stand in an environment of their own, since mcpscore wants one exact version of the SDK. Their versions are the
-`judges` of pyproject.toml.
+Both stand in an environment of their own, since mcpscore wants one exact version of the SDK, and so does `twine`, which
+`tests.wheel` asks: with what it brings, httpx would import more here than where adops-mcp is installed. Their versions
+are the `judges` of pyproject.toml.
 """
 
 from __future__ import annotations

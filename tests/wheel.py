@@ -15,6 +15,8 @@ import zipfile
 from importlib.metadata import PathDistribution
 from pathlib import Path
 
+from tests import judges
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("server", "tools", "prompts")
 OF_THE_IMAGE = ("Dockerfile", ".dockerignore", "compose.yaml", "server.json")
@@ -27,7 +29,8 @@ def main() -> int:
         place = Path(directory)
         run([sys.executable, "-m", "build", "--outdir", str(place), str(ROOT)], place)
         (wheel,), (sdist,) = place.glob("*.whl"), place.glob("*.tar.gz")
-        run([sys.executable, "-m", "twine", "check", "--strict", str(wheel), str(sdist)], place)
+        judges.install()
+        run([str(judges.PLACE / "bin" / "twine"), "check", "--strict", str(wheel), str(sdist)], place)
         with tarfile.open(sdist) as archive:
             archive.extractall(place, filter="data")
         lies = place / sdist.name.removesuffix(".tar.gz")
