@@ -10,15 +10,17 @@ import json
 import re
 import sqlite3
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from server.sandbox.freewheel_package_bodies import NewPackage, new_package, whole_package
 from server.sandbox.freewheel_wire import forbid, json_object, name_of, page_of, path_id, refuse
 from server.sandbox.store import Clock, Store, timestamp
+
+if TYPE_CHECKING:
+    from server.sandbox.freewheel_package_bodies import NewPackage
 
 _MOMENT = r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)"
 _UPDATED_AT = re.compile(rf"(?:{_MOMENT})?\.\.(?:{_MOMENT})?", re.ASCII)
@@ -74,6 +76,8 @@ class InventoryPackages:
         return wanted.under("inventory_packages", [dict(row) for row in rows], total)
 
     def _create(self, body: dict[str, object]) -> Response:
+        from server.sandbox.freewheel_package_bodies import new_package  # noqa: PLC0415 - reading does without
+
         package = new_package(body)
         with self._store.transaction() as connection:
             row = connection.execute(
@@ -85,6 +89,8 @@ class InventoryPackages:
         return JSONResponse(_whole(row), 201)
 
     def _update(self, package_id: int, body: dict[str, object]) -> Response:
+        from server.sandbox.freewheel_package_bodies import whole_package  # noqa: PLC0415 - reading does without
+
         with self._store.transaction() as connection:
             present = _row(connection, package_id)
             package = whole_package(body)
