@@ -68,22 +68,22 @@ def following(tool: str, clock: Callable[[], float], followed: Followed, princip
         ended.seconds = clock() - began
         ended.operation_id = ended.operation_id or _OPERATION.get() or None
         followed(ended)
-        told = {
-            "tool": tool,
-            "outcome": ended.outcome,
-            "account": ended.account or None,
-            "operation_id": ended.operation_id,
-            "principal": principal,
-            "seconds": round(ended.seconds, 3),
-        }
-        kept = {name: value for name, value in told.items() if value is not None}
-        level = logging.WARNING if ended.outcome in ("in_doubt", "internal_error") else logging.INFO
-        logger.log(level, "%s ended: %s", tool, ended.outcome, extra=kept)
-        trace.get_current_span().set_attributes(
-            {f"adops.{name}": value for name, value in kept.items() if name not in ("tool", "principal", "seconds")}
-        )
+        _tell(ended, principal)
         _CALL.reset(call)
         _OPERATION.reset(operation)
+
+
+def _tell(ended: Ended, principal: str) -> None:
+    """In the log, and on the span of the call."""
+    level = logging.WARNING if ended.outcome in ("in_doubt", "internal_error") else logging.INFO
+    span = trace.get_current_span()
+    if not (logger.isEnabledFor(level) or span.is_recording()):
+        return
+    told = {"outcome": ended.outcome, "account": ended.account, "operation_id": ended.operation_id}
+    kept = {name: value for name, value in told.items() if value}
+    called = {"tool": ended.tool, "principal": principal, "seconds": round(ended.seconds, 3)}
+    logger.log(level, "%s ended: %s", ended.tool, ended.outcome, extra=called | kept)
+    span.set_attributes({f"adops.{name}": value for name, value in kept.items()})
 
 
 class Ids(logging.Filter):
