@@ -87,7 +87,7 @@ class Calls:
 
     async def close(self) -> None:
         """Take no more writes, and wait until none is under way; each ends within the transport's own limits."""
-        await self.writes.under_way.close()
+        await self.writes.close()
 
     async def _answer(
         self, tool: AnyTool, arguments: Mapping[str, Any] | None, places: Places, caller: Caller

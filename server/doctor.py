@@ -122,9 +122,8 @@ async def _record(
 async def _reached(vendor: VendorName, settings: Settings, backends: Backends) -> Finding:
     lines = _given(vendor, settings)
     found = await reach(vendor, backends)
-    if found.ok:
-        return Finding(vendor, "ok", [*lines, found.said])
-    return Finding(vendor, "broken", [*lines, found.said, f"Next: {found.next_step}"])
+    told = [*lines, found.said, *([f"Next: {found.next_step}"] if found.next_step else [])]
+    return Finding(vendor, "ok" if found.ok else "broken", told)
 
 
 def _away(vendor: VendorName, away: NoAccess, settings: Settings) -> Finding:

@@ -36,6 +36,7 @@ from server.sources import (
 )
 from tools.catalogue import BY_NAME
 from tools.freewheel.auth import ClientCredentials, PasswordGrant
+from tools.network import is_address
 from tools.tool import Toolset
 from tools.transport import is_safe
 
@@ -48,12 +49,11 @@ SAFETY = {*FLAGS, "confirm"}
 
 
 def _safe_base_url(url: str) -> str:
-    parts = urlsplit(url)
-    if not parts.hostname:
+    if not is_address(url):
         raise ValueError("is not a URL; write https://host/path")
     if not is_safe(url):
         raise ValueError("must be https, because credentials are sent there (http only on loopback)")
-    if parts.username or parts.query or parts.fragment:
+    if "@" in urlsplit(url).netloc or "?" in url or "#" in url:
         raise ValueError("must hold no user, query or fragment")
     return url.rstrip("/")
 

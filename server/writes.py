@@ -119,7 +119,8 @@ class UnderWay:
 @dataclass(frozen=True, slots=True)
 class Writes:
     """confirm: who is asked before a consequential write. longest: seconds until it has left. settle_after: seconds
-    after which a write shows at the vendor, or was not carried out."""
+    after which a write shows at the vendor, or was not carried out. late: outcomes that are known and not on record
+    yet."""
 
     record: Operations
     confirm: Confirm
@@ -127,16 +128,29 @@ class Writes:
     longest: float = LATEST_DEPARTURE
     settle_after: float = 60.0
     under_way: UnderWay = field(default_factory=UnderWay)
+    late: dict[str, Ending] = field(default_factory=dict[str, Ending])
 
     async def keep_alive(self) -> None:
-        """Renew the leases of what is under way, for as long as the process serves."""
+        """Look after what is under way, for as long as the process serves."""
         while True:
             await anyio.sleep(RENEWED_EVERY)
+            await self.look_after()
+
+    async def look_after(self) -> None:
+        """Renew the leases of what is under way, and record the outcomes that could not be before."""
+        try:
             if self.under_way.count:
-                try:
-                    await self.record.renew()
-                except AdOpsError:
-                    logger.warning("the leases of the writes under way could not be renewed")
+                await self.record.renew()
+            for operation_id, ending in tuple(self.late.items()):
+                await self.record.settle(operation_id, ending)
+                del self.late[operation_id]
+        except AdOpsError:
+            logger.warning("the record cannot be written: leases of writes under way, or outcomes, have to wait")
+
+    async def close(self) -> None:
+        """Take no more writes, and wait until none is under way."""
+        await self.under_way.close()
+        await self.look_after()
 
     async def rehearse(self, call: WriteCall) -> dict[str, Any]:
         """What would be sent and changed; nothing is sent and nothing recorded. Raises what the handler raises."""
@@ -354,11 +368,12 @@ class Writes:
             return await call.tool.handler(call.arguments, call.backends)
 
     async def _settle(self, operation_id: str, ending: Ending) -> None:
-        """The outcome is known, and told, even when it cannot be recorded: the record then ends up in doubt."""
+        """The outcome is known, and told, even when it cannot be recorded: it is later, or the record ends in doubt."""
         try:
             await self.record.settle(operation_id, ending)
         except AdOpsError:
-            logger.exception("%s ended as %s, which could not be recorded", operation_id, ending.state)
+            self.late[operation_id] = ending
+            logger.exception("%s ended as %s, which could not be recorded yet", operation_id, ending.state)
 
 
 def _answer(call: WriteCall, new: New, standing: Operation) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import functools
 import importlib.util
 import os
 import ssl
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -17,6 +18,14 @@ import httpx
 
 class UnusableProxy(Exception):
     """A proxy that is set cannot be used. The message names the setting, not its value: that may hold a password."""
+
+
+def is_address(url: str) -> bool:
+    """Whether requests can be sent there, as far as can be told from its text."""
+    try:
+        return bool(httpx.URL(url).host) and urlsplit(url).port != 0
+    except (ValueError, httpx.InvalidURL):
+        return False
 
 
 def proxies() -> dict[str, httpx.Proxy]:
@@ -28,12 +37,12 @@ def proxies() -> dict[str, httpx.Proxy]:
 
 
 def _proxy(scheme: str, value: str) -> httpx.Proxy:
-    setting = _setting(scheme, value)
+    setting, url = _setting(scheme, value), value if "://" in value else f"http://{value}"
     try:
-        proxy = httpx.Proxy(value if "://" in value else f"http://{value}")
-    except (ValueError, httpx.InvalidURL):
+        proxy = httpx.Proxy(url) if is_address(url) else None
+    except ValueError:
         proxy = None
-    if proxy is None or not proxy.url.host:
+    if proxy is None:
         raise UnusableProxy(f"{setting}: is no proxy that can be used; write http://, https:// or socks5://host:port")
     if proxy.url.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
         raise UnusableProxy(f"{setting}: a SOCKS proxy takes the package socksio, which is not installed")

@@ -36,6 +36,7 @@ from tools.errors import (
     UnexpectedAnswer,
 )
 from tools.limits import SlidingWindow
+from tools.network import is_address
 from tools.observing import Observed, Observer, unobserved
 from tools.replies import Answer, Kind, Reply, in_doubt
 from tools.writes import DEPARTURE
@@ -87,9 +88,11 @@ class Retries:
 
 def is_safe(url: str) -> bool:
     """Whether credentials may be sent there: https, or http on this machine."""
+    if not is_address(url):
+        return False
     parts = urlsplit(url)
     loopback = parts.hostname in ("127.0.0.1", "::1", "localhost")
-    return bool(parts.hostname) and (parts.scheme == "https" or (parts.scheme == "http" and loopback))
+    return parts.scheme == "https" or (parts.scheme == "http" and loopback)
 
 
 class Auth(Protocol):
@@ -251,13 +254,15 @@ class Transport:
             with self._observer.watching(call.request) as seen:
                 reply = await self._exchange(call)
                 seen.status = reply.status
-        except NEVER_OPENED:
+        except NEVER_OPENED as error:
             made.failed = True
+            by_proxy = isinstance(error, httpx.ProxyError)
+            through, way = (" through this machine's proxy", _PROXY) if by_proxy else ("", "network")
             raise _SendAgain(
                 Unavailable(
-                    f"No connection to {self.vendor} could be opened, so nothing was sent.",
+                    f"No connection to {self.vendor} could be opened{through}, so nothing was sent.",
                     next_step="Make the same call again in a minute. If it stays so, the operator checks the "
-                    "network and runs `adops-mcp doctor`.",
+                    f"{way} and runs `adops-mcp doctor`.",
                 )
             ) from None
         except httpx.LocalProtocolError:
@@ -387,6 +392,7 @@ class _Call:
     secrets: Collection[str]
 
 
+_PROXY = "proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, or NO_PROXY for hosts that need none)"
 _CORRECT_IT = "Correct the arguments as the message says, then call again."
 _SHOW_IT = "Show the person this refusal; calling again with the same arguments does not help."
 _REFUSALS: dict[int, tuple[type[AdOpsError], str]] = {

@@ -7,6 +7,7 @@ the path to the first answer of the default environment, and an ORM's import cos
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -29,10 +30,12 @@ class Store:
     """One connection to the sandbox's state; every access is one serialised transaction.
 
     Several processes may share the file (an agent's server and a demo at once): transactions take the write
-    lock at their start, so what a vendor decides on is what it changes.
+    lock at their start, so what a vendor decides on is what it changes. Several threads may too, as the service
+    account's key is read in one. Nothing is awaited inside a transaction.
     """
 
     def __init__(self, path: Path | None = None) -> None:
+        self._one_at_a_time = threading.Lock()
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
         self._connection = sqlite3.connect(
@@ -44,13 +47,14 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._connection
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+        with self._one_at_a_time:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
 
     def close(self) -> None:
         self._connection.close()

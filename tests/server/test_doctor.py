@@ -111,7 +111,37 @@ async def test_nothing_configured_at_all_is_broken() -> None:
     assert "No vendor is configured for live, so there is no tool to serve." in report
 
 
+@pytest.mark.parametrize(
+    ("refusal", "words"),
+    [
+        (httpx.Response(403, json={"error": {"status": "PERMISSION_DENIED"}}), "enables the Ad Manager API"),
+        (httpx.Response(403, html="<html>blocked</html>"), "A person asks the vendor for access"),
+    ],
+)
+async def test_a_refused_list_of_networks_leads_to_the_api_only_where_google_refused_it(
+    tmp_path: Path, refusal: httpx.Response, words: str
+) -> None:
+    report, healthy = await examine(*with_a_key(tmp_path, refusal))
+    assert not healthy
+    assert words in report
+
+
+async def test_an_address_at_which_freewheel_has_no_packages_leads_to_its_setting() -> None:
+    report, healthy = await examine(
+        live_settings(), wire(interchange=account, freewheel=lambda _: httpx.Response(404, json={}))
+    )
+    assert not healthy
+    assert "Next: The operator checks ADOPS_FREEWHEEL_BASE_URL, if it is set" in report
+
+
 async def test_a_service_account_that_sees_no_network_is_told_so(tmp_path: Path) -> None:
+    report, healthy = await examine(*with_a_key(tmp_path, httpx.Response(200, json={})))
+    assert healthy
+    assert "sees no network yet: nobody has granted it access" in report
+
+
+def with_a_key(tmp_path: Path, networks: httpx.Response) -> tuple[Settings, Wire]:
+    """Google Ad Manager alone, with what it answers when it is asked for its networks."""
     now = FakeTime(time.time())
     key = tmp_path / "key.json"
     sandbox = Sandbox(clock=now.now)
@@ -120,13 +150,11 @@ async def test_a_service_account_that_sees_no_network_is_told_so(tmp_path: Path)
 
     async def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path == "/v1/networks":
-            return httpx.Response(200, json={})
+            return networks
         return await inner.handle_async_request(request)
 
     settings = live_settings(interchange_api_key=None, freewheel_token=None, gam_service_account_file=key)
-    report, healthy = await examine(settings, Wire({"google_ad_manager": httpx.MockTransport(answer)}, now.timing))
-    assert healthy
-    assert "sees no network yet: nobody has granted it access" in report
+    return settings, Wire({"google_ad_manager": httpx.MockTransport(answer)}, now.timing)
 
 
 def test_the_exit_code_is_0_when_all_is_well_and_1_when_something_is_broken(

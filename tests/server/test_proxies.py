@@ -70,8 +70,11 @@ async def test_the_sandbox_has_no_proxy_not_even_one_that_cannot_be_used(
     await asked_of_freewheel(settings)
 
 
-async def test_a_proxy_that_cannot_be_used_keeps_the_server_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "ftp://kim:hidden@proxy.example")
+@pytest.mark.parametrize("url", ["ftp://kim:hidden@proxy.example", "http://kim:hidden@127.0.0.1:99999"])
+async def test_a_proxy_that_cannot_be_used_keeps_the_server_from_starting(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", url)
     with pytest.raises(SettingsError, match=r"^HTTPS_PROXY: is no proxy that can be used") as told:
         may_start(live_settings())
     assert "hidden" not in str(told.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ HOLD: dict[str, Any] = {
     "requestedImpressions": 500_000,
 }
 ORDER = {"external_id": "CRM-1", "name": "N"}
+KEY = "http://127.0.0.1/token"
 
 
 def at(moment: datetime) -> Any:
@@ -196,3 +198,14 @@ async def test_a_file_that_is_no_database_is_not_overwritten(tmp_path: Path) -> 
     with pytest.raises(sqlite3.DatabaseError):
         Sandbox(path, at(NOW))
     assert path.read_text(encoding="utf-8") == "somebody's notes" * 1000
+
+
+def test_what_is_read_in_several_threads_at_once_is_read_by_each(tmp_path: Path) -> None:
+    sandbox = Sandbox(tmp_path / "state.sqlite3")
+    sandbox.service_account_key(KEY)
+    with ThreadPoolExecutor(4) as threads:
+        keys = [threads.submit(sandbox.service_account_key, KEY) for _ in range(300)]
+        generations = [threads.submit(sandbox.generation) for _ in range(300)]
+    assert len({key.result() for key in keys}) == 1
+    assert {generation.result() for generation in generations} == {sandbox.generation()}
+    sandbox.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import anyio.lowlevel
@@ -11,9 +11,11 @@ import httpx
 import pytest
 from mcp import Client
 
+from server.app import build_calls
 from server.operations import Operations, Wanted
+from server.places import Places
 from server.settings import Settings
-from server.vendors import Wire
+from server.vendors import Wire, open_backends
 from tests.snapshots import answer_of
 from tests.support import (
     FakeTime,
@@ -25,6 +27,7 @@ from tests.support import (
     sandboxed,
     text_of,
 )
+from tools.catalogue import BY_NAME
 
 IDS: dict[str, Any] = {
     "source_id": "northlight-cadent",
@@ -65,6 +68,38 @@ async def test_identical_calls_at_once_send_once_and_get_the_same_outcome(tmp_pa
     assert len(network.freewheel.written()) == 1
     assert len({answer["proposed_io"]["id"] for answer in answers}) == 1
     assert sorted(answer.get("replayed", False) for answer in answers) == [False, True, True, True, True]
+
+
+async def test_an_outcome_that_could_not_be_recorded_is_recorded_once_it_can_be(tmp_path: Path) -> None:
+    network, settings = SandboxNetwork(FakeTime(), tmp_path), Settings(environment="sandbox", data_dir=tmp_path)
+    file, aside = tmp_path / "operations-sandbox.sqlite3", tmp_path / "aside"
+
+    async def answered(request: httpx.Request) -> httpx.Response:
+        answer = await network.freewheel.handle_async_request(request)
+        if request.url.path.endswith("/proposed_insertion_orders"):
+            file.rename(aside)
+        return answer
+
+    wire = Wire({"freewheel": httpx.MockTransport(answered)}, network.time.timing)
+    calls = build_calls(settings, wire)
+    async with open_backends(settings, wire) as backends:
+        places = Places.only(backends)
+        order = BY_NAME["create_proposed_io"].tool
+        first = await calls.call(order, ORDER, places)
+        await calls.writes.look_after()
+        aside.rename(file)
+        operation_id = cast("dict[str, Any]", first.structured_content)["operation_id"]
+        before = await calls.writes.record.get(operation_id)
+        await calls.writes.look_after()
+        after = await calls.writes.record.get(operation_id)
+        again = await calls.call(order, ORDER, places)
+        await calls.writes.record.close()
+    assert not first.is_error
+    assert before is not None
+    assert after is not None
+    assert (before[0].state, after[0].state) == ("sending", "succeeded")
+    assert cast("dict[str, Any]", again.structured_content)["replayed"]
+    assert len(network.freewheel.written()) == 1
 
 
 async def test_identical_calls_of_two_servers_on_one_postgresql_send_once(tmp_path: Path, database: str) -> None:

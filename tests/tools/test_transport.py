@@ -147,7 +147,7 @@ CUT = "Acme closed the connection before it answered. Nothing was changed."
         (httpx.ConnectError, NOT_OPENED),
         (httpx.ConnectTimeout, NOT_OPENED),
         (httpx.PoolTimeout, NOT_OPENED),
-        (httpx.ProxyError, NOT_OPENED),
+        (httpx.ProxyError, NOT_OPENED.replace("opened", "opened through this machine's proxy")),
         (httpx.ReadTimeout, TOO_LATE),
         (httpx.WriteTimeout, TOO_LATE),
         (httpx.ReadError, CUT),

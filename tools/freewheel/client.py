@@ -54,6 +54,10 @@ _V3 = (
     "person gives the ids."
 )
 _NO_V3 = {403: _V3, 404: _V3}
+_NO_PACKAGES = (
+    "The operator checks ADOPS_FREEWHEEL_BASE_URL, if it is set: no inventory packages are at that address. If it is "
+    "right, a person asks the FreeWheel account team whether Marketplace is enabled for this network."
+)
 _NO_PACKAGE = (
     "Take the id from list_inventory_packages. If it came from there, FreeWheel does not give single packages to this "
     "network, which no document promises: a person looks it up in FreeWheel."
@@ -77,7 +81,7 @@ class FreeWheelClient:
 
     async def list_inventory_packages(self, query: Mapping[str, str | int]) -> PageOf[InventoryPackage]:
         """One page of the network's inventory packages; `query` in FreeWheel's spelling ("Query Parameters")."""
-        answer = await self._get(PACKAGES, query, {403: _MARKETPLACE})
+        answer = await self._get(PACKAGES, query, {403: _MARKETPLACE, 404: _NO_PACKAGES})
         return answer.parse(PageOf[InventoryPackage], listed(answer, "inventory_packages"))
 
     async def inventory_package(self, package_id: int) -> InventoryPackage:

@@ -127,7 +127,7 @@ class GoogleAdManagerClient:
 
     async def visible_networks(self) -> list[Network]:
         """The networks that the service account sees: the cheapest authenticated read."""
-        hints = Hints({403: _NO_API})
+        hints = Hints(by_code={"PERMISSION_DENIED": _NO_API})
         answer = await self._transport.request(Kind.READ, "GET", "/v1/networks", params={"pageSize": 1000}, hints=hints)
         return answer.parse(_Networks, answer.json()).networks
 

@@ -97,14 +97,16 @@ def _left_out(backends: Backends) -> list[LeftOut]:
 def _next_step(backends: Backends, reached: dict[tuple[str, VendorName], Reached], record: Reached | None) -> str:
     if record is not None and record.next_step is not None:
         return f"Tell the person that nothing can be written here. {record.next_step}"
-    failing = [
-        f"{TITLES[vendor]}{f' ({place.account})' if place.account else ''}"
+    advised = [
+        (f"{TITLES[vendor]}{f' ({place.account})' if place.account else ''}", found.ok)
         for place in backends.places
         for vendor in TITLES
-        if (found := reached.get((place.account, vendor))) and not found.ok
+        if (found := reached.get((place.account, vendor))) and found.next_step
     ]
-    if failing:
+    if failing := [name for name, ok in advised if not ok]:
         return f"Do what next_step says of {' and '.join(failing)} before using its tools."
+    if advised:
+        return f"Not all of {' and '.join(name for name, _ in advised)} can be used: see its detail and next_step."
     if backends.left_out or any(place.missing for place in backends.places):
         return "What is configured works. For a tool that is left out, tell the operator why it is."
     return "Everything that is offered can be used."

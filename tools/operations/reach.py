@@ -17,7 +17,7 @@ LONGEST = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """said: what was read, or what went wrong. next_step: only when it went wrong."""
+    """said: what was read, or what went wrong. next_step: when it went wrong, or when some of it cannot be used."""
 
     ok: bool
     said: str
@@ -28,7 +28,7 @@ async def reach(vendor: VendorName, backends: Backends) -> Reached:
     """Whether the vendor answers with the configured credentials. A failure is a finding here, not an error."""
     try:
         with anyio.fail_after(LONGEST):
-            return Reached(ok=True, said=await _READS[vendor](backends))
+            return await _READS[vendor](backends)
     except AdOpsError as error:
         return Reached(ok=False, said=backends.spelt(error.message), next_step=backends.spelt(error.next_step))
     except TimeoutError:
@@ -39,12 +39,12 @@ async def reach(vendor: VendorName, backends: Backends) -> Reached:
         )
 
 
-async def _interchange(backends: Backends) -> str:
+async def _interchange(backends: Backends) -> Reached:
     account = await backends.interchange.current_account()
-    return f"Reads the account of {account.company or account.name or account.id}."
+    return _reads(f"Reads the account of {account.company or account.name or account.id}.")
 
 
-async def _freewheel(backends: Backends) -> str:
+async def _freewheel(backends: Backends) -> Reached:
     """Packages and proposed insertion orders are of two network functions, of which one may do."""
     query: dict[str, str | int] = {"page": 1, "per_page": 5}
     try:
@@ -54,23 +54,31 @@ async def _freewheel(backends: Backends) -> str:
             orders = await backends.freewheel.list_proposed_insertion_orders(query)
         except AdOpsError:
             raise refused from None
-        return f"Reads {_count(orders.total)} proposed insertion orders, but no inventory packages. {refused.next_step}"
-    return f"Reads {_count(page.total)} inventory packages."
+        return Reached(
+            ok=True,
+            said=f"Reads {_count(orders.total)} proposed insertion orders, but may not read inventory packages.",
+            next_step=backends.spelt(refused.next_step),
+        )
+    return _reads(f"Reads {_count(page.total)} inventory packages.")
+
+
+def _reads(said: str) -> Reached:
+    return Reached(ok=True, said=said)
 
 
 def _count(total: int | None) -> str:
     return "its" if total is None else str(total)
 
 
-async def _google_ad_manager(backends: Backends) -> str:
+async def _google_ad_manager(backends: Backends) -> Reached:
     networks = await backends.google_ad_manager.visible_networks()
     names = ", ".join(f"{network.network_code} {network.display_name or ''}".strip() for network in networks[:5])
     if not networks:
-        return "The service account works, but sees no network yet: nobody has granted it access."
-    return f"The service account sees {len(networks)} network{'s' if len(networks) > 1 else ''}: {names}."
+        return _reads("The service account works, but sees no network yet: nobody has granted it access.")
+    return _reads(f"The service account sees {len(networks)} network{'s' if len(networks) > 1 else ''}: {names}.")
 
 
-_READS: dict[VendorName, Callable[[Backends], Awaitable[str]]] = {
+_READS: dict[VendorName, Callable[[Backends], Awaitable[Reached]]] = {
     "interchange": _interchange,
     "freewheel": _freewheel,
     "google_ad_manager": _google_ad_manager,

@@ -92,6 +92,22 @@ async def test_a_vendor_that_is_not_configured_or_refuses_is_told_with_who_does_
     assert len(recorders["freewheel"].sent()) == 1
 
 
+def proposals_alone(request: httpx.Request) -> httpx.Response:
+    if request.url.path.endswith("/inventory_packages"):
+        return httpx.Response(403, json={"Message": "not for you"})
+    return httpx.Response(200, json={"proposed_insertion_orders": [], "total": 3, "total_pages": 1})
+
+
+async def test_a_vendor_of_which_not_all_can_be_used_is_told_so() -> None:
+    async with answered_by({"interchange": account, "freewheel": proposals_alone}) as (client, _):
+        answer = answer_of(TOOL, await client.call_tool(TOOL, {}))
+    told = answer["vendors"][1]
+    assert told["reachable"]
+    assert told["detail"] == "Reads 3 proposed insertion orders, but may not read inventory packages."
+    assert told["next_step"].startswith("A person asks the FreeWheel account team to enable Marketplace")
+    assert answer["next_step"] == "Not all of FreeWheel can be used: see its detail and next_step."
+
+
 async def test_a_vendor_that_does_not_answer_does_not_hide_the_others() -> None:
     async with answered_by({"interchange": silent, "freewheel": silent}) as (client, _):
         answer = answer_of(TOOL, await client.call_tool(TOOL, {}))
