@@ -394,6 +394,8 @@ async def test_a_connection_that_never_opened_sent_nothing_and_is_tried_again(
 ) -> None:
     async with written_to({"interchange": raising(error)}) as (client, recorders):
         result = await client.call_tool(TOOL, ARGUMENTS)
-    assert error_of(result)["message"] == "No connection to Interchange could be opened, so nothing was sent."
+    through = " through this machine's proxy" if error is httpx.ProxyError else ""
+    told = f"No connection to Interchange could be opened{through}, so nothing was sent."
+    assert error_of(result)["message"] == told
     assert (error_of(result)["code"], error_of(result)["retryable"]) == ("unavailable", True)
     assert len(recorders["interchange"].written()) == 3
