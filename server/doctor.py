@@ -17,7 +17,7 @@ from server.vendors import NoAccess, Wire, missing_of, sandbox_path
 from tools.backends import TITLES, Backends
 from tools.catalogue import CATALOGUE
 from tools.operations.reach import Reached, reach
-from tools.tool import VendorName, Write
+from tools.tool import VendorName
 
 _PREFIXES: dict[VendorName, str] = {
     "interchange": "interchange_",
@@ -60,11 +60,10 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
     lines += [f"[{'ok' if record.next_step is None else 'broken'}] Record of writes", f"    {record.said}"]
     lines += [f"    Next: {record.next_step}"] if record.next_step else []
     lines += [f"[warning] {line}" for line in forgotten]
-    offered = Choices(accounts).whole.tools.values()
-    writes = any(entry.kind is Write for entry in offered)
+    choice = Choices(accounts).whole
     lines.append(
-        f"tools: {len(offered)} of {len(CATALOGUE)}"
-        + (", none that writes (read-only)" if settings.read_only else ", writes included" if writes else "")
+        f"tools: {len(choice.tools)} of {len(CATALOGUE)}"
+        + (", none that writes (read-only)" if settings.read_only else ", writes included" if choice.writes else "")
     )
     given = variables(settings.env_file)
     misspelt = misspelt_choices(given)

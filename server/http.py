@@ -46,7 +46,6 @@ from server.starting import may_start
 from server.telemetry import log_to_stderr, start_tracing
 from server.vendors import Wire
 from tools.errors import AdOpsError
-from tools.tool import Write
 
 logger = logging.getLogger(__name__)
 
@@ -128,8 +127,7 @@ def application(
     manager = StreamableHTTPSessionManager(
         server, stateless=True, security_settings=_security(settings), max_request_body_size=LARGEST_BODY
     )
-    offered = Choices(accounts_of(settings)).whole.tools.values()
-    writes = any(entry.kind is Write for entry in offered)
+    choice = Choices(accounts_of(settings)).whole
     client = httpx.AsyncClient(transport=issuer, timeout=LONGEST_LOOK, follow_redirects=False)
     verifier = _verifier(settings, client, wire)
 
@@ -147,7 +145,7 @@ def application(
 
     async def ready(_: Request) -> Response:
         try:
-            if writes:
+            if choice.writes:
                 await calls.writes.record.counts(())
             if verifier is not None and verifier.tokens is not None:
                 await anyio.to_thread.run_sync(verifier.tokens.check)

@@ -302,20 +302,19 @@ class Operations:
     async def close(self) -> None:
         if self._engine is not None:
             engine, self._engine = self._engine, None
-            await self._in_thread(engine.dispose)
+            await anyio.to_thread.run_sync(engine.dispose)
 
     async def _run(self, work: Callable[[Record], T]) -> T:
         engine = self._engine or await self._opened()
-        return await self._in_thread(lambda: self._guarded(lambda: self._transaction(engine, work)))
+        return await anyio.to_thread.run_sync(
+            self._guarded, lambda: self._transaction(engine, work), limiter=self._at_once
+        )
 
     async def _opened(self) -> Engine:
         async with self._opening:
             if self._engine is None:
-                self._engine = await self._in_thread(lambda: self._guarded(self._open))
+                self._engine = await anyio.to_thread.run_sync(self._guarded, self._open)
         return self._engine
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await anyio.to_thread.run_sync(work, limiter=self._at_once)
 
     def _transaction(self, engine: Engine, work: Callable[[Record], T]) -> T:
         """Of two that insert the same unique value at once the second fails, and then finds the first one's row."""

@@ -205,12 +205,18 @@ class Record:
         return (found, self._steps([operation_id])[operation_id]) if found else None
 
     def whole(self, wanted: Wanted) -> list[tuple[Operation, list[Step]]]:
-        found, _ = self.list(wanted)
+        self.expire()
+        found = self._page(wanted, self._conditions(wanted))
         steps = self._steps([operation.id for operation in found])
         return [(operation, steps[operation.id]) for operation in found]
 
     def list(self, wanted: Wanted) -> tuple[list[Operation], int]:
         self.expire()
+        conditions = self._conditions(wanted)
+        count = sa.select(sa.func.count()).select_from(TABLE).where(*conditions)
+        return self._page(wanted, conditions), self.connection.execute(count).scalar_one()
+
+    def _conditions(self, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
         conditions: list[sa.ColumnElement[bool]] = []
         if wanted.scopes is not None:
             conditions.append(TABLE.c.scope.in_(list(wanted.scopes)))
@@ -225,10 +231,12 @@ class Record:
             conditions.append(TABLE.c.caller == wanted.caller)
         if wanted.older_than is not None:
             conditions.append(sa.tuple_(TABLE.c.created_at, TABLE.c.id) < wanted.older_than)
-        count = sa.select(sa.func.count()).select_from(TABLE).where(*conditions)
+        return conditions
+
+    def _page(self, wanted: Wanted, conditions: Sequence[sa.ColumnElement[bool]]) -> list[Operation]:
         newest = TABLE.select().where(*conditions).order_by(TABLE.c.created_at.desc(), TABLE.c.id.desc())
         rows = self.connection.execute(newest.limit(wanted.limit).offset(wanted.offset))
-        return [_operation(row) for row in rows], self.connection.execute(count).scalar_one()
+        return [_operation(row) for row in rows]
 
     def counts(self, scopes: Collection[str]) -> dict[State, int]:
         self.expire()

@@ -13,7 +13,7 @@ from server.offer import offer
 from server.vendors import Shared, Wire, open_backends
 from tools.backends import Backends
 from tools.catalogue import BY_NAME, CATALOGUE, Entry
-from tools.tool import AnyTool
+from tools.tool import AnyTool, Write
 
 if TYPE_CHECKING:
     from mcp.server.auth.provider import AccessToken
@@ -39,6 +39,11 @@ class Choice:
         """Those of the accounts that have all of these tools, where there is more than one."""
         having = [{name for name, _ in self.among[tool]} for tool in tools if tool in self.among]
         return tuple(name for name in self.names if all(name in names for names in having))
+
+    @property
+    def writes(self) -> bool:
+        """Whether a tool of it changes something at a vendor."""
+        return any(entry.kind is Write for entry in self.tools.values())
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -240,16 +240,22 @@ def _key_of(sandbox: Sandbox) -> SecretStr:
 
 def check_proxies(settings: Settings) -> None:
     """Raises SettingsError when this machine is set up for a proxy that cannot be used; the sandbox needs none."""
-    try:
-        if settings.environment != "sandbox":
+    if settings.environment != "sandbox":
+        with _as_a_setting():
             proxies()
-    except UnusableProxy as error:
-        raise SettingsError(str(error)) from None
 
 
 def _network(settings: Settings) -> Network:
-    check_proxies(settings)
-    return Network(trust_env=settings.environment != "sandbox")
+    with _as_a_setting():
+        return Network(trust_env=settings.environment != "sandbox")
+
+
+@contextmanager
+def _as_a_setting() -> Generator[None]:
+    try:
+        yield
+    except UnusableProxy as error:
+        raise SettingsError(str(error)) from None
 
 
 class _Opening:

@@ -16,10 +16,9 @@ TIMEOUT = httpx.Timeout(connect=5.0, write=15.0, read=45.0, pool=5.0)
 """Per step; the transport bounds the whole of each try."""
 
 KEPT = 256
-"""Addresses, and requests without a body, that are not put together anew: most are asked for again."""
+"""Addresses that are not parsed anew: most are asked for again."""
 
 _Params = tuple[tuple[str, str | int, type], ...]
-_NOTHING = httpx.ByteStream(b"")
 
 
 class Connections:
@@ -31,15 +30,13 @@ class Connections:
         *,
         base_url: str = "",
         headers: Mapping[str, str] | None = None,
-        timeout: httpx.Timeout = TIMEOUT,
     ) -> None:
         self._network = network
         # a client that sends nothing: which encodings are accepted is for httpx to say
         client = httpx.AsyncClient(base_url=base_url, headers=headers, transport=network, trust_env=False)
         self._base_url, self._headers = client.base_url, client.headers
-        self._extensions = {"timeout": timeout.as_dict()}
+        self._extensions = {"timeout": TIMEOUT.as_dict()}
         self._url = functools.lru_cache(maxsize=KEPT)(self._new_url)
-        self._bare = functools.lru_cache(maxsize=KEPT)(self._new_bare)
 
     def request(
         self,
@@ -53,8 +50,6 @@ class Connections:
     ) -> httpx.Request:
         # 1, 1.0 and True are the same key, and differ in an address
         query = tuple((name, value, type(value)) for name, value in params.items()) if params else ()
-        if json is None and not form:
-            return self._again(self._bare(method, path, query, tuple(headers.items()) if headers else ()))
         request = httpx.Request(
             method,
             self._url(path, query),
@@ -72,19 +67,6 @@ class Connections:
 
     async def aclose(self) -> None:
         await self._network.aclose()
-
-    def _again(self, bare: httpx.Request) -> httpx.Request:
-        """Another one like it, with headers of its own."""
-        request = httpx.Request(
-            bare.method, bare.url, headers=bare.headers, stream=_NOTHING, extensions=self._extensions
-        )
-        request.read()
-        return request
-
-    def _new_bare(self, method: str, path: str, params: _Params, headers: tuple[tuple[str, str], ...]) -> httpx.Request:
-        request = httpx.Request(method, self._url(path, params), headers=self._headers)
-        request.headers.update(headers)
-        return request
 
     def _new_url(self, path: str, params: _Params) -> httpx.URL:
         url = httpx.URL(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import subprocess
 import sys
@@ -32,8 +33,9 @@ print(json.dumps({
 """
 
 
-def started(code: str = START) -> dict[str, Any]:
-    ran = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+@functools.cache
+def started() -> dict[str, Any]:
+    ran = subprocess.run([sys.executable, "-W", "error", "-c", START], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return json.loads(ran.stdout)
 

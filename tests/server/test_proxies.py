@@ -16,7 +16,7 @@ from server.settings import Settings, SettingsError
 from server.starting import may_start
 from server.vendors import Wire, open_backends
 from tests.support import live_settings
-from tests.tools.sockets import listening
+from tests.tools.sockets import listening, without_proxies
 from tools.errors import AdOpsError
 
 REFUSED = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"
@@ -24,9 +24,7 @@ REFUSED = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"
 
 @pytest.fixture(autouse=True)
 def no_other_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    without_proxies(monkeypatch)
 
 
 async def asked_of_freewheel(settings: Settings, wire: Wire | None = None) -> None:

@@ -1,4 +1,4 @@
-"""A server on loopback that says what it is told to."""
+"""A server on loopback that says what it is told to, and no proxy on the way to it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import pytest
+
 
 @dataclass
 class Server:
@@ -16,6 +18,13 @@ class Server:
     url: str = ""
     heard: list[bytes] = field(default_factory=list[bytes])
     opened: int = 0
+
+
+def without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the machine of the tests is set up for."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
 
 
 @asynccontextmanager

@@ -12,20 +12,17 @@ import httpx
 import pytest
 
 from tests.tools.acme import line
-from tests.tools.sockets import Server, listening
+from tests.tools.sockets import Server, listening, without_proxies
 from tools.errors import Unavailable
 from tools.network import Network, UnusableProxy, proxies
 from tools.transport import Kind
 
-PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 
 
 @pytest.fixture(autouse=True)
 def no_proxy_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PROXY_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
+    without_proxies(monkeypatch)
     # on macOS and Windows the system's own proxies count where no variable is set
     monkeypatch.setenv("NO_PROXY", "nobody.example")
 
