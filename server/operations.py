@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio.to_thread
 
+from server.clocks import Clocks, Lease
 from tools.errors import Unavailable
 from tools.states import State
 from tools.writes import Ends, Past
@@ -220,6 +221,7 @@ class Operations:
     setting: str
     now: Callable[[], float]
     lease: float = LEASE
+    clocks: Clocks = field(default_factory=Clocks)
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
     _engine: Engine | None = None
     _file: tuple[int, int] | None = None
@@ -256,10 +258,12 @@ class Operations:
 
     async def depart(
         self, operation_id: str, request: Mapping[str, Any], before: Mapping[str, Any] | None = None
-    ) -> bool:
-        """Record that a request leaves now, and what it was like before. False when the write is no longer this
-        process's to send."""
-        return await self._run(lambda record: record.depart(operation_id, request, before))
+    ) -> Lease | None:
+        """Record that a request leaves now, and what it was like before. The lease is how long its first byte may still
+        leave; None when the write is no longer this process's to send."""
+        lease = Lease.begin(self.clocks, self.lease)
+        departed = await self._run(lambda record: record.depart(operation_id, request, before))
+        return lease if departed else None
 
     async def renew(self) -> None:
         """Say that this process is alive."""

@@ -35,12 +35,21 @@ class Brief:
     before: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Age:
+    """How long ago something was sent, in seconds: at least, and at most. Clocks that disagree make the two differ."""
+
+    least: float
+    most: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
     """One write of the record, as a reconciliation reads it.
 
-    before: what its brief held. sent_at: seconds since the epoch; None when it never left. result: what the agent was
-    told. id: of its record.
+    before: what its brief held. sent_at: seconds since the epoch, for people; None when it never left. age: how long
+    ago it was sent; None when it never left, or when that is not known. sequence: the place of its departure among all
+    of the record, which no clock moves; 0 when it never left. result: what the agent was told. id: of its record.
     """
 
     id: str
@@ -52,6 +61,8 @@ class Past:
     before: Mapping[str, Any] | None
     result: Mapping[str, Any] | None
     sent_at: float | None
+    age: Age | None = None
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
