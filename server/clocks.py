@@ -13,7 +13,7 @@ import functools
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
@@ -59,13 +59,15 @@ class Stamp:
 
     clock: seconds since the epoch, by the wall clock of this machine or, where servers share a database, by that one's.
     boot: the start of the machine that the other two belong to; empty when not known. monotonic: seconds that no
-    setting of the time moves. uptime: the same with the time of suspension in it; None where there is none.
+    setting of the time moves. uptime: the same with the time of suspension in it; None where there is none. exact:
+    False of something that is only known to have been no later than this.
     """
 
     clock: float
     boot: str
     monotonic: float
     uptime: float | None
+    exact: bool = True
 
     def text(self) -> str:
         """As the ledger stores it."""
@@ -76,9 +78,13 @@ class Stamp:
         """From the ledger; None when there is none, or it is damaged."""
         try:
             told = json.loads(text or "null")
-            up = told["uptime"]
+            up, exact = told["uptime"], bool(told["exact"])
             return cls(
-                float(told["clock"]), str(told["boot"]), float(told["monotonic"]), None if up is None else float(up)
+                float(told["clock"]),
+                str(told["boot"]),
+                float(told["monotonic"]),
+                None if up is None else float(up),
+                exact,
             )
         except (TypeError, ValueError, KeyError):
             return None
@@ -135,11 +141,11 @@ def readings(then: Stamp, now: Stamp, *, one_machine: bool) -> dict[str, float]:
     return {shared: now.clock - then.clock, **_steady(then, now, one_machine=one_machine)}
 
 
-def age(then: Stamp, now: Stamp, *, one_machine: bool, exact: bool = True) -> Age:
-    """How long ago it was. exact: False when it is only known that it was not after `then`."""
+def age(then: Stamp, now: Stamp, *, one_machine: bool) -> Age:
+    """How long ago it was."""
     told = readings(then, now, one_machine=one_machine)
     reaches_back = not one_machine or (bool(then.boot) and then.boot == now.boot)
-    return Age(max(0.0, min(told.values())), max(told.values()) if exact and reaches_back else inf)
+    return Age(max(0.0, min(told.values())), max(told.values()) if then.exact and reaches_back else inf)
 
 
 def lease_is_over(then: Stamp, now: Stamp, seconds: float, *, one_machine: bool) -> bool:
@@ -150,11 +156,11 @@ def lease_is_over(then: Stamp, now: Stamp, seconds: float, *, one_machine: bool)
     return min(told.values()) >= seconds
 
 
-def disagreement(told: dict[str, float]) -> str:
+def disagreement(told: Mapping[str, float]) -> str:
     """What each clock says, where they differ; empty where they agree."""
-    if max(told.values()) - min(told.values()) <= AGREE:
+    if not told or max(told.values()) - min(told.values()) <= AGREE:
         return ""
-    return ", ".join(f"its {name} {seconds:.0f} s" for name, seconds in told.items())
+    return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in told.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ async def carried_out(settings: Settings, arguments: argparse.Namespace, wire: W
 
 @asynccontextmanager
 async def _desk(settings: Settings, arguments: argparse.Namespace, wire: Wire) -> AsyncGenerator[_Desk]:
-    record = open_record(settings, wire.timing.now)
+    record = open_record(settings, wire.timing)
     accounts = accounts_of(settings)
     async with open_accounts(accounts, wire) as opened:
         places = by_scope(Backends(accounts=tuple(opened.values())))
@@ -99,6 +99,8 @@ async def _list(desk: _Desk) -> int:
     for operation in found:
         whose = f"{account}: " if (account := desk.places[operation.scope].account) else ""
         _say(f"{operation.id}  {moment(operation.created_at)}  {operation.state:17}  {whose}{_line(operation.does)}")
+        if (correction := operation.correction) is not None:
+            _say(f"  {correction.what} {correction.next_step}")
     if not found:
         filtered = total == 0 and (wanted.states or wanted.text)
         _say("Nothing is on record like that." if filtered else f"Nothing was written.{await _elsewhere(desk)}")

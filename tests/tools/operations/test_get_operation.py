@@ -56,6 +56,12 @@ async def test_a_write_is_told_with_what_was_sent_what_came_back_and_its_history
         "result": {key: value for key, value in made.structured_content.items() if key in made_by_the_tool},
         "history": [
             {"at": "2026-11-22T12:00:00Z", "state": "sending", "by": by, "note": "recorded"},
+            {
+                "at": "2026-11-22T12:00:00Z",
+                "state": "sending",
+                "by": "adops-mcp",
+                "note": "departure recorded: POST /api/v2/storefront/inventory-sources/northlight-cadent/modular/reservations",
+            },
             {"at": "2026-11-22T12:00:00Z", "state": "succeeded", "by": by, "note": "the vendor answered"},
         ],
         "next_step": "It was done. What changed since then is not in this.",
