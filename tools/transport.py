@@ -21,8 +21,10 @@ import anyio
 import anyio.lowlevel
 import httpx
 
+from tools.attempts import Attempt, Unsolicited
 from tools.breaker import DOWN, Breaker, Try
 from tools.connections import Connections
+from tools.decoding import Undecodable, body_of
 from tools.errors import (
     AdOpsError,
     Conflict,
@@ -39,19 +41,16 @@ from tools.limits import SlidingWindow
 from tools.network import is_address
 from tools.observing import Observed, Observer, unobserved
 from tools.replies import Answer, Kind, Reply, in_doubt
-from tools.writes import DEPARTURE
+from tools.writes import DEPARTURE, Departure
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-LARGEST_REPLY = 16 * 1024 * 1024
-"""Bytes of one answer that are read; the largest documented one is a projection of tens of kilobytes."""
-
 NEVER_OPENED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-"""httpx's exceptions that prove that no byte of the request left."""
+"""httpx's exceptions that prove that no byte of the request left; before its attempt was asked, any other does too."""
 
 LOST = (httpx.TransportError, TimeoutError)
-"""What may come after the request left."""
+"""What comes when there is no answer: it may have been carried out, if the request had left."""
 
 GIVEN_UP_ON_THE_WAY = (408, 424, 499)
 """Refusals by which gateways also mean that the work took too long, or failed further on: it may have been done."""
@@ -189,7 +188,8 @@ class Transport:
     ) -> Answer:
         """Send one request and return its 2xx answer.
 
-        timeout: seconds for one whole try, from the first byte sent to the last one read.
+        timeout: seconds for one whole try, from the opening of its connection to the last byte read; for a write, from
+        its departure.
         answers: other statuses that the caller reads itself.
         secrets: what the request holds, besides the token, that no error may repeat.
         Raises a class of `tools.errors` for anything else.
@@ -241,47 +241,77 @@ class Transport:
         await self._limit.acquire(self.vendor)
         await anyio.lowlevel.checkpoint_if_cancelled()
         departure = DEPARTURE.get() if call.kind is Kind.WRITE else None
+        if departure is not None:
+            departure.requested(*call.shown)
         with self._breaker.passing() as made:
-            if departure is not None:
-                await departure.leaving(call.request.method, call.request.url.path, call.body)
-            reply = await self._answered(call, made)
+            reply = await self._answered(call, made, departure)
         if departure is not None:
             departure.answered(reply.status)
         return reply, token
 
-    async def _answered(self, call: _Call, made: Try) -> Reply:
+    async def _answered(self, call: _Call, made: Try, departure: Departure | None) -> Reply:
+        scope = anyio.CancelScope(deadline=anyio.current_time() + call.timeout)
+        attempt = self._attempt(call, scope, departure)
         try:
             with self._observer.watching(call.request) as seen:
-                reply = await self._exchange(call)
+                reply = await self._exchange(call, scope, attempt)
                 seen.status = reply.status
-        except NEVER_OPENED as error:
-            made.failed = True
-            by_proxy = isinstance(error, httpx.ProxyError)
-            through, way = (" through this machine's proxy", _PROXY) if by_proxy else ("", "network")
-            raise _SendAgain(
-                Unavailable(
-                    f"No connection to {self.vendor} could be opened{through}, so nothing was sent.",
-                    next_step="Make the same call again in a minute. If it stays so, the operator checks the "
-                    f"{way} and runs `adops-mcp doctor`.",
-                )
-            ) from None
-        except httpx.LocalProtocolError:
-            raise self._not_sendable() from None
-        except LOST as error:
-            made.failed = True
-            timed_out = isinstance(error, (httpx.TimeoutException, TimeoutError))
-            self._lost(call, "did not answer in time" if timed_out else "closed the connection before it answered")
+        except BaseException as error:
+            is_sent = attempt.is_sent and not isinstance(error, (*NEVER_OPENED, httpx.LocalProtocolError))
+            if departure is not None and attempt.is_departed and not is_sent:
+                departure.not_sent()
+            self._judge_failure(call, made, error, is_sent=is_sent)
+            raise
+        if attempt.is_followed:
+            self._lost(call, "sent more than one answer")
         made.failed = None if reply.status == 500 else reply.status in DOWN
         return reply
 
-    async def _exchange(self, call: _Call) -> Reply:
+    def _attempt(self, call: _Call, scope: anyio.CancelScope, departure: Departure | None) -> Attempt:
+        """The attempt of a try within `scope`, which a caller that gives up does not end once a write has departed."""
+        if call.kind is not Kind.WRITE:
+            return Attempt()
+
+        async def depart() -> None:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            if departure is not None:
+                await departure.leaving(*call.shown)
+            scope.shield = True
+            scope.deadline = anyio.current_time() + call.timeout
+
+        return Attempt(depart, departure.check) if departure is not None else Attempt(depart)
+
+    def _judge_failure(self, call: _Call, made: Try, error: BaseException, *, is_sent: bool) -> None:
+        """Raise what a try that failed means; return for what says so itself."""
+        if isinstance(error, httpx.LocalProtocolError):
+            raise self._not_sendable() from None
+        if not isinstance(error, (*LOST, Unsolicited)):
+            return
+        made.failed = True
+        if is_sent:
+            timed_out = isinstance(error, (httpx.TimeoutException, TimeoutError))
+            self._lost(call, "did not answer in time" if timed_out else "closed the connection before it answered")
+        if isinstance(error, Unsolicited):
+            what, way = f"{self.vendor} answered before it was asked", "network"
+        elif isinstance(error, httpx.ProxyError):
+            what, way = f"No connection to {self.vendor} could be opened through this machine's proxy", _PROXY
+        else:
+            what, way = f"No connection to {self.vendor} could be opened", "network"
+        raise _SendAgain(
+            Unavailable(
+                f"{what}, so nothing was sent.",
+                next_step="Make the same call again in a minute. If it stays so, the operator checks the "
+                f"{way} and runs `adops-mcp doctor`.",
+            )
+        ) from None
+
+    async def _exchange(self, call: _Call, scope: anyio.CancelScope, attempt: Attempt) -> Reply:
         """Send, and read to the end. A 4xx is told by its status, whatever becomes of its body."""
         head: Reply | None = None
-        until = anyio.current_time() + call.timeout
         try:
             # as anyio.fail_after does, which is a generator
-            with anyio.CancelScope(deadline=until, shield=call.kind is Kind.WRITE):
-                response = await self._http.send(call.request)
+            with scope:
+                response = await self._http.send(call.request, attempt)
                 head = Reply(response.status_code, response.headers, b"")
                 try:
                     return Reply(head.status, head.headers, await self._body(call, response, head))
@@ -294,15 +324,10 @@ class Transport:
             raise
 
     async def _body(self, call: _Call, response: httpx.Response, head: Reply) -> bytes:
-        body = bytearray()
         try:
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > LARGEST_REPLY:
-                    self._answer(call, head).unreadable(f"more than {LARGEST_REPLY // (1024 * 1024)} MiB")
-        except httpx.DecodingError:
-            self._answer(call, head).unreadable("a body that cannot be decoded")
-        return bytes(body)
+            return await body_of(response)
+        except Undecodable as error:
+            self._answer(call, head).unreadable(str(error))
 
     def _answer(self, call: _Call, reply: Reply, secrets: Collection[str] = ()) -> Answer:
         return Answer(self.vendor, call.kind, call.hints.look, reply, tuple(secrets))
@@ -390,6 +415,11 @@ class _Call:
     hints: Hints
     answers: Collection[int]
     secrets: Collection[str]
+
+    @property
+    def shown(self) -> tuple[str, str, Any]:
+        """Method, path and body, as they are recorded."""
+        return self.request.method, self.request.url.path, self.body
 
 
 _PROXY = "proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, or NO_PROXY for hosts that need none)"
