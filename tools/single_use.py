@@ -156,7 +156,7 @@ class SingleUse(httpcore.AsyncNetworkStream):
 
 class _Backend(httpcore.AsyncNetworkBackend):
     def __init__(self) -> None:
-        self._backend = httpcore.AnyIOBackend()
+        self._backend = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
     async def connect_tcp(
         self,
@@ -195,7 +195,7 @@ class SingleUseTransport(httpx.AsyncBaseTransport):
         carried = _CARRIED.set((request, attempt))
         try:
             with _as_of_httpx():
-                answer = await self._pool.handle_async_request(
+                answer: Any = await self._pool.handle_async_request(
                     httpcore.Request(
                         request.method,
                         _url(request.url),
@@ -206,23 +206,24 @@ class SingleUseTransport(httpx.AsyncBaseTransport):
                 )
         finally:
             _CARRIED.reset(carried)
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions)
+        extensions = answer.extensions
+        body = _Body(answer, extensions["network_stream"])
+        return httpx.Response(answer.status, headers=answer.headers, stream=body, extensions=extensions)
 
     async def aclose(self) -> None:
         await self._pool.aclose()
 
 
 class _Body(httpx.AsyncByteStream):
-    def __init__(self, answer: httpcore.Response) -> None:
+    def __init__(self, answer: httpcore.Response, connection: SingleUse) -> None:
         self._answer = answer
+        self._connection = connection
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         with _as_of_httpx():
             async for part in self._answer.aiter_stream():
                 yield part
-            connection = self._answer.extensions["network_stream"]
-            if isinstance(connection, SingleUse):
-                await connection.listen()
+            await self._connection.listen()
 
     async def aclose(self) -> None:
         with _as_of_httpx():

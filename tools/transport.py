@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
@@ -25,21 +25,11 @@ from tools.attempts import Attempt, Unsolicited
 from tools.breaker import DOWN, Breaker, Try
 from tools.connections import Connections
 from tools.decoding import Undecodable, body_of
-from tools.errors import (
-    AdOpsError,
-    Conflict,
-    Forbidden,
-    NotConfigured,
-    NotFound,
-    RateLimited,
-    Refused,
-    Unauthorized,
-    Unavailable,
-    UnexpectedAnswer,
-)
+from tools.errors import AdOpsError, NotConfigured, RateLimited, Unavailable
 from tools.limits import SlidingWindow
 from tools.network import is_address
 from tools.observing import Observed, Observer, unobserved
+from tools.refusals import Hints, refusal
 from tools.replies import Answer, Kind, Reply, in_doubt
 from tools.writes import DEPARTURE, Departure
 
@@ -119,19 +109,6 @@ class StaticToken:
 
     async def renew(self, refused: str) -> str | None:  # noqa: ARG002 - the protocol's signature
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Hints:
-    """What only the caller knows about one request, for its errors.
-
-    by_status: the next step for a status, replacing the general one. by_code: for the vendor's own code, before that.
-    look: for a write, how a person or agent finds out whether it was done.
-    """
-
-    by_status: Mapping[int, str] = field(default_factory=dict[int, str])
-    by_code: Mapping[str, str] = field(default_factory=dict[str, str])
-    look: str = ""
 
 
 class _SendAgain(Exception):
@@ -360,41 +337,13 @@ class Transport:
         status = reply.status
         if call.kind is Kind.WRITE and (status in GIVEN_UP_ON_THE_WAY or not 400 <= status < 500):
             raise in_doubt(f"{self.vendor} answered {status}", call.hints.look, reply)
-        error = self._refusal(call, reply, secrets)
+        setting = self._auth.setting if self._auth is not None else None
+        error = refusal(self._answer(call, reply, secrets), call.hints, setting)
         if call.kind is Kind.READ and (status in (408, 429) or status >= 500):
             after = reply.retry_after
             if after is None or after <= self._retries.longest_retry_after:
                 raise _SendAgain(error, after)
         raise error
-
-    def _refusal(self, call: _Call, reply: Reply, secrets: Collection[str]) -> AdOpsError:
-        status = reply.status
-        kind, otherwise = _REFUSALS.get(status, (Refused, _CORRECT_IT))
-        if status >= 500:
-            kind, otherwise = Unavailable, "Make the same call again in a minute."
-        elif status < 400:
-            kind, otherwise = (
-                UnexpectedAnswer,
-                "The operator checks the vendor's base URL with `adops-mcp doctor`.",
-            )
-        elif status == 401 and self._auth is not None:
-            otherwise = f"The operator checks {self._auth.setting}, then runs `adops-mcp doctor`."
-        if kind.retryable and (after := reply.retry_after) is not None:
-            otherwise = f"Wait {after:.0f} s, then make the same call again."
-        code, words = reply.vendor_error(secrets)
-        if otherwise is _CORRECT_IT and not (words and status in (400, 422)):
-            otherwise = _SHOW_IT
-        named = f" {code}" if code else ""
-        said = f': "{words.replace(chr(34), chr(39))}"' if words else f" ({reply.looks_like()})"
-        unchanged = " Nothing was changed." if call.kind is Kind.WRITE else ""
-        ending = "" if words and words.endswith((".", "!", "…")) and not unchanged else "."
-        return kind(
-            f"{self.vendor} answered {status}{named}{said}{ending}{unchanged}",
-            next_step=call.hints.by_code.get(code or "") or call.hints.by_status.get(status) or otherwise,
-            upstream_status=status,
-            upstream_code=code,
-            request_id=reply.request_id,
-        )
 
     def _pause(self, state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None
@@ -423,18 +372,6 @@ class _Call:
 
 
 _PROXY = "proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, or NO_PROXY for hosts that need none)"
-_CORRECT_IT = "Correct the arguments as the message says, then call again."
-_SHOW_IT = "Show the person this refusal; calling again with the same arguments does not help."
-_REFUSALS: dict[int, tuple[type[AdOpsError], str]] = {
-    401: (Unauthorized, "The operator checks the vendor's credentials, then runs `adops-mcp doctor`."),
-    402: (Forbidden, "A person settles this with the vendor; calling again does not help."),
-    403: (Forbidden, "A person asks the vendor for access; calling again does not help."),
-    404: (NotFound, "Take the id from a list tool instead of writing it from memory, then call again."),
-    408: (Unavailable, "Make the same call again in a minute."),
-    409: (Conflict, "Read the present state first, then decide again."),
-    410: (NotFound, "Take the id from a list tool instead of writing it from memory, then call again."),
-    429: (RateLimited, "Wait a minute, then make the same call again."),
-}
 
 
 def _give_up(state: RetryCallState) -> NoReturn:
