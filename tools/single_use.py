@@ -47,10 +47,8 @@ _CARRIED: ContextVar[tuple[httpx.Request, Attempt]] = ContextVar("_CARRIED")
 class _Answers:
     """What comes back, read beside httpcore, which does not tell whether anything follows an answer."""
 
-    def __init__(self, method: str) -> None:
+    def __init__(self) -> None:
         self._reader = h11.Connection(h11.CLIENT)
-        self._reader.send(h11.Request(method=method, target="/", headers=[("host", "any")]))
-        self._reader.send(h11.EndOfMessage())
         self._ended = False
 
     def are_followed_by(self, data: bytes) -> bool:
@@ -116,7 +114,7 @@ class SingleUse(httpcore.AsyncNetworkStream):
         await self._attempt.leaving()
         if (heard := await self._heard()) is not None:
             raise Unsolicited if heard else httpcore.ConnectError("closed before anything was sent")
-        self._answers = _Answers(self._request.method)
+        self._answers = _Answers()
         self._attempt.sending()
         try:
             await self._stream.write(request, timeout)
