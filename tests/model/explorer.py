@@ -16,10 +16,10 @@ MOST_STATES = 1_000_000
 
 TWICE = "the vendor carries it out twice"
 DROPPED = "the vendor's own answer is dropped: the record says that it was not carried out"
-NOT_SENT_AND_THERE = "the record says that it was not carried out, and it was"
+UNTRUE = "the record says that it was not carried out, and it was"
 DONE_AND_NOT_THERE = "the record says that it was carried out, and it was not"
 BYPASSED = "it is sent while the same one under another key is in doubt"
-BREAKS = (TWICE, DROPPED, NOT_SENT_AND_THERE, DONE_AND_NOT_THERE, BYPASSED)
+BREAKS = (TWICE, DROPPED, UNTRUE, DONE_AND_NOT_THERE, BYPASSED)
 
 
 class TooMany(Exception):
@@ -94,7 +94,7 @@ def what_is_broken(world: World, bounds: Bounds) -> str:
             return TWICE
     for row in () if bounds.late else world.rows:
         if row.state == "failed" and row.request.fate == "done":
-            return NOT_SENT_AND_THERE
+            return UNTRUE
         if row.state == "succeeded" and row.request.fate != "done":
             return DONE_AND_NOT_THERE
     return ""

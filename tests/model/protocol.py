@@ -133,7 +133,7 @@ def _go_on(world: World, bounds: Bounds, rules: Rules, number: int, server: int)
         case "looked":
             yield Happened("bytes", server, index), _sent(world, number, index, row)
         case "waiting":
-            for what, answer, event in _answers(row):
+            for what, answer, event in _answers(row, bounds):
                 after = _moved(row._replace(request=row.request._replace(answer=answer)), event, rules)
                 ended = _at(_row(world, index, after), number, IDLE)
                 yield Happened(what, server, index), _looked_in_vain(ended, index) if rules.settles_unchanged else ended
@@ -142,11 +142,11 @@ def _go_on(world: World, bounds: Bounds, rules: Rules, number: int, server: int)
             yield Happened("settle", server, index), _at(settled, number, IDLE)
 
 
-def _answers(row: Row) -> Iterator[tuple[str, str, Event]]:
+def _answers(row: Row, bounds: Bounds) -> Iterator[tuple[str, str, Event]]:
     """How the wait for an answer can end: what happens, how the answer is afterwards, and what that is on record."""
     if row.request.answer == "on its way":
         yield "answer", "read", "confirmed" if row.request.fate == "done" else "refused"
-        if row.request.fate == "done":
+        if row.request.fate == "done" and bounds.unreadable:
             yield "unreadable", "unreadable", "answer_unread"
     yield "no answer", "lost", "answer_lost"
 

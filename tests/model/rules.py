@@ -125,14 +125,18 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """The rules of the code: the table and the functions that it uses itself."""
+    """The rules of the code: the table and the functions that it uses itself.
+
+    measures_first: `reconcile` takes the age from the operation that it was given, which was read before the look.
+    settles_unchanged: not so in the code; see `cases.REMAIN`.
+    """
 
     one_machine: bool
     uptime: bool
     settle_after: int
     connects_first: bool = True
     measures_first: bool = True
-    settles_unchanged: bool = True
+    settles_unchanged: bool = False
     refuses_another_key: bool = True
 
     @property

@@ -100,12 +100,13 @@ class Bounds:
     """What may happen in one exploration.
 
     servers: the server of each task. intents: how many writes are meant; the second is the same call under another
-    idempotency key. stops: processes stand still for any time between any two steps; without it no time passes between
-    steps that belong together. deaths: processes die. clocks: wall clocks are ahead from the start, or whenever they
-    like. sleeps: machines are suspended, and their monotonic clocks with them. pauses: a hypervisor stops a machine
-    with all of its clocks. uptime: machines have a clock that counts suspension. late: the vendor carries out later
-    than it may. gap: a process stands still between its last look at the lease and the first byte. one_machine: all
-    servers share a machine, as with SQLite; else they share a database. settle_after: ticks. most: rows of the record.
+    idempotency key. stops: processes stand still for any time between any two steps; without it no time passes
+    between steps that belong together. deaths: processes die. clocks: wall clocks are ahead from the start, or
+    whenever they like. sleeps: machines are suspended, and their monotonic clocks with them. pauses: a hypervisor
+    stops a machine with all of its clocks. uptime: machines have a clock that counts suspension. late: the vendor
+    carries out later than it may. unreadable: a 2xx comes that cannot be read. gap: a process stands still between
+    its last look at the lease and the first byte. one_machine: all servers share a machine, as with SQLite; else
+    they share a database. settle_after: ticks. most: rows of the record.
     """
 
     servers: tuple[int, ...] = (0, 1)
@@ -117,6 +118,7 @@ class Bounds:
     pauses: bool = False
     uptime: bool = True
     late: bool = False
+    unreadable: bool = False
     gap: bool = False
     one_machine: bool = False
     settle_after: int = SETTLE_AFTER
