@@ -14,7 +14,7 @@ from typing import Generic, TypeVar, cast
 
 from tools.freewheel.models import InventoryPackage, ProposedInsertionOrder
 from tools.updates import tells_seconds
-from tools.writes import Doubt, Past, Verdict, made_by
+from tools.writes import Doubt, Verdict, made_by
 
 T = TypeVar("T", InventoryPackage, ProposedInsertionOrder)
 
@@ -50,7 +50,7 @@ class Creation(Generic[T]):
         if known is None:
             return self._without_a_baseline(same)
         if new := [one for one in same if one not in known]:
-            return await self._among(new, doubt)
+            return await self._among(new)
         if not proven:
             return self._unknown("FreeWheel's list changed while it was read, or its counts do not agree.")
         if renamed := [one.id for one in others if one.id not in known and not _is_as_created(one)]:
@@ -70,7 +70,7 @@ class Creation(Generic[T]):
         there = f" {self._named} {_ids(same)} {self.identity}." if same else ""
         return self._unknown(f"The record does not hold which there were before it was sent.{there}", same)
 
-    async def _among(self, new: Sequence[int], doubt: Doubt) -> Verdict:
+    async def _among(self, new: Sequence[int]) -> Verdict:
         """Which of the objects that are new and have its identity has its content, too."""
         read = [await self.read(one) for one in new[:MOST_READ]]
         alike = [one.id for one in read if not self.different(one)]
@@ -81,20 +81,8 @@ class Creation(Generic[T]):
                 f"else's, or changed since. {said}".strip(),
                 new,
             )
-        if rivals := [one.id for one in doubt.siblings if self._may_have_made_it(one, doubt)]:
-            return self._unknown(
-                f"{self._named} {_ids(alike)} is new and {self.identity}, but {', '.join(rivals[:5])} may "
-                "have made it as well.",
-                alike,
-            )
         evidence = f"{self._named} {_ids(alike)} is new, {self.identity} and has that content."
         return Verdict(outcome="succeeded", evidence=evidence, found={self.found_as: alike})
-
-    def _may_have_made_it(self, other: Past, doubt: Doubt) -> bool:
-        """Another write on record that was sent later, of which it is not known what it made."""
-        was_sent = other.state in ("in_doubt", "sending", "succeeded", "superseded") and other.sequence > 0
-        made = made_by([other], self.shown_as, self.found_as)
-        return other.tool == doubt.write.tool and was_sent and other.sequence > doubt.write.sequence and not made
 
     def _unknown(self, evidence: str, ids: Sequence[int] = ()) -> Verdict:
         found = {self.found_as: list(ids)} if ids else {}
