@@ -1,4 +1,8 @@
-"""A write on its way to the vendor: what leaves is on record first, and how it ended is told from what had left."""
+"""A write on its way to the vendor: what leaves is on record first, and how it ended is told from what had left.
+
+A departure on record does not say that anything left: the lease that came with it is looked at once more, right before
+the first byte, and a request that is given up there is none of those that were sent.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from server.clocks import Lease
 from server.operations import Ending, Operations
 from server.plans import Plan
 from server.redaction import redacted
@@ -16,7 +21,10 @@ from tools.states import State
 
 @dataclass
 class Journey:
-    """One write on its way: each request that leaves is on record first. plan: what a person agreed to."""
+    """One write on its way: each request that leaves is on record first.
+
+    plan: what a person agreed to. requests: those that left, or may have. lease: of the last one.
+    """
 
     record: Operations
     operation_id: str
@@ -24,23 +32,42 @@ class Journey:
     plan: Plan | None
     before: Mapping[str, Any] | None = None
     requests: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    lease: Lease | None = None
 
     def remember(self, before: Mapping[str, Any]) -> None:
         self.before = before
 
-    async def leaving(self, method: str, path: str, body: Any) -> None:
-        request = redacted({"method": method, "path": path, "body": body}, self.tokens)
-        if self.plan is not None and not self.requests and request != self.plan.would_send:
+    def requested(self, method: str, path: str, body: Any) -> None:
+        if self.plan is not None and not self.requests and self._shown(method, path, body) != self.plan.would_send:
             raise changed_meanwhile()
-        if not await self.record.depart(self.operation_id, request, self.before):
-            raise Unavailable(
-                "This server was held up for so long that the write was given up. Nothing was sent.",
-                next_step="Make the same call again.",
-            )
+
+    async def leaving(self, method: str, path: str, body: Any) -> None:
+        request = self._shown(method, path, body)
+        self.lease = await self.record.depart(self.operation_id, request, self.before)
+        if self.lease is None:
+            raise _held_up()
         self.requests.append(request)
+
+    def check(self) -> None:
+        """Raises Unavailable when the lease is over: the write may be another server's to settle by now."""
+        if self.lease is None or self.lease.is_over:
+            raise _held_up()
+
+    def not_sent(self) -> None:
+        self.requests.pop()
+
+    def _shown(self, method: str, path: str, body: Any) -> dict[str, Any]:
+        return redacted({"method": method, "path": path, "body": body}, self.tokens)
 
     def answered(self, status: int) -> None:
         self.requests[-1]["status"] = status
+
+
+def _held_up() -> Unavailable:
+    return Unavailable(
+        "This server was held up for so long that the write was given up. Nothing was sent.",
+        next_step="Make the same call again.",
+    )
 
 
 def ended_as(journey: Journey, error: BaseException, actor: str) -> Ending:

@@ -111,8 +111,17 @@ class _Rehearsal:
     def remember(self, before: Mapping[str, Any]) -> None:
         """Nothing is sent, so nothing is kept."""
 
-    async def leaving(self, method: str, path: str, body: Any) -> None:
+    def requested(self, method: str, path: str, body: Any) -> None:
         raise _WouldSend(method, path, body)
+
+    async def leaving(self, method: str, path: str, body: Any) -> None:
+        raise AssertionError(method, path, body)
+
+    def check(self) -> None:
+        raise AssertionError
+
+    def not_sent(self) -> None:
+        raise AssertionError
 
     def answered(self, status: int) -> None:
         raise AssertionError(status)

@@ -2,6 +2,8 @@
 
 `httpx.AsyncClient` reads cookies, looks for redirects and parses each address anew; nothing of that is wanted here, and
 it takes longer than the rest of a call. What it would send is sent here, byte for byte, cookies aside.
+
+Each request has a connection of its own and says so: what is left over on one answers no other request.
 """
 
 from __future__ import annotations
@@ -12,11 +14,17 @@ from typing import Any
 
 import httpx
 
+from tools.attempts import Attempt
+from tools.decoding import ACCEPTED
+from tools.network import Network
+
 TIMEOUT = httpx.Timeout(connect=5.0, write=15.0, read=45.0, pool=5.0)
 """Per step; the transport bounds the whole of each try."""
 
 KEPT = 256
 """Addresses that are not parsed anew: most are asked for again."""
+
+HEADERS = {"Accept-Encoding": ACCEPTED, "Connection": "close"}
 
 _Params = tuple[tuple[str, str | int, type], ...]
 
@@ -32,8 +40,9 @@ class Connections:
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self._network = network
-        # a client that sends nothing: which encodings are accepted is for httpx to say
-        client = httpx.AsyncClient(base_url=base_url, headers=headers, transport=network, trust_env=False)
+        # a client that sends nothing
+        given = HEADERS | dict(headers or {})
+        client = httpx.AsyncClient(base_url=base_url, headers=given, transport=network, trust_env=False)
         self._base_url, self._headers = client.base_url, client.headers
         self._extensions = {"timeout": TIMEOUT.as_dict()}
         self._url = functools.lru_cache(maxsize=KEPT)(self._new_url)
@@ -61,8 +70,17 @@ class Connections:
         request.headers.update(headers)
         return request
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
-        """The answer's head; it has to be closed. Raises httpx.TransportError."""
+    async def send(self, request: httpx.Request, attempt: Attempt) -> httpx.Response:
+        """The answer's head; it has to be closed. Raises httpx.TransportError, and what the attempt raises.
+
+        The network asks the attempt once a connection is open. Any other transport is asked nothing: what it is given
+        may have left.
+        """
+        if isinstance(self._network, Network):
+            request.extensions["attempt"] = attempt
+        else:
+            await attempt.leaving()
+            attempt.sending()
         return await self._network.handle_async_request(request)
 
     async def aclose(self) -> None:

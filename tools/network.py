@@ -10,10 +10,14 @@ import functools
 import importlib.util
 import os
 import ssl
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
+
+if TYPE_CHECKING:
+    from tools.single_use import SingleUseTransport
 
 
 class UnusableProxy(Exception):
@@ -55,13 +59,18 @@ def _setting(scheme: str, value: str) -> str:
 
 
 class Network(httpx.AsyncBaseTransport):
-    """trust_env: whether this machine's proxies and certificates count. Raises UnusableProxy."""
+    """Each request on a connection of its own; the attempt among its extensions, if any, is asked before it leaves.
+
+    trust_env: whether this machine's proxies and certificates count. Raises UnusableProxy.
+    """
 
     def __init__(self, *, trust_env: bool = True) -> None:
+        from tools.single_use import SingleUseTransport  # noqa: PLC0415 - the sandbox needs no sockets
+
         through = proxies() if trust_env else {}
         tls = _certificates(trust_env)
-        self._directly = httpx.AsyncHTTPTransport(verify=tls)
-        self._through = {name: httpx.AsyncHTTPTransport(verify=tls, proxy=proxy) for name, proxy in through.items()}
+        self._directly = SingleUseTransport(tls)
+        self._through = {name: SingleUseTransport(tls, proxy) for name, proxy in through.items()}
         self._way = functools.lru_cache(maxsize=64)(self._new_way)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -72,7 +81,7 @@ class Network(httpx.AsyncBaseTransport):
         for way in (self._directly, *self._through.values()):
             await way.aclose()
 
-    def _new_way(self, scheme: str, host: str, port: int | None) -> httpx.AsyncHTTPTransport:
+    def _new_way(self, scheme: str, host: str, port: int | None) -> SingleUseTransport:
         way = self._through.get(scheme) or self._through.get("all")
         if way is None or proxy_bypass(f"{host}:{port}" if port else host):
             return self._directly

@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import urlsplit
 
@@ -21,37 +21,26 @@ import anyio
 import anyio.lowlevel
 import httpx
 
+from tools.attempts import Attempt, Unsolicited
 from tools.breaker import DOWN, Breaker, Try
 from tools.connections import Connections
-from tools.errors import (
-    AdOpsError,
-    Conflict,
-    Forbidden,
-    NotConfigured,
-    NotFound,
-    RateLimited,
-    Refused,
-    Unauthorized,
-    Unavailable,
-    UnexpectedAnswer,
-)
+from tools.decoding import Undecodable, body_of
+from tools.errors import AdOpsError, NotConfigured, RateLimited, Unavailable
 from tools.limits import SlidingWindow
 from tools.network import is_address
 from tools.observing import Observed, Observer, unobserved
+from tools.refusals import Hints, refusal
 from tools.replies import Answer, Kind, Reply, in_doubt
-from tools.writes import DEPARTURE
+from tools.writes import DEPARTURE, Departure
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
 
-LARGEST_REPLY = 16 * 1024 * 1024
-"""Bytes of one answer that are read; the largest documented one is a projection of tens of kilobytes."""
-
 NEVER_OPENED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-"""httpx's exceptions that prove that no byte of the request left."""
+"""httpx's exceptions that prove that no byte of the request left; before its attempt was asked, any other does too."""
 
 LOST = (httpx.TransportError, TimeoutError)
-"""What may come after the request left."""
+"""What comes when there is no answer: it may have been carried out, if the request had left."""
 
 GIVEN_UP_ON_THE_WAY = (408, 424, 499)
 """Refusals by which gateways also mean that the work took too long, or failed further on: it may have been done."""
@@ -122,19 +111,6 @@ class StaticToken:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Hints:
-    """What only the caller knows about one request, for its errors.
-
-    by_status: the next step for a status, replacing the general one. by_code: for the vendor's own code, before that.
-    look: for a write, how a person or agent finds out whether it was done.
-    """
-
-    by_status: Mapping[int, str] = field(default_factory=dict[int, str])
-    by_code: Mapping[str, str] = field(default_factory=dict[str, str])
-    look: str = ""
-
-
 class _SendAgain(Exception):
     """This try failed with `error`, and sending the same request again is safe."""
 
@@ -189,7 +165,8 @@ class Transport:
     ) -> Answer:
         """Send one request and return its 2xx answer.
 
-        timeout: seconds for one whole try, from the first byte sent to the last one read.
+        timeout: seconds for one whole try, from the opening of its connection to the last byte read; for a write, from
+        its departure.
         answers: other statuses that the caller reads itself.
         secrets: what the request holds, besides the token, that no error may repeat.
         Raises a class of `tools.errors` for anything else.
@@ -241,47 +218,77 @@ class Transport:
         await self._limit.acquire(self.vendor)
         await anyio.lowlevel.checkpoint_if_cancelled()
         departure = DEPARTURE.get() if call.kind is Kind.WRITE else None
+        if departure is not None:
+            departure.requested(*call.shown)
         with self._breaker.passing() as made:
-            if departure is not None:
-                await departure.leaving(call.request.method, call.request.url.path, call.body)
-            reply = await self._answered(call, made)
+            reply = await self._answered(call, made, departure)
         if departure is not None:
             departure.answered(reply.status)
         return reply, token
 
-    async def _answered(self, call: _Call, made: Try) -> Reply:
+    async def _answered(self, call: _Call, made: Try, departure: Departure | None) -> Reply:
+        scope = anyio.CancelScope(deadline=anyio.current_time() + call.timeout)
+        attempt = self._attempt(call, scope, departure)
         try:
             with self._observer.watching(call.request) as seen:
-                reply = await self._exchange(call)
+                reply = await self._exchange(call, scope, attempt)
                 seen.status = reply.status
-        except NEVER_OPENED as error:
-            made.failed = True
-            by_proxy = isinstance(error, httpx.ProxyError)
-            through, way = (" through this machine's proxy", _PROXY) if by_proxy else ("", "network")
-            raise _SendAgain(
-                Unavailable(
-                    f"No connection to {self.vendor} could be opened{through}, so nothing was sent.",
-                    next_step="Make the same call again in a minute. If it stays so, the operator checks the "
-                    f"{way} and runs `adops-mcp doctor`.",
-                )
-            ) from None
-        except httpx.LocalProtocolError:
-            raise self._not_sendable() from None
-        except LOST as error:
-            made.failed = True
-            timed_out = isinstance(error, (httpx.TimeoutException, TimeoutError))
-            self._lost(call, "did not answer in time" if timed_out else "closed the connection before it answered")
+        except BaseException as error:
+            is_sent = attempt.is_sent and not isinstance(error, (*NEVER_OPENED, httpx.LocalProtocolError))
+            if departure is not None and attempt.is_departed and not is_sent:
+                departure.not_sent()
+            self._judge_failure(call, made, error, is_sent=is_sent)
+            raise
+        if attempt.is_followed:
+            self._lost(call, "sent more than one answer")
         made.failed = None if reply.status == 500 else reply.status in DOWN
         return reply
 
-    async def _exchange(self, call: _Call) -> Reply:
+    def _attempt(self, call: _Call, scope: anyio.CancelScope, departure: Departure | None) -> Attempt:
+        """The attempt of a try within `scope`, which a caller that gives up does not end once a write has departed."""
+        if call.kind is not Kind.WRITE:
+            return Attempt()
+
+        async def depart() -> None:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            if departure is not None:
+                await departure.leaving(*call.shown)
+            scope.shield = True
+            scope.deadline = anyio.current_time() + call.timeout
+
+        return Attempt(depart, departure.check) if departure is not None else Attempt(depart)
+
+    def _judge_failure(self, call: _Call, made: Try, error: BaseException, *, is_sent: bool) -> None:
+        """Raise what a try that failed means; return for what says so itself."""
+        if isinstance(error, httpx.LocalProtocolError):
+            raise self._not_sendable() from None
+        if not isinstance(error, (*LOST, Unsolicited)):
+            return
+        made.failed = True
+        if is_sent:
+            timed_out = isinstance(error, (httpx.TimeoutException, TimeoutError))
+            self._lost(call, "did not answer in time" if timed_out else "closed the connection before it answered")
+        if isinstance(error, Unsolicited):
+            what, way = f"{self.vendor} answered before it was asked", "network"
+        elif isinstance(error, httpx.ProxyError):
+            what, way = f"No connection to {self.vendor} could be opened through this machine's proxy", _PROXY
+        else:
+            what, way = f"No connection to {self.vendor} could be opened", "network"
+        raise _SendAgain(
+            Unavailable(
+                f"{what}, so nothing was sent.",
+                next_step="Make the same call again in a minute. If it stays so, the operator checks the "
+                f"{way} and runs `adops-mcp doctor`.",
+            )
+        ) from None
+
+    async def _exchange(self, call: _Call, scope: anyio.CancelScope, attempt: Attempt) -> Reply:
         """Send, and read to the end. A 4xx is told by its status, whatever becomes of its body."""
         head: Reply | None = None
-        until = anyio.current_time() + call.timeout
         try:
             # as anyio.fail_after does, which is a generator
-            with anyio.CancelScope(deadline=until, shield=call.kind is Kind.WRITE):
-                response = await self._http.send(call.request)
+            with scope:
+                response = await self._http.send(call.request, attempt)
                 head = Reply(response.status_code, response.headers, b"")
                 try:
                     return Reply(head.status, head.headers, await self._body(call, response, head))
@@ -294,15 +301,10 @@ class Transport:
             raise
 
     async def _body(self, call: _Call, response: httpx.Response, head: Reply) -> bytes:
-        body = bytearray()
         try:
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > LARGEST_REPLY:
-                    self._answer(call, head).unreadable(f"more than {LARGEST_REPLY // (1024 * 1024)} MiB")
-        except httpx.DecodingError:
-            self._answer(call, head).unreadable("a body that cannot be decoded")
-        return bytes(body)
+            return await body_of(response)
+        except Undecodable as error:
+            self._answer(call, head).unreadable(str(error))
 
     def _answer(self, call: _Call, reply: Reply, secrets: Collection[str] = ()) -> Answer:
         return Answer(self.vendor, call.kind, call.hints.look, reply, tuple(secrets))
@@ -335,41 +337,13 @@ class Transport:
         status = reply.status
         if call.kind is Kind.WRITE and (status in GIVEN_UP_ON_THE_WAY or not 400 <= status < 500):
             raise in_doubt(f"{self.vendor} answered {status}", call.hints.look, reply)
-        error = self._refusal(call, reply, secrets)
+        setting = self._auth.setting if self._auth is not None else None
+        error = refusal(self._answer(call, reply, secrets), call.hints, setting)
         if call.kind is Kind.READ and (status in (408, 429) or status >= 500):
             after = reply.retry_after
             if after is None or after <= self._retries.longest_retry_after:
                 raise _SendAgain(error, after)
         raise error
-
-    def _refusal(self, call: _Call, reply: Reply, secrets: Collection[str]) -> AdOpsError:
-        status = reply.status
-        kind, otherwise = _REFUSALS.get(status, (Refused, _CORRECT_IT))
-        if status >= 500:
-            kind, otherwise = Unavailable, "Make the same call again in a minute."
-        elif status < 400:
-            kind, otherwise = (
-                UnexpectedAnswer,
-                "The operator checks the vendor's base URL with `adops-mcp doctor`.",
-            )
-        elif status == 401 and self._auth is not None:
-            otherwise = f"The operator checks {self._auth.setting}, then runs `adops-mcp doctor`."
-        if kind.retryable and (after := reply.retry_after) is not None:
-            otherwise = f"Wait {after:.0f} s, then make the same call again."
-        code, words = reply.vendor_error(secrets)
-        if otherwise is _CORRECT_IT and not (words and status in (400, 422)):
-            otherwise = _SHOW_IT
-        named = f" {code}" if code else ""
-        said = f': "{words.replace(chr(34), chr(39))}"' if words else f" ({reply.looks_like()})"
-        unchanged = " Nothing was changed." if call.kind is Kind.WRITE else ""
-        ending = "" if words and words.endswith((".", "!", "…")) and not unchanged else "."
-        return kind(
-            f"{self.vendor} answered {status}{named}{said}{ending}{unchanged}",
-            next_step=call.hints.by_code.get(code or "") or call.hints.by_status.get(status) or otherwise,
-            upstream_status=status,
-            upstream_code=code,
-            request_id=reply.request_id,
-        )
 
     def _pause(self, state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None
@@ -391,20 +365,13 @@ class _Call:
     answers: Collection[int]
     secrets: Collection[str]
 
+    @property
+    def shown(self) -> tuple[str, str, Any]:
+        """Method, path and body, as they are recorded."""
+        return self.request.method, self.request.url.path, self.body
+
 
 _PROXY = "proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, or NO_PROXY for hosts that need none)"
-_CORRECT_IT = "Correct the arguments as the message says, then call again."
-_SHOW_IT = "Show the person this refusal; calling again with the same arguments does not help."
-_REFUSALS: dict[int, tuple[type[AdOpsError], str]] = {
-    401: (Unauthorized, "The operator checks the vendor's credentials, then runs `adops-mcp doctor`."),
-    402: (Forbidden, "A person settles this with the vendor; calling again does not help."),
-    403: (Forbidden, "A person asks the vendor for access; calling again does not help."),
-    404: (NotFound, "Take the id from a list tool instead of writing it from memory, then call again."),
-    408: (Unavailable, "Make the same call again in a minute."),
-    409: (Conflict, "Read the present state first, then decide again."),
-    410: (NotFound, "Take the id from a list tool instead of writing it from memory, then call again."),
-    429: (RateLimited, "Wait a minute, then make the same call again."),
-}
 
 
 def _give_up(state: RetryCallState) -> NoReturn:

@@ -132,11 +132,21 @@ def made_by(writes: Sequence[Past], shown_as: str, found_as: str) -> set[Any]:
 
 
 class Departure(Protocol):
-    """Told of each write on its way out; it may raise to keep it from leaving."""
+    """Told of each write on its way out; it may raise to keep it from leaving.
+
+    requested: it is put together, and no connection is open. leaving: one is open, and nothing was sent on it. check:
+    the first byte leaves when this returns. not_sent: nothing left of the request of which `leaving` was told last.
+    """
 
     def remember(self, before: Mapping[str, Any]) -> None: ...
 
+    def requested(self, method: str, path: str, body: Any) -> None: ...
+
     async def leaving(self, method: str, path: str, body: Any) -> None: ...
+
+    def check(self) -> None: ...
+
+    def not_sent(self) -> None: ...
 
     def answered(self, status: int) -> None: ...
 

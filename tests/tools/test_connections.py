@@ -11,6 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.support import Answer, Recorder
+from tools.attempts import Attempt
+from tools.connections import HEADERS as OURS
 from tools.connections import KEPT, TIMEOUT, Connections
 
 BASE_URLS = ["https://acme.example", "https://acme.example/api/v2/", "http://127.0.0.1:8080/a%20b", ""]
@@ -34,7 +36,11 @@ def parts(request: httpx.Request) -> tuple[Any, ...]:
 
 def by_httpx(base_url: str, method: str, path: str, headers: dict[str, str] | None, **given: Any) -> httpx.Request:
     client = httpx.AsyncClient(
-        base_url=base_url, headers=HEADERS, timeout=TIMEOUT, transport=httpx.MockTransport(ready), trust_env=False
+        base_url=base_url,
+        headers=OURS | HEADERS,
+        timeout=TIMEOUT,
+        transport=httpx.MockTransport(ready),
+        trust_env=False,
     )
     request = client.build_request(method, path, **given)
     request.headers.update(headers or {})
@@ -114,7 +120,7 @@ async def test_what_is_done_to_one_request_is_not_in_the_next() -> None:
         if token:
             request.headers["Authorization"] = token
             request.extensions["trace"] = token
-        await (await http.send(request)).aclose()
+        await (await http.send(request, Attempt())).aclose()
     first, second = network.requests
     assert first.headers["authorization"] == "one"
     assert "authorization" not in second.headers
@@ -124,28 +130,28 @@ async def test_what_is_done_to_one_request_is_not_in_the_next() -> None:
 async def test_many_addresses_are_not_all_kept() -> None:
     http, network = connections()
     for number in [*range(KEPT + 50), 0]:
-        await http.send(http.request("GET", f"/things/{number}"))
+        await http.send(http.request("GET", f"/things/{number}"), Attempt())
     assert [request.url.path for request in network.requests[-2:]] == [f"/things/{KEPT + 49}", "/things/0"]
 
 
 async def test_cookies_are_not_sent_back() -> None:
     http, network = connections(answer=lambda _: httpx.Response(200, headers={"set-cookie": "a=1; Path=/"}))
     for _ in range(2):
-        await http.send(http.request("GET", "/things"))
+        await http.send(http.request("GET", "/things"), Attempt())
     assert all("cookie" not in request.headers for request in network.requests)
 
 
 @pytest.mark.parametrize("location", ["/elsewhere", "https:login", "https://[bad", "/" + "x" * 70_000])
 async def test_a_redirect_is_an_answer_wherever_it_leads(location: str) -> None:
     http, network = connections(answer=lambda _: httpx.Response(302, headers={"location": location}))
-    answer = await http.send(http.request("GET", "/things"))
+    answer = await http.send(http.request("GET", "/things"), Attempt())
     assert (answer.status_code, len(network.requests)) == (302, 1)
 
 
 async def test_a_packed_body_is_unpacked_as_it_is_read() -> None:
     packed = httpx.Response(200, headers={"content-encoding": "gzip"}, content=gzip.compress(b'{"n": 1}'))
     http, _ = connections(answer=lambda _: packed)
-    answer = await http.send(http.request("GET", "/things"))
+    answer = await http.send(http.request("GET", "/things"), Attempt())
     assert b"".join([part async for part in answer.aiter_bytes()]) == b'{"n": 1}'
 
 

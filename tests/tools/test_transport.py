@@ -13,6 +13,7 @@ import pytest
 
 from tests.support import Answer
 from tests.tools.acme import LOOK, NOT_OPENED, line
+from tools.decoding import LARGEST_REPLY
 from tools.errors import (
     AdOpsError,
     Conflict,
@@ -25,7 +26,7 @@ from tools.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
-from tools.transport import LARGEST_REPLY, Hints, Kind, StaticToken
+from tools.transport import Hints, Kind, StaticToken
 
 PASSING = "Make the same call again in a minute."
 CORRECT = "Correct the arguments as the message says, then call again."

@@ -1,0 +1,241 @@
+"""Connections that carry one request and its answer, and are closed: what httpx's own transport does not promise.
+
+A connection that is used again can answer the next request with what was left over from the last one: a gateway that
+sends its refusal twice refuses a write that it never saw. So nothing is used again, and each connection is watched
+for bytes that nobody asked for. The request leaves in one piece, after its attempt was asked (see `tools.attempts`).
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, cast
+
+import h11
+import httpcore
+import httpx
+
+from tools.attempts import Attempt, SentTwice, Unsolicited
+
+MOST_CONNECTIONS = 100
+"""At once, to all that is reached in one way; more requests wait."""
+
+SILENCE = 0.001
+"""Seconds for which a connection is listened to before a request and after its answer. What arrived earlier is found
+in any case; the time is for the event loop to look."""
+
+SLICE = 8 * 1024
+"""Bytes that are read at once, so that the event loop turns between the parts of an answer of tiny chunks."""
+
+LARGEST_EXCHANGE = 40 * 1024 * 1024
+"""Bytes that are read from one connection, with heads, interim answers and what frames the chunks of a body."""
+
+_HEAD_ENDS = b"\r\n\r\n"
+_EXCEPTIONS = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+)
+_CARRIED: ContextVar[tuple[httpx.Request, Attempt]] = ContextVar("_CARRIED")
+"""The request for which a connection is opened in this task."""
+
+
+class _Answers:
+    """What comes back, read beside httpcore, which does not tell whether anything follows an answer."""
+
+    def __init__(self) -> None:
+        self._reader = h11.Connection(h11.CLIENT)
+        self._ended = False
+
+    def are_followed_by(self, data: bytes) -> bool:
+        """Whether this, which came next, is more than the rest of one answer. A line that ends after it is not."""
+        if not data:
+            return False
+        if self._ended:
+            return bool(data.strip())
+        try:
+            self._reader.receive_data(data)
+            while (event := self._reader.next_event()) is not h11.NEED_DATA:
+                if isinstance(event, h11.EndOfMessage):
+                    self._ended = True
+                    return bool(self._reader.trailing_data[0].strip())
+                if event is h11.PAUSED:
+                    break
+        except h11.RemoteProtocolError:
+            # httpcore says so as well, and to whom it matters
+            self._ended = True
+        return False
+
+
+class SingleUse(httpcore.AsyncNetworkStream):
+    """A connection for one request.
+
+    What is written before the request, to a proxy, passes. The request is held back until it is whole, and then leaves
+    in one piece; nothing is written after it.
+    """
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream, request: httpx.Request, attempt: Attempt) -> None:
+        self._stream = stream
+        self._request = request
+        self._attempt = attempt
+        self._begins = f"{request.method} ".encode()
+        self._body = int(request.headers.get("content-length", 0))
+        self._held = bytearray()
+        self._answers: _Answers | None = None
+        self._read = 0
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data = await self._stream.read(min(max_bytes, SLICE), timeout)
+        self._read += len(data)
+        if self._read > LARGEST_EXCHANGE:
+            raise httpcore.RemoteProtocolError("more was sent than is read")
+        if self._answers is not None and self._answers.are_followed_by(data):
+            self._attempt.is_followed = True
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if not buffer:
+            return
+        if self._answers is not None:
+            raise SentTwice
+        if not self._held and not buffer.startswith(self._begins):
+            await self._stream.write(buffer, timeout)
+            return
+        self._held += buffer
+        head_ends = self._held.find(_HEAD_ENDS)
+        if head_ends >= 0 and len(self._held) - head_ends - len(_HEAD_ENDS) >= self._body:
+            await self._send(bytes(self._held), timeout)
+
+    async def _send(self, request: bytes, timeout: float | None) -> None:
+        await self._attempt.leaving()
+        if (heard := await self._heard()) is not None:
+            raise Unsolicited if heard else httpcore.ConnectError("closed before anything was sent")
+        self._answers = _Answers()
+        self._attempt.sending()
+        try:
+            await self._stream.write(request, timeout)
+        except httpcore.WriteError:
+            # httpcore would read on: what comes now is no answer to a request that did not leave whole
+            raise httpcore.NetworkError("the request could not be written") from None
+
+    async def listen(self) -> None:
+        """Look whether more follows, once the answer is read."""
+        if self._answers is not None and (heard := await self._heard()) and self._answers.are_followed_by(heard):
+            self._attempt.is_followed = True
+
+    async def _heard(self) -> bytes | None:
+        """What came already; empty when the other side closed, None when nothing came.
+
+        Asked of the stream and not of its socket: in TLS a socket has something to read that nobody sent us.
+        """
+        try:
+            return await self._stream.read(SLICE, SILENCE)
+        except httpcore.ReadTimeout:
+            return None
+        except httpcore.ReadError:
+            return b""
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        within = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        return SingleUse(within, self._request, self._attempt)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Backend(httpcore.AsyncNetworkBackend):
+    def __init__(self) -> None:
+        self._backend = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        stream = await self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
+        return SingleUse(stream, *_CARRIED.get())
+
+    async def sleep(self, seconds: float) -> None:
+        await self._backend.sleep(seconds)
+
+
+class SingleUseTransport(httpx.AsyncBaseTransport):
+    """httpx's own transport with a connection for each request. Through `proxy`, where there is one."""
+
+    def __init__(self, tls: ssl.SSLContext, proxy: httpx.Proxy | None = None) -> None:
+        through = None
+        if proxy is not None:
+            through = httpcore.Proxy(
+                _url(proxy.url), auth=proxy.raw_auth, headers=proxy.headers.raw, ssl_context=proxy.ssl_context
+            )
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=tls,
+            proxy=through,
+            max_connections=MOST_CONNECTIONS,
+            max_keepalive_connections=0,
+            network_backend=_Backend(),
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        attempt = request.extensions.get("attempt") or Attempt()
+        carried = _CARRIED.set((request, attempt))
+        try:
+            with _as_of_httpx():
+                answer: Any = await self._pool.handle_async_request(
+                    httpcore.Request(
+                        request.method,
+                        _url(request.url),
+                        headers=request.headers.raw,
+                        content=cast("AsyncIterable[bytes]", request.stream),
+                        extensions=request.extensions,
+                    )
+                )
+        finally:
+            _CARRIED.reset(carried)
+        extensions = answer.extensions
+        body = _Body(answer, extensions["network_stream"])
+        return httpx.Response(answer.status, headers=answer.headers, stream=body, extensions=extensions)
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+class _Body(httpx.AsyncByteStream):
+    def __init__(self, answer: httpcore.Response, connection: SingleUse) -> None:
+        self._answer = answer
+        self._connection = connection
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        with _as_of_httpx():
+            async for part in self._answer.aiter_stream():
+                yield part
+            await self._connection.listen()
+
+    async def aclose(self) -> None:
+        with _as_of_httpx():
+            await self._answer.aclose()
+
+
+def _url(url: httpx.URL) -> httpcore.URL:
+    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
+
+
+@contextmanager
+def _as_of_httpx() -> Generator[None]:
+    """httpcore's exceptions, which httpx has by the same names."""
+    try:
+        yield
+    except _EXCEPTIONS as error:
+        raise getattr(httpx, type(error).__name__)(str(error)) from error
