@@ -38,6 +38,18 @@ GENRE: dict[str, Any] = {
 }
 TARGETING = {"include": {"relationship": "AND", "item_sets": [{"targeting_type": "CONTENT", **GENRE}]}}
 
+ANOTHER_ORDER = (
+    "INSERT INTO freewheel_proposed_insertion_order SELECT NULL, campaign_id, ?, name, description, start_time,"
+    " end_time, time_zone, delivery, budget, user_ids, brand_id, created_at, updated_at, probability_of_close,"
+    " proposed_io_status FROM freewheel_proposed_insertion_order LIMIT 1"
+)
+"""Somebody else's order, with this external_id, at the end of FreeWheel's list."""
+AN_ORDER_LESS = (
+    "DELETE FROM freewheel_proposed_insertion_order WHERE id IN"
+    " (SELECT id FROM freewheel_proposed_insertion_order WHERE external_id LIKE 'O-%' LIMIT 1)"
+)
+"""Somebody deletes the first of those whose external_id begins with O-."""
+
 Rewrite = Callable[[httpx.Request, Any], Any]
 """Another answer to a read, by its request and the JSON that was answered."""
 

@@ -87,7 +87,9 @@ drives("complete_work_item", "the item's history has no new entry")(_completed("
 
 @drives("complete_work_item", "it gave no note and no result, and the item was completed")
 async def _(agent: World) -> str:
-    agent.sandbox("UPDATE interchange_work_items SET kind = 'GENERAL', payload = '{}' WHERE id = ?", ITEM["work_item_id"])
+    agent.sandbox(
+        "UPDATE interchange_work_items SET kind = 'GENERAL', payload = '{}' WHERE id = ?", ITEM["work_item_id"]
+    )
     return await outcome(agent, await agent.lost("complete_work_item", ITEM, when="after"))
 
 

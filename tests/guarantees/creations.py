@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from tests.doubts import TARGETING, World
+from tests.doubts import AN_ORDER_LESS, ANOTHER_ORDER, TARGETING, World
 from tests.guarantees.specification import Drive, drives, outcome, rewritten
 from tests.support import error_of
 
@@ -137,12 +137,7 @@ async def _(agent: World) -> str:
 async def _with_many_orders(agent: World, when: str) -> str:
     """The operation of an order that is lost where FreeWheel has three pages of them."""
     for number in range(110):
-        agent.sandbox(
-            "INSERT INTO freewheel_proposed_insertion_order SELECT NULL, campaign_id, ?, name, description, start_time,"
-            " end_time, time_zone, delivery, budget, user_ids, brand_id, created_at, updated_at, probability_of_close,"
-            " proposed_io_status FROM freewheel_proposed_insertion_order LIMIT 1",
-            f"O-{number}",
-        )
+        agent.sandbox(ANOTHER_ORDER, f"O-{number}")
     return await agent.lost("create_proposed_io", ORDER, when=when)
 
 
@@ -151,10 +146,7 @@ def _moving(agent: World) -> Callable[[httpx.Request, Any], Any]:
 
     def rewrite(request: httpx.Request, payload: Any) -> Any:
         if request.url.path.endswith(ORDERS) and request.url.params["page"] == "1":
-            agent.sandbox(
-                "DELETE FROM freewheel_proposed_insertion_order WHERE external_id IN"
-                " (SELECT external_id FROM freewheel_proposed_insertion_order WHERE external_id LIKE 'O-%' LIMIT 1)"
-            )
+            agent.sandbox(AN_ORDER_LESS)
         return payload
 
     return rewrite
