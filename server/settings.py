@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -39,6 +48,7 @@ from tools.freewheel.auth import ClientCredentials, PasswordGrant
 from tools.network import is_address
 from tools.tool import Toolset
 from tools.transport import is_safe
+from tools.writes import LONGEST_REQUEST
 
 Environment = Literal["sandbox", "staging", "live"]
 TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
@@ -169,8 +179,8 @@ class Settings(BaseSettings):
         default=60,
         ge=0,
         le=86_400,
-        description="Seconds after which a write in doubt that does not show at the vendor counts as not carried out. "
-        "Default: `60`.",
+        description="Seconds after which a write in doubt that does not show at the vendor counts as not carried out; "
+        f"at least {LONGEST_REQUEST:.0f} in staging and live. Default: `60`.",
     )
     sandbox_faults: Annotated[str, AfterValidator(_faults)] | None = Field(
         default=None,
@@ -232,6 +242,17 @@ class Settings(BaseSettings):
         default=None, description="Google Ad Manager: JSON key file of the service account that tests networks."
     )
     gam_base_url: BaseUrl | None = Field(default=None, description="Google Ad Manager: another host of the API.")
+
+    @field_validator("settle_after")
+    @classmethod
+    def _outlasts_a_request(cls, seconds: float, others: ValidationInfo) -> float:
+        """A request that still lives may be carried out after it was taken for one that was not."""
+        if others.data.get("environment", "sandbox") != "sandbox" and seconds < LONGEST_REQUEST:
+            raise ValueError(
+                f"must be at least {LONGEST_REQUEST:.0f} in staging and live: a request may live as long, and be "
+                "carried out at its end"
+            )
+        return seconds
 
     @classmethod
     def settings_customise_sources(

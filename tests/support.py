@@ -230,6 +230,7 @@ _EMPTY_LISTS: dict[str, Any] = {
     "media-buys": {"items": [], "total": 0},
     "work-items": {"items": [], "total": 0},
     "inventory_packages": {"items": [], "total_count": 0},
+    "proposed_insertion_orders": {"items": [], "total_count": 0},
 }
 
 

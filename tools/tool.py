@@ -62,8 +62,8 @@ class Write(Generic[A]):
     baseline: whether its reconciliation needs what the brief finds before it is sent.
     consequential: whether a person is asked first.
     supersedes: what its own success ends, by its arguments and what the agent is told.
-    against: what on record keeps it from being sent, of the open and standing writes on the same resource; and the time
-        (seconds since the epoch) before which what was sent shows at the vendor by now, or never will.
+    against: what on record keeps it from being sent, of the open and standing writes on the same resource; and the
+        seconds after which what was sent shows at the vendor, or never will.
     shown_only: arguments that only choose what is shown, so that they make no other write.
     present: what of a whole result this caller is shown.
     """

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 import anyio
@@ -68,36 +68,22 @@ def _in_words(value: Any) -> str:
     return "not set" if value in (None, "") else printable(value if isinstance(value, str) else json.dumps(value))
 
 
-SKEW = 5.0
-"""Seconds by which a vendor's clock may be behind ours."""
+_WITH_SECONDS = re.compile(r"\d\d:\d\d:\d\d")
 
 
 def may_have_moved(doubt: Doubt, updated_at: str | None) -> bool:
-    """Whether something may have been changed since before the write was sent, by its own time of the last update."""
+    """Whether something may have been changed since before the write was sent, by its own time of the last update.
+
+    The vendor's time is compared with what the vendor told before, never with ours. One that is told to the day stands
+    still while the thing is changed.
+    """
     before = (doubt.write.before or {}).get("updated_at")
-    return updated_at is None or updated_at != before
+    return updated_at is None or updated_at != before or not tells_seconds(updated_at)
 
 
-def later_than(told: str | None, sent_at: float | None) -> bool:
-    """Whether a vendor's time, as it wrote it, is after a write was sent; one that cannot be read may be."""
-    moment = _moment(told)
-    return moment is None or sent_at is None or moment > sent_at - SKEW
-
-
-def changed_since(doubt: Doubt, created_at: str | None, updated_at: str | None) -> bool:
-    """Whether something was made while the write may have been, and changed later: so it may be it, renamed."""
-    created, updated, sent = _moment(created_at), _moment(updated_at), doubt.write.sent_at
-    if created is None or updated is None or sent is None or updated <= created:
-        return False
-    return sent - SKEW < created < sent + doubt.settle_after + SKEW
-
-
-def _moment(told: str | None) -> float | None:
-    try:
-        moment = datetime.fromisoformat(told or "")
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+def tells_seconds(moment: str) -> bool:
+    """Whether a vendor's time is fine enough for two changes to show in it."""
+    return bool(_WITH_SECONDS.search(moment))
 
 
 async def seen(read: Awaitable[T]) -> T | None:
@@ -107,6 +93,18 @@ async def seen(read: Awaitable[T]) -> T | None:
     """
     try:
         with anyio.fail_after(LONGEST_LOOK, shield=True):
+            return await read
+    except (AdOpsError, TimeoutError):
+        return None
+
+
+async def before_a_write(read: Awaitable[T], *, within: float = LONGEST_LOOK) -> T | None:
+    """What a read finds for a later look to be compared with; None when it cannot be had in time.
+
+    That must not keep the write from being sent: a lost answer is then for a person to settle.
+    """
+    try:
+        with anyio.fail_after(within):
             return await read
     except (AdOpsError, TimeoutError):
         return None

@@ -101,6 +101,9 @@ class Against:
     same: bool
 
 
+LONGEST_REQUEST = 30.0
+"""Seconds that a request of a write may live, from its first byte to the last one of its answer."""
+
 Outcome = Literal["succeeded", "not_sent", "unknown"]
 
 

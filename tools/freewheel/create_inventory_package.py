@@ -8,14 +8,22 @@ from pydantic import Field, model_validator
 
 from tools.backends import Backends
 from tools.fields import Name, Prose
+from tools.freewheel.creation import Creation
 from tools.freewheel.models import InventoryPackage
-from tools.freewheel.packages import PackageState, differing, every_package, of_that_name, told_fields
+from tools.freewheel.packages import (
+    PackageState,
+    differing,
+    every_package,
+    is_set,
+    package_ids_before,
+    proven_packages,
+    told_fields,
+)
 from tools.freewheel.targeting import TREES, SspTargeting, Targeting
 from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.updates import changed_since
-from tools.writes import Brief, Doubt, Verdict, made_by
+from tools.writes import Brief, Doubt, Verdict, remember
 
 LOOK = (
     "By hand: list_inventory_packages with the same name (its first 255 characters at most) and sort_by_updated "
@@ -50,6 +58,7 @@ async def create_inventory_package(arguments: CreateInventoryPackage, backends: 
     Use it when list_inventory_packages shows none like it. It sells and holds nothing: reserve_avail does.
     """
     body = _body(arguments)
+    remember({"ids": await package_ids_before(backends)})
     package = await backends.freewheel.create_inventory_package(body, look=LOOK)
     different = differing(body, told_fields(package))
     untold = [field for field in body if field not in told_fields(package)]
@@ -85,50 +94,49 @@ def _subject(arguments: CreateInventoryPackage) -> str:
 
 
 async def _brief(arguments: CreateInventoryPackage, backends: Backends) -> Brief:
-    same, whole = await of_that_name(arguments.name, backends)
+    packages, whole = await every_package(backends)
+    same = [package.id for package in packages if _is_named(package, arguments.name)]
     trees = [name for name in TREES if getattr(arguments, name) is not None]
-    listed = ", ".join(str(package.id) for package in same[:5])
     return Brief(
         does=f"Create inventory package {printable(arguments.name, limit=200)} in FreeWheel, "
         f"with {' and '.join(trees)}.",
         changes=["The network has one inventory package more. Nothing is sold or held by it."],
-        problems=[f"There is one of that name already: {listed}."] if same else [],
-        not_checked=["Whether the ids of its targeting exist: find_targeting_items lists them."],
-        before={"ids": [package.id for package in same]} if whole else None,
+        problems=[f"There is one of that name already: {', '.join(map(str, same[:5]))}."] if same else [],
+        not_checked=[
+            "Whether the ids of its targeting exist: find_targeting_items lists them.",
+            *([] if whole else ["Packages past what FreeWheel listed."]),
+        ],
     )
 
 
 async def _reconcile(arguments: CreateInventoryPackage, backends: Backends, doubt: Doubt) -> Verdict:
-    known = (doubt.write.before or {}).get("ids")
-    check = f"A person looks in FreeWheel for inventory packages named {printable(arguments.name, limit=200)}."
-    if known is None:
-        evidence = "The record does not hold which packages of that name there were before."
-        return Verdict(outcome="unknown", evidence=evidence, check=check)
-    same, whole = await of_that_name(arguments.name, backends)
-    ours = made_by(doubt.siblings, "inventory_package", "inventory_package_ids")
-    new = [package.id for package in same if package.id not in known and package.id not in ours]
-    alike = [
-        package_id
-        for package_id in new
-        if not differing(_body(arguments), told_fields(await backends.freewheel.inventory_package(package_id)))
-    ]
-    ids = ", ".join(map(str, new))
-    if alike:
-        evidence = f"There is a new package of that name with that content: {', '.join(map(str, alike))}."
-        return Verdict(outcome="succeeded", evidence=evidence, found={"inventory_package_ids": alike})
-    if new:
-        evidence = f"There is a new package of that name with other content: {ids}."
-        return Verdict(outcome="unknown", evidence=evidence, check=check, found={"inventory_package_ids": new})
-    if not whole:
-        return Verdict(outcome="unknown", evidence="FreeWheel's list could not be read to its end.", check=check)
-    packages, whole = await every_package(backends)
-    if not whole:
-        return Verdict(outcome="unknown", evidence="FreeWheel's list could not be read to its end.", check=check)
-    if changed := [one.id for one in packages if changed_since(doubt, one.created_at, one.updated_at)]:
-        ids = ", ".join(map(str, changed[:5]))
-        evidence = f"None has that name, but package {ids} was created then and changed since: it may be it."
-        return Verdict(outcome="unknown", evidence=evidence, check=check, found={"inventory_package_ids": changed})
-    return Verdict(outcome="not_sent", evidence="There is no new package of that name.")
+    named = printable(arguments.name, limit=200)
+    creation = Creation[InventoryPackage](
+        noun="inventory package",
+        identity=f"is named {named}",
+        shown_as="inventory_package",
+        found_as="inventory_package_ids",
+        has_identity=lambda package: _is_named(package, arguments.name),
+        read=backends.freewheel.inventory_package,
+        different=lambda package: _different(arguments, package),
+        check=f"A person looks in FreeWheel for inventory packages named {named}.",
+    )
+    packages, whole = await proven_packages(backends)
+    return await creation.verdict(doubt, packages, proven=whole)
+
+
+def _different(arguments: CreateInventoryPackage, package: InventoryPackage) -> str:
+    """What a package says otherwise than was asked, and what it has that was not asked for, in a sentence."""
+    told = told_fields(package)
+    unasked = [name for name in ("description", *TREES) if getattr(arguments, name) is None]
+    there = [name for name in unasked if is_set(name, told.get(name))]
+    return differing(_body(arguments), told) or (
+        f"It has {', '.join(there)}, which was not asked for." if there else ""
+    )
+
+
+def _is_named(package: InventoryPackage, name: str) -> bool:
+    return str(package.raw.get("name") or "").strip() == name.strip()
 
 
 TOOL = Tool(
@@ -136,6 +144,6 @@ TOOL = Tool(
     title="Create inventory package",
     arguments=CreateInventoryPackage,
     result=CreatedInventoryPackage,
-    effect=Write(subject=_subject, brief=_brief, reconcile=_reconcile, holds=True, baseline=True),
+    effect=Write(subject=_subject, brief=_brief, reconcile=_reconcile, holds=True),
     handler=create_inventory_package,
 )

@@ -9,15 +9,22 @@ from pydantic import Field
 
 from tools.backends import Backends
 from tools.fields import BodyId, FreeWheelId, Name, Prose
+from tools.freewheel.creation import Creation
 from tools.freewheel.models import ProposedInsertionOrder
-from tools.freewheel.order_state import attributes, same, words
-from tools.freewheel.orders import every_order, is_named, money, of_that_external_id, references
+from tools.freewheel.order_state import EVERGREEN, attributes, same, words
+from tools.freewheel.orders import (
+    is_named,
+    money,
+    of_that_external_id,
+    order_ids_before,
+    proven_orders,
+    references,
+)
 from tools.freewheel.proposals import MOST_CAPS, Budget, FrequencyCap, ProposedIo, body, proposed_io
 from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.updates import changed_since, later_than
-from tools.writes import Brief, Doubt, Verdict, made_by
+from tools.writes import Brief, Doubt, Verdict, remember
 
 
 class CreateProposedIo(Arguments):
@@ -49,16 +56,14 @@ async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) ->
     It holds and books no inventory: for that, use reserve_avail. User ids come from get_proposed_io (of other
     orders), or from the person.
     """
-    sent = body(arguments.model_dump(mode="json", exclude_none=True, exclude={"campaign_id"}))
+    remember({"ids": await order_ids_before(backends)})
     order = await backends.freewheel.create_proposed_insertion_order(
-        sent,
+        _body(arguments),
         campaign_id=arguments.campaign_id,
         look="By hand: list_proposed_ios with the external_id of this call as `text`, to the end of the list; if one "
         "that is new is there, the write was done.",
     )
-    asked = attributes(
-        ProposedInsertionOrder.model_validate({"id": order.id, "proposed_io_status": "PROPOSED", **sent})
-    )
+    asked = _asked(arguments)
     now = attributes(order)
     different = _different(asked, now)
     unconfirmed = [name for name, value in asked.items() if value is not None and name not in now]
@@ -68,6 +73,16 @@ async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) ->
         what_happened=_what_happened(arguments, order, unconfirmed, different),
         next_step=_next_step(order, unconfirmed, different),
     )
+
+
+def _body(arguments: CreateProposedIo) -> dict[str, Any]:
+    return body(arguments.model_dump(mode="json", exclude_none=True, exclude={"campaign_id"}))
+
+
+def _asked(arguments: CreateProposedIo) -> dict[str, Any]:
+    """The attributes of the order that is asked for; its id does not matter."""
+    order = {"id": 1, "proposed_io_status": "PROPOSED", **_body(arguments)}
+    return attributes(ProposedInsertionOrder.model_validate(order))
 
 
 def _different(asked: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -118,38 +133,27 @@ async def _brief(arguments: CreateProposedIo, backends: Backends) -> Brief:
 
 
 async def _reconcile(arguments: CreateProposedIo, backends: Backends, doubt: Doubt) -> Verdict:
-    orders, whole = await every_order(backends)
-    same = [order for order in orders if is_named(order, arguments.external_id)]
-    ours = made_by(doubt.siblings, "proposed_io", "proposed_io_ids")
-    others = [order for order in same if order.id not in ours]
-    new = [order for order in others if later_than(order.created_at, doubt.write.sent_at)]
     named = printable(arguments.external_id, limit=80)
-    check = f"A person looks in FreeWheel for proposed IOs with external_id {named}."
-    other = [order for order in new if (order.name or arguments.name).strip() != arguments.name.strip()]
-    if other and len(other) == len(new):
-        ids = [order.id for order in other]
-        evidence = (
-            f"Proposed IO {', '.join(map(str, ids))} has external_id {named} and was created since, under another "
-            "name: "
-            "somebody else's, or ours renamed."
-        )
-        return Verdict(outcome="unknown", evidence=evidence, check=check, found={"proposed_io_ids": ids})
-    new = [order for order in new if order not in other]
-    if new:
-        ids = [order.id for order in new]
-        evidence = f"Proposed IO {', '.join(map(str, ids))} has external_id {named} and was created since."
-        if any(order.created_at is None for order in new):
-            evidence = f"Proposed IO {', '.join(map(str, ids))} has external_id {named}; since when is not told."
-            return Verdict(outcome="unknown", evidence=evidence, check=check, found={"proposed_io_ids": ids})
-        return Verdict(outcome="succeeded", evidence=evidence, found={"proposed_io_ids": ids})
-    if not whole:
-        return Verdict(outcome="unknown", evidence="FreeWheel's list could not be read to its end.", check=check)
-    if changed := [order.id for order in orders if changed_since(doubt, order.created_at, order.updated_at)]:
-        ids = ", ".join(map(str, changed[:5]))
-        evidence = f"None has that external_id, but proposed IO {ids} was created then and changed since: it may be it."
-        return Verdict(outcome="unknown", evidence=evidence, check=check, found={"proposed_io_ids": changed})
-    older = f" (older ones: {', '.join(str(order.id) for order in others[:5])})" if others else ""
-    return Verdict(outcome="not_sent", evidence=f"No proposed IO with external_id {named} was created since{older}.")
+    creation = Creation[ProposedInsertionOrder](
+        noun="proposed IO",
+        identity=f"has external_id {named}",
+        shown_as="proposed_io",
+        found_as="proposed_io_ids",
+        has_identity=lambda order: is_named(order, arguments.external_id),
+        read=backends.freewheel.proposed_insertion_order,
+        different=lambda order: _different(_asked(arguments), attributes(order)) or _added(arguments, order),
+        check=f"A person looks in FreeWheel for proposed IOs with external_id {named}.",
+    )
+    orders, whole = await proven_orders(backends)
+    return await creation.verdict(doubt, orders, proven=whole)
+
+
+def _added(arguments: CreateProposedIo, order: ProposedInsertionOrder) -> str:
+    """What an order has that was not asked for and that FreeWheel does not fill in by itself, in a sentence."""
+    now = attributes(order)
+    unasked = [name for name in ("description", "brand_id", "budget") if getattr(arguments, name) is None]
+    there = [name for name in unasked if now.get(name) not in (None, "", EVERGREEN)]
+    return f"It has {', '.join(there)}, which was not asked for." if there else ""
 
 
 TOOL = Tool(

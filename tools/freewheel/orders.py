@@ -10,7 +10,7 @@ from tools.backends import Backends
 from tools.errors import AdOpsError
 from tools.freewheel.models import Campaign, Named, PageOf, ProposedInsertionOrder
 from tools.freewheel.proposals import Budget
-from tools.freewheel.search import every
+from tools.freewheel.search import Read, every, ids_before, proven
 
 LONGEST_LOOK = 15.0
 """Seconds for looking a brand up: FreeWheel only lists brands by advertiser."""
@@ -28,11 +28,27 @@ def is_named(order: ProposedInsertionOrder, external_id: str) -> bool:
 
 async def every_order(backends: Backends) -> tuple[list[ProposedInsertionOrder], bool]:
     """All orders, and whether the list was read to its end."""
+    return await every(_pages(backends), _WHAT)
 
+
+async def proven_orders(backends: Backends) -> tuple[list[ProposedInsertionOrder], bool]:
+    """The orders that were seen, and whether it is proven that there are no others."""
+    return await proven(_pages(backends), _WHAT)
+
+
+async def order_ids_before(backends: Backends) -> list[int] | None:
+    """The ids of all orders before a write; None when they could not be read."""
+    return await ids_before(_pages(backends), _WHAT)
+
+
+_WHAT = "proposed IOs"
+
+
+def _pages(backends: Backends) -> Read[ProposedInsertionOrder]:
     async def read(page: int, per_page: int) -> PageOf[ProposedInsertionOrder]:
         return await backends.freewheel.list_proposed_insertion_orders({"page": page, "per_page": per_page})
 
-    return await every(read, "proposed IOs")
+    return read
 
 
 def money(budget: Budget | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tools.backends import Backends
 from tools.freewheel.models import InventoryPackage, PageOf
-from tools.freewheel.search import every
+from tools.freewheel.search import Read, every, ids_before, proven
 from tools.freewheel.targeting import TREES
 from tools.freewheel.trees import is_told, same_tree, told_change
 from tools.replies import printable
@@ -64,25 +64,27 @@ def differing(asked: Mapping[str, Any], told: Mapping[str, Any]) -> str:
 
 async def every_package(backends: Backends) -> tuple[list[InventoryPackage], bool]:
     """The network's packages, and whether the list was read to its end."""
+    return await every(_pages(backends), _WHAT)
 
+
+async def proven_packages(backends: Backends) -> tuple[list[InventoryPackage], bool]:
+    """The packages that were seen, and whether it is proven that there are no others."""
+    return await proven(_pages(backends), _WHAT)
+
+
+async def package_ids_before(backends: Backends) -> list[int] | None:
+    """The ids of all packages before a write; None when they could not be read."""
+    return await ids_before(_pages(backends), _WHAT)
+
+
+_WHAT = "inventory packages"
+
+
+def _pages(backends: Backends) -> Read[InventoryPackage]:
     async def read(page: int, per_page: int) -> PageOf[InventoryPackage]:
         return await backends.freewheel.list_inventory_packages({"page": page, "per_page": per_page})
 
-    return await every(read, "inventory packages")
-
-
-async def of_that_name(name: str, backends: Backends) -> tuple[list[InventoryPackage], bool]:
-    """The network's packages of exactly that name, and whether the list was read to its end.
-
-    FreeWheel looks for a part of the name, of which it takes 255 characters.
-    """
-
-    async def read(page: int, per_page: int) -> PageOf[InventoryPackage]:
-        query = {"page": page, "per_page": per_page, "name": name[:255]}
-        return await backends.freewheel.list_inventory_packages(query)
-
-    packages, whole = await every(read, "packages of that name")
-    return [package for package in packages if (package.raw.get("name") or "").strip() == name.strip()], whole
+    return read
 
 
 def _told(value: Any) -> str | None:

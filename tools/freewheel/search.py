@@ -15,12 +15,19 @@ import anyio
 from tools.fields import next_page, nothing_on
 from tools.freewheel.models import Entry, PageOf
 from tools.schema import Arguments
+from tools.updates import before_a_write
 from tools.writes import report
 
 LARGEST_PAGE = 50
 
 MOST_PAGES = 400
 """Pages of a list that are read to its end."""
+
+LONGEST_BASELINE = 10.0
+"""Seconds for reading a list before a write."""
+
+MOST_READINGS = 3
+"""Readings of one list for two in a row that agree."""
 
 LONGEST = 20.0
 """Seconds for the pages of one search after the first one."""
@@ -77,12 +84,50 @@ async def found(wanted: Wanted, read: Read[T], described: Callable[[T], str], *,
 
 
 async def every(read: Read[T], what: str) -> tuple[list[T], bool]:
-    """Every entry of a list once, and whether this is the whole list; it says how far it has come."""
+    """Every entry of a list once, and whether one reading was complete by every sign; it says how far it has come.
+
+    That is enough to know what was there before a write. It does not prove that an entry is not there: see `proven`.
+    """
+    reading = await _read_through(read, what)
+    return reading.matches, reading.at_the_end
+
+
+async def proven(read: Read[T], what: str) -> tuple[list[T], bool]:
+    """Every entry that was seen in the list, and whether what was not seen is proven not to be there.
+
+    A list is not a moment: while its pages are read, entries move between them. So absence is proven by two readings in
+    a row that are complete by every sign and hold the same entries; a third one is made where the first two disagree.
+    """
+    seen: dict[int, T] = {}
+    before: frozenset[int] | None = None
+    for number in range(MOST_READINGS):
+        reading = await _read_through(read, what, number)
+        seen |= {entry.id: entry for entry in reading.matches}
+        if reading.goes_on:
+            break
+        ids = frozenset(reading.ids) if reading.at_the_end else None
+        if ids is not None and ids == before:
+            return list(seen.values()), True
+        before = ids
+    return list(seen.values()), False
+
+
+async def ids_before(read: Read[T], what: str) -> list[int] | None:
+    """The ids of a list before a write, for a later look to be compared with; None when it was not read whole."""
+    found = await before_a_write(every(read, what), within=LONGEST_BASELINE)
+    return sorted(entry.id for entry in found[0]) if found and found[1] else None
+
+
+async def _read_through(read: Read[T], what: str, before: int = 0) -> _Reading[T]:
+    """before: how many readings of the same list were made before this one, for the progress to go on from."""
     reading = _Reading[T](lambda _: True, 1)
     while reading.goes_on and reading.following <= MOST_PAGES:
         reading.take(await read(reading.following, LARGEST_PAGE))
-        await report(len(reading.ids), reading.counted, f"reading {what}")
-    return reading.matches, reading.at_the_end
+        entries, total = len(reading.ids), reading.counted
+        again = " again" if before else ""
+        done = entries + before * max(total or 0, entries)
+        await report(done, total and total * (before + 1), f"reading {what}{again}")
+    return reading
 
 
 async def _searched(
@@ -109,17 +154,21 @@ async def _searched(
 
 @dataclass
 class _Reading(Generic[T]):
-    """What has been read so far.
+    """What has been read of a list so far, from the page `following` at its start.
 
-    counted: how many entries FreeWheel says there are. over: it has no further page, by its own word or because it
-    repeated itself or sent an empty one: a server may ignore the size, or the number, of the page that it is asked for.
+    counted: how many entries FreeWheel says there are. over: no further page is to be expected: this one was empty,
+    repeated others, or was the last one by everything that is told. A server may ignore the size, or the number, of the
+    page that it is asked for, and may count the entries of this page where others count all: one sign alone ends
+    nothing. at_the_end: it is over, and no sign speaks against it.
     """
 
     is_match: Callable[[T], bool]
     following: int
     counted: int | None = None
+    pages: int | None = None
     over: bool = False
-    stopped_short: bool = False
+    contradicted: bool = False
+    missing: bool = False
     ids: set[int] = field(default_factory=set[int])
     matches: list[T] = field(default_factory=list[Any])
     skipped: int = 0
@@ -134,28 +183,47 @@ class _Reading(Generic[T]):
     @property
     def at_the_end(self) -> bool:
         """Whether the whole list has been seen from where it was begun."""
-        return self.over and not self.stopped_short
+        return self.over and not self.missing and not self.contradicted
 
     def take(self, answer: PageOf[T]) -> None:
-        fresh = [entry for entry in answer.items if entry.id not in self.ids]
-        self.ids |= {entry.id for entry in fresh}
-        self.matches += [entry for entry in fresh if self.is_match(entry)]
+        fresh = {entry.id: entry for entry in answer.items if entry.id not in self.ids}
+        self.ids |= fresh.keys()
+        self.matches += [entry for entry in fresh.values() if self.is_match(entry)]
+        self.contradicted = self.contradicted or self._contradicts(answer, len(fresh))
         self.counted = answer.total if answer.total is not None else self.counted
-        missing = self.counted is not None and self.skipped + len(self.ids) < self.counted
-        last = answer.total_pages is not None and self.following >= answer.total_pages
-        all_there = self.counted is not None and not missing
-        self.over = not fresh or last or all_there
-        unfinished = (
-            not fresh and not all_there and (bool(answer.items) or (answer.total_pages is not None and not last))
-        )
-        self.stopped_short = missing or unfinished
+        self.pages = answer.total_pages if answer.total_pages is not None else self.pages
+        read = self.skipped + len(self.ids)
+        self.missing = self.counted is not None and read < self.counted
+        more_pages = self.pages is not None and self.following < self.pages
+        if fresh:
+            is_full = len(answer.items) >= (answer.per_page or LARGEST_PAGE)
+            untold = self.counted is None and self.pages is None
+            self.over = not (self.missing or more_pages or untold or (is_full and self.pages is None))
+        else:
+            self.over = True
+            self.missing = self.missing or more_pages or (bool(answer.items) and self.counted is None)
         self.following += 1
+
+    def _contradicts(self, answer: PageOf[T], fresh: int) -> bool:
+        """Whether this page does not go with what was told before, or with itself."""
+        moved = 0 < fresh < len(answer.items)
+        total, pages = answer.total, answer.total_pages
+        changed = (total is not None and self.counted not in (None, total)) or (
+            pages is not None and self.pages not in (None, pages)
+        )
+        too_few = total is not None and bool(fresh) and total < self.skipped + len(self.ids)
+        apart = (
+            total is not None and pages is not None and answer.per_page and pages != -(-total // answer.per_page)
+        ) or (pages == 0 and bool(answer.items))
+        other_page = answer.page is not None and answer.page != self.following and bool(fresh)
+        return bool(moved or changed or too_few or apart or other_page)
 
     def how_far(self, name: str) -> str:
         told = f"Searched: {len(self.ids):,} {name}"
         if self.at_the_end:
             return f"{told}, to the end of the list."
         if self.over:
-            of = "there may be more" if self.counted is None else f"FreeWheel counts {self.counted:,}"
-            return f"{told}; {of}, and the others are not known."
+            if self.counted is None or len(self.ids) + self.skipped >= self.counted:
+                return f"{told}; there may be more, and the others are not known."
+            return f"{told}; FreeWheel counts {self.counted:,}, and the others are not known."
         return f"{told}; there are more, and `next` goes on."

@@ -50,7 +50,13 @@ async def configure_gam_source(arguments: ConfigureGamSource, backends: Backends
     source_id, network_code = arguments.source_id, arguments.network_code
     before = await backends.interchange.esa_connection(source_id)
     _refuse_another_ad_server(source_id, before)
-    remember({"updated_at": before.updated_at, "is_configured": before.ad_server is not None})
+    remember(
+        {
+            "updated_at": before.updated_at,
+            "is_configured": before.ad_server is not None,
+            "network_code": before.ad_server.network_code if before.ad_server else None,
+        }
+    )
     answer = await backends.interchange.configure_ad_server(
         source_id,
         {"type": GOOGLE_AD_MANAGER, "networkCode": network_code},
@@ -162,6 +168,10 @@ async def _reconcile(arguments: ConfigureGamSource, backends: Backends, doubt: D
     connection = await backends.interchange.esa_connection(source_id)
     code = connection.ad_server.network_code if connection.ad_server else None
     found = {"source_id": source_id, **({"network_code": code} if code else {})}
+    had = (doubt.write.before or {}).get("network_code")
+    if code == had == arguments.network_code and not may_have_moved(doubt, connection.updated_at):
+        evidence = f"The source had network {code} before this was sent, and was not changed since."
+        return Verdict(outcome="not_sent", evidence=evidence, found=found)
     if code == arguments.network_code:
         return Verdict(outcome="succeeded", evidence=f"The source has network {code}.", found=found)
     evidence = f"The source has {f'network {printable(code, limit=80)}' if code else 'no network that is told'}."

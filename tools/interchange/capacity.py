@@ -8,7 +8,7 @@ be late, as any read may: what was written shortly before a look may be in them 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,59 +57,115 @@ def no_avail(ids: BookingIds, what: str) -> Brief:
 
 
 @dataclass(frozen=True, slots=True)
-class _Other:
-    """Another write on the avail. choices: what it may have added between the two looks; None: that is not known."""
+class _Counts:
+    """Held and booked impressions of an avail at one moment."""
 
-    write: Past
-    choices: tuple[int, ...] | None
+    held: int
+    booked: int
+
+    @property
+    def total(self) -> int:
+        return self.held + self.booked
+
+
+@dataclass(frozen=True, slots=True)
+class _Moves:
+    """What else may have moved the counts between the two looks.
+
+    sums: what the other writes on record may have come to together, each counted as done and, where that is not sure,
+    as not done; None: too much is not known. ended: what holds on record may have given back by ending by themselves,
+    exactly. may_end: how many impressions may have ended by themselves in all, in whatever parts.
+    """
+
+    sums: set[int] | None
+    ended: set[int]
+    may_end: int
+
+    def exactly(self, change: int) -> bool:
+        """Whether what is on record explains a change to the last impression."""
+        return any(change + ended in (self.sums or ()) for ended in self.ended)
+
+    def possibly(self, change: int) -> bool:
+        """Whether a change can be, when anything that may have ended by itself did, or did not."""
+        return any(0 <= moved - change <= self.may_end for moved in self.sums or ())
 
 
 async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdict:
-    """Whether a hold was made or given up, from the avail's counts."""
+    """Whether a hold was made or given up, from the avail's counts.
+
+    A verdict needs both: what is on record explains the counts exactly in one way, and the other way is impossible,
+    whatever ended by itself meanwhile. A hold ends when the vendor likes unless it was asked to last longer than this;
+    so what is not known to stand, and not known to have ended, counts as both. A booking does not end by itself.
+    """
     check = (
         f"A person looks in Interchange for a hold of media buy {ids.media_buy_id} on avail {ids.avail_id} of source "
         f"{ids.source_id}."
     )
-    before = _total(doubt.write.before)
-    amounts = holds.effects(doubt.write, doubt.siblings)
+    before = _before(doubt.write)
     if before is None:
         evidence = "The record does not hold the counts before it was sent."
         return Verdict(outcome="unknown", evidence=evidence, check=check)
     avail = await find_avail(ids, backends)
     if avail is None:
         return Verdict(outcome="unknown", evidence="Interchange does not list the avail any more.", check=check)
-    now = avail.held_impressions + avail.booked_impressions
-    about = " or ".join(f"{abs(amount):,}" for amount in amounts or ()) or "a number that is not on record"
-    others, late = _others(doubt), _late_sums(doubt)
-    seen = (
-        f"Held and booked impressions of avail {ids.avail_id}: {before:,} before it was sent, {now:,} now; it is about "
-        f"{about}{_counted(others, late, doubt)}"
-    )
-    moved = _sums(others, late)
-    if moved is None:
-        return Verdict(outcome="unknown", evidence=f"{seen}, and too much else is not known.", check=check)
-    if amounts is None:
-        if moved == {now - before}:
-            return Verdict(outcome="not_sent", evidence=f"{seen}: nothing was given up.", found=_found(avail))
-        return Verdict(outcome="unknown", evidence=f"{seen}.", check=check, found=_found(avail))
-    fits = {amount for amount in (0, *amounts) if now - before - amount in moved}
+    now = _Counts(avail.held_impressions, avail.booked_impressions)
+    amounts = holds.effects(doubt.write, doubt.siblings)
+    moves = _moves(before, doubt)
     found = _found(avail)
-    if fits == {0}:
-        return Verdict(outcome="not_sent", evidence=f"{seen}, which is as if it was not carried out.", found=found)
-    if fits and 0 not in fits:
+    seen = _seen(ids, before, now, amounts, doubt)
+    if moves.sums is None:
+        return Verdict(outcome="unknown", evidence=f"{seen}, and too much else is not known.", check=check)
+    change = now.total - before.total
+    if amounts is None:
+        # of whatever size it was: nothing fell, so nothing was given up
+        if moves.sums == {change}:
+            return Verdict(outcome="not_sent", evidence=f"{seen}: nothing was given up.", found=found)
+        return Verdict(outcome="unknown", evidence=f"{seen}.", check=check, found=found)
+    done = {amount for amount in amounts if moves.exactly(change - amount)}
+    may_be_done = any(moves.possibly(change - amount) for amount in _effects_by_now(doubt, amounts))
+    if doubt.write.tool == "release_booking" and (cancelled := _cancelled(before, now, amounts, doubt)):
+        evidence = f"{seen}. The booked impressions fell by that, and bookings do not end by themselves."
+        return _done(doubt, evidence, found, {cancelled})
+    if done and not moves.possibly(change):
         evidence = f"{seen}, which is as if it was carried out and as nothing else on record explains."
-        return _done(doubt, evidence, found, fits)
-    if fits:
-        open_ = ", ".join(one.id for one in doubt.siblings if one.state in _OPEN and one.sent_at is not None)
-        first = (
-            f"First call reconcile_operation for the other writes on this avail: {open_}."
-            if open_
-            else f"First call reconcile_operation again in {doubt.settle_after:.0f} s: the counts may be late."
-        )
-        evidence = f"{seen}, which other writes explain as well."
-        return Verdict(outcome="unknown", evidence=evidence, check=f"{first} Otherwise: {check}", found=found)
-    evidence = f"{seen}, which nothing on record explains: others moved it."
-    return Verdict(outcome="unknown", evidence=evidence, check=check, found=found)
+        return _done(doubt, evidence, found, done)
+    if moves.exactly(change) and not may_be_done:
+        return Verdict(outcome="not_sent", evidence=f"{seen}, which is as if it was not carried out.", found=found)
+    return Verdict(
+        outcome="unknown",
+        evidence=f"{seen}{_why_unknown(change, moves, doubt)}",
+        check=_check(check, doubt),
+        found=found,
+    )
+
+
+def _effects_by_now(doubt: Doubt, amounts: Sequence[int]) -> list[int]:
+    """What it changes if it was carried out; nothing, where a hold may have ended again."""
+    ended = doubt.write.tool == "reserve_avail" and not holds.is_known_to_stand(doubt.write)
+    return [*amounts, *([0] if ended else [])]
+
+
+def _cancelled(before: _Counts, now: _Counts, amounts: Sequence[int], doubt: Doubt) -> int | None:
+    """By how much the booked impressions fell, when that is one of these amounts and no other release did it."""
+    fell = now.booked - before.booked
+    others = any(write.tool == "release_booking" and _was_sent(write) for write in doubt.siblings)
+    return fell if fell in amounts and not others else None
+
+
+def _check(check: str, doubt: Doubt) -> str:
+    open_ = ", ".join(one.id for one in doubt.siblings if one.state in _OPEN and one.sent_at is not None)
+    first = f"First call reconcile_operation for the other writes on this avail: {open_}. Otherwise: " if open_ else ""
+    return f"{first}{check}"
+
+
+def _why_unknown(change: int, moves: _Moves, doubt: Doubt) -> str:
+    if not moves.possibly(change) and not moves.exactly(change):
+        return ", which nothing on record explains: others moved it."
+    ends = f"up to {moves.may_end:,} held impressions may have ended by themselves since"
+    own = doubt.write.tool == "reserve_avail" and not holds.is_known_to_stand(doubt.write)
+    if own:
+        return ". A hold ends by itself, and nothing tells whether this one was made and is over, or was never made."
+    return f", and {ends}, so that both can be." if moves.may_end else ", which other writes explain as well."
 
 
 def _done(doubt: Doubt, evidence: str, found: dict[str, Any], amounts: set[int]) -> Verdict:
@@ -118,12 +174,17 @@ def _done(doubt: Doubt, evidence: str, found: dict[str, Any], amounts: set[int])
     return Verdict(outcome="succeeded", evidence=evidence, found=found)
 
 
-def _counted(others: Sequence[_Other], late: set[int] | None, doubt: Doubt) -> str:
-    """The other writes that the sums account for."""
-    recent = [] if late == {0} else [write for write in doubt.siblings if _is_recent(write, doubt)]
-    told = [f"{write.id} ({write.tool})" for write in [*recent, *(other.write for other in others)]]
+def _seen(ids: BookingIds, before: _Counts, now: _Counts, amounts: Sequence[int] | None, doubt: Doubt) -> str:
+    """The counts, and the other writes that are accounted for."""
+    about = " or ".join(f"{abs(amount):,}" for amount in amounts or ()) or "a number that is not on record"
+    others = [write for write in doubt.siblings if _choices(write, doubt) != (0,) or _is_recent(write, doubt)]
+    told = [f"{write.id} ({write.tool})" for write in others]
     more = f" and {len(told) - 5} more" if len(told) > 5 else ""
-    return f", with {', '.join(told[:5])}{more} counted in" if told else ""
+    counted = f", with {', '.join(told[:5])}{more} counted in" if told else ""
+    return (
+        f"Held and booked impressions of avail {ids.avail_id}: {before.total:,} before it was sent, {now.total:,} now; "
+        f"it is about {about}{counted}"
+    )
 
 
 def _found(avail: models.Avail) -> dict[str, Any]:
@@ -135,31 +196,48 @@ def _found(avail: models.Avail) -> dict[str, Any]:
     }
 
 
-def _total(before: Mapping[str, Any] | None) -> int | None:
-    held, booked = (before or {}).get("held"), (before or {}).get("booked")
-    return held + booked if isinstance(held, int) and isinstance(booked, int) else None
+def _before(write: Past) -> _Counts | None:
+    """The counts that were read before a write."""
+    held, booked = (write.before or {}).get("held"), (write.before or {}).get("booked")
+    return _Counts(held, booked) if isinstance(held, int) and isinstance(booked, int) else None
 
 
-def _others(doubt: Doubt) -> list[_Other]:
-    """The other writes that may have moved the counts between the two looks."""
-    found: list[_Other] = []
+def _moves(before: _Counts, doubt: Doubt) -> _Moves:
+    sums = _late_sums(before, doubt)
     for write in doubt.siblings:
-        if write.sent_at is not None and (choices := _choices(write, doubt)) != (0,):
-            found.append(_Other(write, choices))
-    return found
+        choices = _choices(write, doubt)
+        if choices is None or sums is None or len(sums) > MOST_SUMS:
+            return _Moves(None, {0}, before.held)
+        sums = {moved + choice for moved in sums for choice in choices}
+    if sums is None:
+        return _Moves(None, {0}, before.held)
+    earlier = [write for write in doubt.siblings if _is_standing_hold(write) and write.sequence < doubt.write.sequence]
+    settled = [write for write in earlier if not _is_recent(write, doubt)]
+    standing = sum(holds.held_by(write) or 0 for write in settled if holds.is_known_to_stand(write))
+    recent = sum(holds.held_by(write) or 0 for write in earlier if _is_recent(write, doubt))
+    may_have_ended = [holds.held_by(write) or 0 for write in settled if not holds.is_known_to_stand(write)]
+    return _Moves(sums, _subset_sums(may_have_ended), max(0, before.held - standing) + recent)
 
 
-def _sums(others: Sequence[_Other], late: set[int] | None) -> set[int] | None:
-    """What the other writes may have come to together; None when that is not known, or may be too much."""
-    sums = late
-    for other in others:
-        if other.choices is None or sums is None or len(sums) > MOST_SUMS:
-            return None
-        sums = {moved + choice for moved in sums for choice in other.choices}
+def _subset_sums(amounts: Sequence[int]) -> set[int]:
+    sums = {0}
+    for amount in amounts:
+        if len(sums) > MOST_SUMS:
+            return {0}
+        sums |= {total + amount for total in sums}
     return sums
 
 
-def _late_sums(doubt: Doubt) -> set[int] | None:
+def _was_sent(write: Past) -> bool:
+    return write.sent_at is not None and write.state in (*_OPEN, "succeeded", "superseded")
+
+
+def _is_standing_hold(write: Past) -> bool:
+    """A hold on record that was not given up there. One that was is over by that, and not by itself."""
+    return write.tool == "reserve_avail" and write.state == "succeeded"
+
+
+def _late_sums(before: _Counts, doubt: Doubt) -> set[int] | None:
     """What the writes shortly before this one may have come to after the counts that were read before it.
 
     Each of them was in those counts or came late. Only what goes with the counts before the first of them can be: then
@@ -174,16 +252,18 @@ def _late_sums(doubt: Doubt) -> set[int] | None:
         ways = {way for amount in amounts for way in ((amount, 0), (0, amount))}
         ways |= {(0, 0)} if write.state in _OPEN else set[tuple[int, int]]()
         pairs = {(shown + now, late + later) for shown, late in pairs for now, later in ways}
-    before = _total(doubt.write.before)
-    first = next((total for write in recent if (total := _total(write.before)) is not None), None)
-    fitting = {late for shown, late in pairs if before is not None and first is not None and shown == before - first}
+    first = next((counts.total for write in recent if (counts := _before(write)) is not None), None)
+    fitting = {late for shown, late in pairs if first is not None and shown == before.total - first}
     return fitting or {late for _, late in pairs}
 
 
 def _is_recent(write: Past, doubt: Doubt) -> bool:
-    sent = doubt.write.sent_at or 0.0
-    was_sent = write.state in (*_OPEN, "succeeded", "superseded")
-    return was_sent and sent - doubt.settle_after < (write.sent_at or 0.0) < sent
+    """Whether a write left so shortly before this one that the counts of then may not have had it yet."""
+    if not _was_sent(write) or write.sequence >= doubt.write.sequence:
+        return False
+    if write.age is None or doubt.write.age is None:
+        return True
+    return write.age.least - doubt.write.age.most < doubt.settle_after
 
 
 def _all_but(write: Past, doubt: Doubt) -> list[Past]:
@@ -191,19 +271,14 @@ def _all_but(write: Past, doubt: Doubt) -> list[Past]:
 
 
 def _choices(write: Past, doubt: Doubt) -> tuple[int, ...] | None:
-    """What a write may have added between the two looks, beside what it did shortly before the first."""
-    sent, sent_at = doubt.write.sent_at or 0.0, write.sent_at or 0.0
-    amounts = holds.effects(write, _all_but(write, doubt))
-    ends = holds.end_of_hold(write)
-    if sent_at < sent:
-        # it was in the first count, or see `_late_sums`; a hold may have ended since
-        is_over = write.state in ("succeeded", "superseded") and ends is not None and sent < ends <= doubt.now
-        return tuple(dict.fromkeys((0, *(-amount for amount in amounts or ())))) if is_over else (0,)
-    if write.state in _OPEN:
-        return None if amounts is None else tuple(dict.fromkeys((0, *amounts)))
-    if write.state not in ("succeeded", "superseded"):
+    """What another write may have added between the two looks. One before the first look was in the first count, or
+    see `_late_sums`; None: that is not known."""
+    if not _was_sent(write) or write.sequence < doubt.write.sequence:
         return (0,)
+    amounts = holds.effects(write, _all_but(write, doubt))
     if amounts is None:
         return None
-    may_not_show = (ends is not None and ends <= doubt.now) or doubt.now - sent_at < doubt.settle_after
-    return tuple(dict.fromkeys((*amounts, 0))) if may_not_show else tuple(amounts)
+    does_not_show = write.age is None or write.age.least < doubt.settle_after
+    may_have_ended = write.tool == "reserve_avail" and not holds.is_known_to_stand(write)
+    sure = write.state in ("succeeded", "superseded") and not does_not_show and not may_have_ended
+    return tuple(dict.fromkeys((*amounts, *(() if sure else (0,)))))

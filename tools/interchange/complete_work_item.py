@@ -23,12 +23,13 @@ from tools.interchange.work_items import (
     required,
     state,
     subject,
+    times_noted,
 )
 from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.updates import changed_line
-from tools.writes import Brief, Doubt, Verdict
+from tools.updates import before_a_write, changed_line
+from tools.writes import Brief, Doubt, Verdict, remember
 
 
 class CompleteWorkItem(Arguments):
@@ -65,6 +66,8 @@ async def complete_work_item(arguments: CompleteWorkItem, backends: Backends) ->
     update_work_item.
     """
     source_id, item_id = arguments.source_id, arguments.work_item_id
+    if (before := await before_a_write(backends.interchange.work_item(source_id, item_id))) is not None:
+        remember(_baseline(arguments, before))
     answer = await backends.interchange.complete_work_item(
         source_id,
         item_id,
@@ -170,16 +173,68 @@ def _about(item: models.WorkItem) -> str:
     return f", of a booking that was asked for {count:,} impressions{of}{money}"
 
 
-async def _reconcile(arguments: CompleteWorkItem, backends: Backends, _: Doubt) -> Verdict:
-    item = (await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)).item
+def _baseline(arguments: CompleteWorkItem, detail: models.WorkItemDetail) -> dict[str, Any]:
+    """What a later look is compared with."""
+    return {
+        "status": detail.item.status,
+        "events": len(detail.events),
+        "noted": times_noted(arguments.notes, detail),
+        "results": sorted(detail.item.result or {}),
+    }
+
+
+async def _reconcile(arguments: CompleteWorkItem, backends: Backends, doubt: Doubt) -> Verdict:
+    """Content decides: that it is COMPLETED does not tell by whom, its results and its history do."""
+    detail = await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)
+    item, before = detail.item, doubt.write.before or {}
+    by = f" by {printable(item.completed_by, limit=80)}" if item.completed_by else ""
     found = {"work_item_id": arguments.work_item_id, "status": item.status, "completed_by": item.completed_by}
     found = without_none(found)
-    if item.status == "COMPLETED":
-        return Verdict(outcome="succeeded", evidence="The work item is COMPLETED.", found=found)
+    check = f"A person looks at work item {arguments.work_item_id} and its history in Interchange."
+
+    def unknown(evidence: str) -> Verdict:
+        return Verdict(outcome="unknown", evidence=evidence, check=check, found=found)
+
+    def not_sent(evidence: str) -> Verdict:
+        return Verdict(outcome="not_sent", evidence=evidence, found=found)
+
     if item.status is None:
-        check = f"A person looks at work item {arguments.work_item_id} in Interchange."
-        return Verdict(outcome="unknown", evidence="Interchange does not tell its status.", check=check)
-    return Verdict(outcome="not_sent", evidence=f"The work item is {printable(item.status, limit=40)}.", found=found)
+        return unknown("Interchange does not tell its status.")
+    if "events" not in before:
+        return unknown(f"The work item is {printable(item.status, limit=40)}; what it was before is not on record.")
+    noted = times_noted(arguments.notes, detail) > before["noted"]
+    moved = len(detail.events) != before["events"]
+    if noted:
+        return Verdict(
+            outcome="succeeded",
+            evidence=f"The work item is {printable(item.status, limit=40)}, and its note is in the history.",
+            found=found,
+        )
+    if not moved:
+        since = "Its history has no entry since before this was sent"
+        if item.status != before["status"]:
+            return unknown(f"{since}, and yet it is {printable(item.status, limit=40)}.")
+        return not_sent(f"{since}: it is {printable(item.status, limit=40)}.")
+    if arguments.notes is not None:
+        return not_sent(
+            f"The work item is {printable(item.status, limit=40)}{by}. Its history went on, without the note of this "
+            "call: somebody else changed it."
+        )
+    if item.status != "COMPLETED":
+        return unknown(f"The work item is {printable(item.status, limit=40)}. It was changed since.")
+    given = arguments.result or {}
+    theirs = sorted((item.result or {}).keys() - {*before["results"], *given})
+    other = sorted(name for name, value in given.items() if (item.result or {}).get(name, _NOT_THERE) != value)
+    if other or theirs:
+        names = printable(", ".join([*other, *theirs]), limit=200)
+        return unknown(f"The work item was COMPLETED{by} with other results than this call's: {names}.")
+    if not given:
+        return unknown(f"The work item was COMPLETED{by}. Nothing tells whether by this call or by somebody else.")
+    evidence = f"The work item was COMPLETED{by} with the results of this call."
+    return Verdict(outcome="succeeded", evidence=evidence, found=found)
+
+
+_NOT_THERE = object()
 
 
 TOOL = Tool(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
 
 from tools.backends import Backends
 from tools.interchange import models
@@ -18,16 +19,32 @@ MOST_READ = 25
 """New work items that are read one by one."""
 
 
+class HandoffIds(BookingIds, Protocol):
+    """What names a booking, and what is written on the work of its handoff."""
+
+    @property
+    def campaign_name(self) -> str | None: ...
+    @property
+    def advertiser_name(self) -> str | None: ...
+    @property
+    def advertiser_external_ref(self) -> str | None: ...
+
+
 async def work_of(ids: BookingIds, backends: Backends) -> tuple[list[models.WorkItem], bool]:
-    """The work items of a media buy at a source, whatever became of them, and whether these are all."""
+    """The work items of a media buy at a source, whatever became of them, and whether no sign says that there are
+    more."""
     query = {"status": ALL_STATUSES, "mediaBuyId": ids.media_buy_id, "limit": MOST_ITEMS}
     answer = await backends.interchange.work_items(ids.source_id, query)
-    whole = not answer.window_full and len(answer.items) < MOST_ITEMS
-    return answer.items, whole
+    listed = len({item.id for item in answer.items if item.id is not None})
+    counted = answer.total in (None, len(answer.items)) and listed == len(answer.items)
+    return answer.items, counted and not answer.window_full and len(answer.items) < MOST_ITEMS
 
 
-async def by_work_items(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdict:
-    """Whether the booking was handed over: new work items of its avail."""
+async def by_work_items(ids: HandoffIds, backends: Backends, doubt: Doubt) -> Verdict:
+    """Whether the booking was handed over: new work items of its avail, with what was given for them.
+
+    That there are none is proven by two readings that are whole by every sign and agree.
+    """
     check = f"A person looks in Interchange at the work items of media buy {ids.media_buy_id}, source {ids.source_id}."
     known = (doubt.write.before or {}).get("work_items")
     if not isinstance(known, list):
@@ -35,19 +52,26 @@ async def by_work_items(ids: BookingIds, backends: Backends, doubt: Doubt) -> Ve
             outcome="unknown", evidence="The record does not hold which work items there were before.", check=check
         )
     items, whole = await work_of(ids, backends)
-    others = _of_others(doubt)
-    new = [one.id for one in items if one.id is not None and one.id not in cast("list[Any]", known) + others]
-    of_it, untold = await _of_avail(ids, backends, new[:MOST_READ])
-    if of_it:
+    again, whole_again = await work_of(ids, backends)
+    listed = dict.fromkeys(one.id for one in (*items, *again) if one.id is not None)
+    whole = whole and whole_again and {one.id for one in items} == {one.id for one in again}
+    before = {*cast("list[Any]", known), *_of_others(doubt)}
+    new = [one for one in listed if one not in before]
+    work = await _of_avail(ids, backends, new[:MOST_READ])
+    if work.of_it:
         return Verdict(
             outcome="succeeded",
-            evidence=f"There are new work items for avail {ids.avail_id}: {', '.join(of_it)}. The impressions are HELD "
-            "until people have done them.",
-            found={"work_item_ids": of_it},
+            evidence=f"There are new work items for avail {ids.avail_id}: {', '.join(work.of_it)}. The impressions are "
+            "HELD until people have done them.",
+            found={"work_item_ids": work.of_it},
         )
-    if untold or not whole or len(new) > MOST_READ:
-        told = f"New work items do not say which avail they are of: {', '.join(untold)}." if untold else ""
-        evidence = told or "Interchange has more work items of this media buy than it lists."
+    if work.of_others:
+        evidence = f"There are new work items for avail {ids.avail_id} that were written for another call: "
+        evidence += f"{', '.join(work.of_others)}."
+        return Verdict(outcome="unknown", evidence=evidence, check=check)
+    if work.untold or not whole or len(new) > MOST_READ:
+        told = f"New work items do not say which avail they are of: {', '.join(work.untold)}." if work.untold else ""
+        evidence = told or "Interchange has more work items of this media buy than it lists, or they change meanwhile."
         return Verdict(outcome="unknown", evidence=evidence, check=check)
     none = f"There is no new work item of media buy {ids.media_buy_id} for avail {ids.avail_id}"
     if await _gives_work(ids, backends):
@@ -69,18 +93,40 @@ def _of_others(doubt: Doubt) -> list[Any]:
     return given
 
 
-async def _of_avail(ids: BookingIds, backends: Backends, new: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Of new work items those of this avail, and those that do not say."""
-    of_it: list[str] = []
-    untold: list[str] = []
+@dataclass
+class _Work:
+    """New work items by id. of_it: of this handoff. of_others: of this avail, with another content. untold: they do not
+    say of which avail."""
+
+    of_it: list[str] = field(default_factory=list[str])
+    of_others: list[str] = field(default_factory=list[str])
+    untold: list[str] = field(default_factory=list[str])
+
+
+async def _of_avail(ids: HandoffIds, backends: Backends, new: Sequence[str]) -> _Work:
+    work = _Work()
     for number, item_id in enumerate(new):
         await report(number, len(new), "reading new work items")
         payload = (await backends.interchange.work_item(ids.source_id, item_id)).item.payload or {}
         if payload.get("availId") is None:
-            untold.append(item_id)
+            work.untold.append(item_id)
         elif payload["availId"] == ids.avail_id and _same_package(ids.package_id, payload.get("packageId")):
-            of_it.append(item_id)
-    return of_it, untold
+            (work.of_it if _has_content(ids, payload) else work.of_others).append(item_id)
+    return work
+
+
+def _has_content(ids: HandoffIds, payload: Mapping[str, Any]) -> bool:
+    """Whether work was written for this call, as far as it tells: the names that were given for the handoff."""
+    given = {
+        "campaignName": ids.campaign_name,
+        "advertiserName": ids.advertiser_name,
+        "advertiserExternalRef": ids.advertiser_external_ref,
+    }
+    return all(_is_same_or_not_told(value, payload.get(name)) for name, value in given.items())
+
+
+def _is_same_or_not_told(given: str | None, told: Any) -> bool:
+    return given is None or not isinstance(told, str) or told.strip() == given.strip()
 
 
 def _same_package(asked: str | None, told: Any) -> bool:

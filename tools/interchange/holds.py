@@ -106,8 +106,7 @@ async def known(ids: BookingIds, backends: Backends) -> Known:
     handed_over = {
         booking_id: write.id for write in finalized if isinstance(booking_id := _answered(write, "booking_id"), str)
     }
-    now = backends.record.now()
-    same = [hold for hold in of_avail if is_of(ids, hold) and not _is_over(hold, handed_over, now)]
+    same = [hold for hold in of_avail if is_of(ids, hold) and not _is_over(hold, handed_over)]
     alike = [hold for hold in same if hold.arguments.get("package_id") is None] if ids.package_id is None else []
     return Known(sorted(alike or same, key=lambda hold: (held_by(hold) or 0, hold.id)), handed_over)
 
@@ -118,16 +117,23 @@ def _named(hold: Past, unit: str = "") -> str:
     return f"{amount}{unit} (booking {booking_id or 'not known'})"
 
 
-def _is_over(hold: Past, handed_over: Mapping[str, str], now: float) -> bool:
+def _is_over(hold: Past, handed_over: Mapping[str, str]) -> bool:
     """Whether it was to end by itself before now, and was not handed over."""
-    ends = end_of_hold(hold)
-    return ends is not None and ends <= now and _answered(hold, "booking_id") not in handed_over
+    minutes = hold.arguments.get("hold_minutes")
+    if not isinstance(minutes, int) or hold.age is None or _answered(hold, "booking_id") in handed_over:
+        return False
+    return hold.age.least >= 60 * minutes
 
 
-def end_of_hold(write: Past) -> float | None:
-    """When a hold ends by itself, for one that was asked to: seconds since the epoch."""
-    minutes = write.arguments.get("hold_minutes") if write.tool == "reserve_avail" else None
-    return write.sent_at + 60 * minutes if isinstance(minutes, int) and write.sent_at is not None else None
+LONGEST_LOOK = 60.0
+"""Seconds that a look at the counts may take."""
+
+
+def is_known_to_stand(write: Past) -> bool:
+    """Whether a hold, if it was made and not given up, stands for as long as a look takes: it was asked to last longer
+    than that. One without a number of minutes ends when the vendor likes."""
+    minutes = write.arguments.get("hold_minutes")
+    return isinstance(minutes, int) and write.age is not None and write.age.most + LONGEST_LOOK < 60 * minutes
 
 
 def impressions(holds: Sequence[Past]) -> list[int]:
@@ -194,7 +200,7 @@ def against(tool: str) -> Callable[[BookingIds, Sequence[Past], float], Against 
     """What keeps a write of `tool` from being sent (see `tools.tool.Write.against`): one on the same avail that may be
     the same, its package left out or not, or one in doubt that it could not be told from by the counts."""
 
-    def found(ids: BookingIds, others: Sequence[Past], shown_before: float) -> Against | None:
+    def found(ids: BookingIds, others: Sequence[Past], settle_after: float) -> Against | None:
         for other in others:
             told_otherwise = _given(other.arguments.get("package_id")) != _given(ids.package_id)
             if other.tool == tool and other.idempotency_key is None and told_otherwise and is_of(ids, other):
@@ -202,7 +208,7 @@ def against(tool: str) -> Callable[[BookingIds, Sequence[Past], float], Against 
             # which booking it would be about is not known before that is
             if tool != "reserve_avail" and other.state == "in_doubt" and is_of(ids, other):
                 return Against(id=other.id, same=False)
-        doubted = [other for other in others if other.state == "in_doubt" and (other.sent_at or 0.0) > shown_before]
+        doubted = [other for other in others if other.state == "in_doubt" and not _shows_by_now(other, settle_after)]
         mine = [getattr(ids, "requested_impressions", 0)] if tool == "reserve_avail" else None
         mine = _to_give_up(ids, others) if tool == "release_booking" else mine
         moving = [(other.id, moved) for other in doubted if (moved := effects(other, others)) != [0]]
@@ -211,6 +217,10 @@ def against(tool: str) -> Callable[[BookingIds, Sequence[Past], float], Against 
         return Against(id=moving[0][0], same=False)
 
     return found
+
+
+def _shows_by_now(write: Past, settle_after: float) -> bool:
+    return write.age is not None and write.age.least >= settle_after
 
 
 def _to_give_up(ids: BookingIds, others: Sequence[Past]) -> list[int]:

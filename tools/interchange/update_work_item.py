@@ -23,6 +23,7 @@ from tools.interchange.work_items import (
     next_move,
     state,
     subject,
+    times_noted,
     unconfirmed,
 )
 from tools.replies import STOP_AT_A_DIFFERENCE, printable
@@ -75,7 +76,7 @@ async def update_work_item(arguments: UpdateWorkItem, backends: Backends) -> Upd
     """
     source_id, item_id = arguments.source_id, arguments.work_item_id
     before = await backends.interchange.work_item(source_id, item_id)
-    remember({**_trace(before), "noted": _noted(arguments, before)})
+    remember({**_trace(before), "noted": times_noted(arguments.notes, before)})
     answer = await backends.interchange.update_work_item(
         source_id,
         item_id,
@@ -162,30 +163,25 @@ def _trace(detail: models.WorkItemDetail) -> dict[str, Any]:
     return {"updated_at": detail.item.updated_at, "events": len(detail.events)}
 
 
-def _noted(arguments: UpdateWorkItem, detail: models.WorkItemDetail) -> int:
-    """How often the history has this note: every update that was made with one leaves it there."""
-    note = models.passage(arguments.notes) if arguments.notes else None
-    return sum(event.notes == note for event in detail.events) if note else 0
-
-
 async def _reconcile(arguments: UpdateWorkItem, backends: Backends, doubt: Doubt) -> Verdict:
     detail = await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)
     asked = {"id": arguments.work_item_id, **_asked(arguments)}
     against = departures(asked, arguments.result, detail.item)
     silent = unconfirmed(asked, arguments.result, detail.item)
     before = doubt.write.before or {}
-    noted = not arguments.notes or _noted(arguments, detail) > before.get("noted", 0)
+    noted = times_noted(arguments.notes, detail) > before.get("noted", 0)
     found = {"work_item_id": arguments.work_item_id, "status": detail.item.status}
     check = f"A person looks at the history of work item {arguments.work_item_id} in Interchange."
-    if not (against or silent) and noted:
-        return Verdict(outcome="succeeded", evidence="The work item shows what was asked for.", found=found)
-    missing = against or (f"It does not tell {', '.join(silent)}." if silent else "The note is not in its history.")
-    if not noted and len(detail.events) >= before.get("events", 0) and "noted" in before:
-        evidence = "Its note is not in the history, where every update that is made leaves it."
-        return Verdict(outcome="not_sent", evidence=evidence, found=found)
     if {name: before.get(name) for name in ("updated_at", "events")} == _trace(detail):
-        evidence = f"{missing} It was not changed since before this was sent."
+        evidence = "It was not changed since before this was sent: its history has no new entry."
         return Verdict(outcome="not_sent", evidence=evidence, found=found)
+    if arguments.notes and not noted and len(detail.events) > before.get("events", 0) and "noted" in before:
+        evidence = "Its note is not in the history, where every update that is made leaves it, and which went on."
+        return Verdict(outcome="not_sent", evidence=evidence, found=found)
+    if not (against or silent) and (noted or not arguments.notes):
+        evidence = "The work item shows what was asked for" + (", and the note is in its history." if noted else ".")
+        return Verdict(outcome="succeeded", evidence=evidence, found=found)
+    missing = against or (f"It does not tell {', '.join(silent)}." if silent else "The note is not in its history.")
     return Verdict(outcome="unknown", evidence=f"{missing} It was changed since.", found=found, check=check)
 
 

@@ -171,6 +171,12 @@ def unconfirmed(asked: Mapping[str, Any], result: Mapping[str, Any] | None, item
     return [*silent, *(["result"] if result and item.result is None else [])]
 
 
+def times_noted(note: str | None, detail: models.WorkItemDetail) -> int:
+    """How often the history has this note: whatever is done with one leaves it there."""
+    wanted = models.passage(note) if note else None
+    return sum(event.notes == wanted for event in detail.events) if wanted else 0
+
+
 def next_move(item: models.WorkItem) -> str:
     """What is to be done about an item of this status."""
     return _NEXT.get(item.status or "", "Show the person this status before anything else is done with it.")

@@ -10,7 +10,7 @@ import pytest
 
 from server.sandbox.freewheel import BRANDS, CAMPAIGNS, USERS
 from tests.snapshots import answer_of
-from tests.support import Answer, answered_by, by_hand, error_of, sandboxed, text_of
+from tests.support import Answer, by_hand, error_of, sandboxed, text_of, written_to
 
 TOOL = "create_proposed_io"
 COLLECTION = "/services/v4/proposed_insertion_orders"
@@ -109,7 +109,7 @@ async def test_an_order_is_created_under_a_campaign_with_every_attribute_in_free
         },
         "assignments": {"users": [{"id": 6092314}, {"id": 6092327}]},
     }
-    assert network.freewheel.sent() == [("POST", NESTED, body)]
+    assert network.freewheel.written() == [("POST", NESTED, body)]
     headers = network.freewheel.requests[-1].headers
     assert (headers["accept"], headers["content-type"]) == ("application/json", "application/json")
 
@@ -127,7 +127,7 @@ async def test_without_a_campaign_the_collection_takes_the_order_with_what_was_g
         "created_at": "2026-11-22T12:00:00Z",
     }
     assert answer["what_happened"].startswith("FreeWheel created proposed IO 418419. It is a proposal:")
-    assert network.freewheel.sent() == [("POST", COLLECTION, LEAST)]
+    assert network.freewheel.written() == [("POST", COLLECTION, LEAST)]
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ async def test_freewheel_takes_each_attribute_as_it_is_sent(
     async with sandboxed(tmp_path) as (client, network):
         result = await client.call_tool(TOOL, {**LEAST, **arguments})
     assert not result.is_error, text_of(result)
-    assert network.freewheel.sent() == [("POST", COLLECTION, {**LEAST, **body})]
+    assert network.freewheel.written() == [("POST", COLLECTION, {**LEAST, **body})]
 
 
 async def test_the_same_call_twice_makes_one_order_and_a_key_of_its_own_another(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ async def test_the_same_call_twice_makes_one_order_and_a_key_of_its_own_another(
         calls = [LEAST, LEAST, {**LEAST, "idempotency_key": "another"}]
         ids = [answer_of(TOOL, await client.call_tool(TOOL, call))["proposed_io"]["id"] for call in calls]
     assert ids == [418419, 418419, 418420]
-    assert len(network.freewheel.sent()) == 2
+    assert len(network.freewheel.written()) == 2
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ async def test_a_refusal_is_told_in_freewheels_words_and_may_be_corrected(
         result = await client.call_tool(TOOL, {**LEAST, **arguments})
     error = error_of(result)
     assert (error["code"], error["message"], error["next_step"]) == (code, message, next_step)
-    assert len(network.freewheel.sent()) == 1
+    assert len(network.freewheel.written()) == 1
 
 
 @pytest.mark.parametrize("status", [404, 405])
@@ -270,12 +270,12 @@ async def test_a_path_that_is_not_served_leads_to_the_campaign(
     status: int, campaign: dict[str, Any], next_step: str
 ) -> None:
     answer = httpx.Response(status, html="<html>nothing here</html>")
-    async with answered_by({"freewheel": lambda _: answer}) as (client, recorders):
+    async with written_to({"freewheel": lambda _: answer}) as (client, recorders):
         result = await client.call_tool(TOOL, {**LEAST, **campaign})
     error = error_of(result)
     assert error["message"] == f"FreeWheel answered {status} (an HTML page). Nothing was changed."
     assert error["next_step"].startswith(next_step)
-    assert len(recorders["freewheel"].requests) == 1
+    assert len(recorders["freewheel"].written()) == 1
 
 
 @pytest.mark.parametrize(
@@ -289,13 +289,13 @@ async def test_a_path_that_is_not_served_leads_to_the_campaign(
 )
 async def test_a_refused_write_is_sent_once_and_changed_nothing(status: int, code: str, next_step: str) -> None:
     answer = httpx.Response(status, json={"Message": "User is not authorized to access this resource"})
-    async with answered_by({"freewheel": lambda _: answer}) as (client, recorders):
+    async with written_to({"freewheel": lambda _: answer}) as (client, recorders):
         result = await client.call_tool(TOOL, LEAST)
     error = error_of(result)
     assert (error["code"], error["upstream_status"]) == (code, status)
     assert error["message"].endswith("Nothing was changed.")
     assert error["next_step"].startswith(next_step)
-    assert len(recorders["freewheel"].requests) == 1
+    assert len(recorders["freewheel"].written()) == 1
 
 
 def timed_out(_: httpx.Request) -> httpx.Response:
@@ -319,32 +319,32 @@ LOST: list[tuple[Answer, str]] = [
 
 @pytest.mark.parametrize(("answer", "what"), LOST, ids=[what for _, what in LOST])
 async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
-    async with answered_by({"freewheel": answer}) as (client, recorders):
+    async with written_to({"freewheel": answer}) as (client, recorders):
         result = await client.call_tool(TOOL, LEAST)
     assert by_hand(result) == (
         f"[in_doubt] The request was sent, but FreeWheel {what}: it may or may not have been carried out.\n"
         f"Next: Do not send it again yet. {LOOK}"
     )
     assert error_of(result)["retryable"] is False
-    assert recorders["freewheel"].sent() == [("POST", COLLECTION, LEAST)]
+    assert recorders["freewheel"].written() == [("POST", COLLECTION, LEAST)]
 
 
 async def test_a_connection_that_never_opened_sent_nothing_and_is_tried_again() -> None:
     def unreachable(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("https://api.freewheel.tv")
 
-    async with answered_by({"freewheel": unreachable}) as (client, recorders):
+    async with written_to({"freewheel": unreachable}) as (client, recorders):
         result = await client.call_tool(TOOL, LEAST)
     assert error_of(result)["code"] == "unavailable"
     assert error_of(result)["message"] == "No connection to FreeWheel could be opened, so nothing was sent."
-    assert len(recorders["freewheel"].requests) == 3
+    assert len(recorders["freewheel"].written()) == 3
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
 async def test_the_order_is_read_bare_or_wrapped_in_its_name(wrapped: bool) -> None:
     order = {"id": "418419", "external_id": "", "name": "N", "proposed_io_status": "Proposed", "schedule": None}
     payload = {"proposed_insertion_order": order} if wrapped else order
-    async with answered_by({"freewheel": lambda _: httpx.Response(201, json=payload)}) as (client, _):
+    async with written_to({"freewheel": lambda _: httpx.Response(201, json=payload)}) as (client, _):
         answer = answer_of(TOOL, await client.call_tool(TOOL, LEAST))
     assert answer["proposed_io"] == {"id": 418419, "name": "N", "proposed_io_status": "PROPOSED"}
 
@@ -354,15 +354,15 @@ async def test_the_order_is_read_bare_or_wrapped_in_its_name(wrapped: bool) -> N
 )
 async def test_an_odd_field_does_not_hide_that_the_order_was_created(odd: dict[str, Any]) -> None:
     payload = {"id": 418419, "name": "N", **odd}
-    async with answered_by({"freewheel": lambda _: httpx.Response(201, json=payload)}) as (client, _):
+    async with written_to({"freewheel": lambda _: httpx.Response(201, json=payload)}) as (client, _):
         answer = answer_of(TOOL, await client.call_tool(TOOL, LEAST))
     assert answer["proposed_io"]["id"] == 418419
 
 
 async def test_a_huge_external_id_is_not_repeated_to_the_agent() -> None:
-    async with answered_by({"freewheel": timed_out}) as (client, recorders):
+    async with written_to({"freewheel": timed_out}) as (client, recorders):
         result = await client.call_tool(TOOL, {**LEAST, "external_id": "x" * 1_000_000})
-    assert len(recorders["freewheel"].requests) <= 1
+    assert len(recorders["freewheel"].written()) <= 1
     assert len(text_of(result)) < 2_000
 
 
@@ -375,7 +375,7 @@ async def test_a_huge_external_id_is_not_repeated_to_the_agent() -> None:
 )
 async def test_an_order_other_than_the_one_asked_for_stops_the_agent(answered: dict[str, Any], said: str) -> None:
     payload = {"id": 418419, **answered}
-    async with answered_by({"freewheel": lambda _: httpx.Response(201, json=payload)}) as (client, _):
+    async with written_to({"freewheel": lambda _: httpx.Response(201, json=payload)}) as (client, _):
         answer = answer_of(TOOL, await client.call_tool(TOOL, LEAST))
     assert answer["what_happened"].endswith(f"The answer is not what was asked for: {said}.")
     assert answer["next_step"].startswith("Do nothing more with it")

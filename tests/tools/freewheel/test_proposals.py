@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from tests.snapshots import answer_of
-from tests.support import answered_by
+from tests.support import written_to
 from tools.freewheel.proposals import FrequencyCap, vocabulary
 
 TOOL = "create_proposed_io"
@@ -37,10 +37,10 @@ def test_the_vocabulary_of_frequency_caps_is_what_a_cap_takes() -> None:
 
 async def test_the_space_that_freewheel_makes_of_a_text_is_no_difference() -> None:
     payload = {"id": 418419, "external_id": "CRM 2044"}
-    async with answered_by({"freewheel": lambda _: httpx.Response(201, json=payload)}) as (client, recorders):
+    async with written_to({"freewheel": lambda _: httpx.Response(201, json=payload)}) as (client, recorders):
         answer = answer_of(TOOL, await client.call_tool(TOOL, {**LEAST, "external_id": " CRM  2044"}))
     assert answer["next_step"].startswith("get_proposed_io for 418419 shows whether")
-    assert recorders["freewheel"].sent() == [("POST", COLLECTION, {**LEAST, "external_id": " CRM  2044"})]
+    assert recorders["freewheel"].written() == [("POST", COLLECTION, {**LEAST, "external_id": " CRM  2044"})]
 
 
 async def test_texts_are_made_printable_where_they_are_told() -> None:
@@ -49,7 +49,7 @@ async def test_texts_are_made_printable_where_they_are_told() -> None:
         "name": "Halden\u202e <b>Trucks</b>",
         "description": "One\r\ntwo at https://crm.example/2044. " + "x" * 400,
     }
-    async with answered_by({"freewheel": lambda _: httpx.Response(201, json=payload)}) as (client, _):
+    async with written_to({"freewheel": lambda _: httpx.Response(201, json=payload)}) as (client, _):
         answer = answer_of(TOOL, await client.call_tool(TOOL, LEAST))
     assert answer["proposed_io"] == {
         "id": 418419,

@@ -66,7 +66,7 @@ async def test_work_that_a_person_did_is_completed_and_never_called_booked(
         "what_happened": "Interchange says that this call completed work item 440316901.",
         "next_step": booked_is_not_known(CTV),
     }
-    assert network.interchange.sent() == [("POST", AT, {"result": DONE, "notes": "Kim booked it."})]
+    assert network.interchange.written() == [("POST", AT, {"result": DONE, "notes": "Kim booked it."})]
 
 
 async def test_where_the_agent_is_told_to_look_the_hold_has_become_a_booking(tmp_path: Path) -> None:
@@ -114,7 +114,7 @@ async def test_a_completion_without_its_results_is_refused_and_the_item_stays(tm
     assert "result.upstreamBookingRef: required to complete" in error["message"]
     assert error["next_step"] == "Call get_work_item to see the item's status and the result fields that it requires."
     assert looked["status"] == "OPEN"
-    assert network.interchange.sent()[0] == ("POST", AT, {})
+    assert network.interchange.written()[0] == ("POST", AT, {})
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ COMPLETED: dict[str, Any] = {**ITEM, "status": "COMPLETED", "result": {"a": 1}, 
 async def completed(payload: dict[str, Any], **arguments: Any) -> dict[str, Any]:
     async with answered_by({"interchange": lambda _: httpx.Response(200, json=payload)}) as (client, recorders):
         answer = answer_of(TOOL, await client.call_tool(TOOL, {**IDS, **arguments}))
-    assert recorders["interchange"].sent() == [("POST", f"{PATH}/complete", arguments)]
+    assert recorders["interchange"].written() == [("POST", f"{PATH}/complete", arguments)]
     return answer
 
 
@@ -213,7 +213,7 @@ async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what
         f"Next: Do not send it again yet. {LOOK}"
     )
     assert error_of(result)["retryable"] is False
-    assert recorders["interchange"].sent() == [("POST", f"{PATH}/complete", {"result": DONE})]
+    assert recorders["interchange"].written() == [("POST", f"{PATH}/complete", {"result": DONE})]
 
 
 @pytest.mark.parametrize(("status", "vendor_code", "code", "next_step"), REFUSALS)
@@ -225,4 +225,4 @@ async def test_a_refusal_is_told_with_the_next_move_and_changed_nothing(
     assert (error["code"], error["upstream_code"]) == (code, vendor_code)
     assert error["message"] == f'Interchange answered {status} {vendor_code}: "No.". Nothing was changed.'
     assert error["next_step"].startswith(next_step)
-    assert recorders["interchange"].sent() == [("POST", f"{PATH}/complete", {})]
+    assert recorders["interchange"].written() == [("POST", f"{PATH}/complete", {})]

@@ -3,110 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from mcp import Client
 
 from server.sandbox import FILE_NAME
 from server.settings import Settings
-from server.vendors import Wire
+from tests.doubts import HOLD, IDS, ITEM, RECONCILE, SOURCE, TARGETING, Rewrite, World, world
 from tests.snapshots import answer_of
-from tests.support import FakeTime, SandboxNetwork, connected, error_of, text_of
-from tools.tool import VendorName
-
-TOOL = "reconcile_operation"
-SOURCE = "northlight-cadent"
-AVAIL = "avl_news_evening"
-IDS: dict[str, Any] = {
-    "source_id": SOURCE,
-    "avail_id": AVAIL,
-    "media_buy_id": "sf_mb_7f3a91c204",
-    "buyer_customer_id": 88120,
-}
-HOLD: dict[str, Any] = {**IDS, "requested_impressions": 500_000}
-ITEM: dict[str, Any] = {"source_id": "northlight-ctv", "work_item_id": "440317003"}
-GENRE: dict[str, Any] = {
-    "relationship": "OR",
-    "item_lists": [{"relationship": "OR", "items": [{"id": "1076", "type": "STANDARD_GENRE"}]}],
-}
-TARGETING = {"include": {"relationship": "AND", "item_sets": [{"targeting_type": "CONTENT", **GENRE}]}}
-
-
-class Losing(httpx.AsyncBaseTransport):
-    """A vendor of the sandbox whose answers to writes are lost while `losing`: before it does them, or after."""
-
-    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
-        self._inner = inner
-        self.losing: str | None = None
-        self.late: httpx.Response | None = None
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        write = request.method != "GET" and not request.url.path.endswith("/token")
-        if write and self.losing == "before":
-            raise httpx.ReadError("", request=request)
-        if request.url.path.endswith("/modular/products") and self.late is not None:
-            return httpx.Response(200, content=self.late.content, headers={"content-type": "application/json"})
-        answer = await self._inner.handle_async_request(request)
-        if write and self.losing == "after":
-            await answer.aread()
-            raise httpx.ReadError("", request=request)
-        return answer
-
-
-class World:
-    """The server on a sandbox that loses answers, and an agent before it."""
-
-    def __init__(self, client: Client, network: SandboxNetwork, losing: dict[VendorName, Losing]) -> None:
-        self.client = client
-        self.network = network
-        self.losing = losing
-
-    async def done(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        self.network.time.moment += 1
-        result = await self.client.call_tool(tool, arguments)
-        assert not result.is_error, text_of(result)
-        return result.structured_content
-
-    async def lost(self, tool: str, arguments: dict[str, Any], *, when: str) -> str:
-        """The operation of a call whose answer is lost."""
-        self.network.time.moment += 1
-        for vendor in self.losing.values():
-            vendor.losing = when
-        result = await self.client.call_tool(tool, arguments)
-        for vendor in self.losing.values():
-            vendor.losing = None
-        assert result.is_error, text_of(result)
-        error = result.structured_content["error"]
-        assert error["code"] == "in_doubt"
-        assert error["next_step"].startswith(f"Call reconcile_operation with operation_id {error['operation_id']}: ")
-        return error["operation_id"]
-
-    async def reconciled(self, operation_id: str, *, later: float = 120) -> dict[str, Any]:
-        self.network.time.moment += later
-        return answer_of(TOOL, await self.client.call_tool(TOOL, {"operation_id": operation_id}))
-
-    def writes(self) -> int:
-        return len(self.network.interchange.written()) + len(self.network.freewheel.written())
-
-
-@asynccontextmanager
-async def world(directory: Path) -> AsyncGenerator[World]:
-    network = SandboxNetwork(FakeTime(), directory)
-    losing: dict[VendorName, Losing] = {
-        "interchange": Losing(network.interchange),
-        "freewheel": Losing(network.freewheel),
-    }
-    transports: dict[VendorName, httpx.AsyncBaseTransport] = {**network.wire.transports, **losing}
-    settings = Settings(environment="sandbox", data_dir=directory)
-    async with connected(Wire(transports, network.time.timing), settings) as client:
-        yield World(client, network, losing)
-    network.sandbox.close()
-
+from tests.support import connected, error_of, text_of
 
 WRITES: list[tuple[str, dict[str, Any], list[tuple[str, dict[str, Any]]]]] = [
     ("reserve_avail", HOLD, []),
@@ -326,6 +233,11 @@ async def counts(agent: World) -> httpx.Response:
         return await somebody.get(url, headers={"Authorization": "Bearer scope3_sandbox_northlight"})
 
 
+def counted(late: httpx.Response) -> Rewrite:
+    """Counts that are late."""
+    return lambda request, payload: late.json() if request.url.path.endswith("/modular/products") else payload
+
+
 @pytest.mark.parametrize(("when", "outcome"), [("before", "not_sent"), ("after", "succeeded")])
 async def test_counts_that_were_late_before_a_hold_do_not_make_it_look_done_or_undone(
     tmp_path: Path, when: str, outcome: str
@@ -333,9 +245,9 @@ async def test_counts_that_were_late_before_a_hold_do_not_make_it_look_done_or_u
     async with world(tmp_path) as agent:
         late = await counts(agent)
         await agent.done("reserve_avail", {**HOLD, "package_id": "pkg-1"})
-        agent.losing["interchange"].late = late
+        agent.losing["interchange"].rewrite = counted(late)
         operation_id = await agent.lost("reserve_avail", {**HOLD, "package_id": "pkg-2"}, when=when)
-        agent.losing["interchange"].late = None
+        agent.losing["interchange"].rewrite = None
         answer = await agent.reconciled(operation_id)
     assert answer["outcome"] == outcome, answer
     assert "(reserve_avail) counted in, which is as if it was " in answer["what_happened"]
@@ -346,7 +258,7 @@ async def test_counts_that_are_late_now_are_not_taken_for_somebody_elses_doing(t
         operation_id = await agent.lost("reserve_avail", {**HOLD, "package_id": "pkg-1"}, when="after")
         late = await counts(agent)
         await agent.done("reserve_avail", {**HOLD, "package_id": "pkg-2", "requested_impressions": 7})
-        agent.losing["interchange"].late = late
+        agent.losing["interchange"].rewrite = counted(late)
         answer = await agent.reconciled(operation_id, later=10)
     assert (answer["outcome"], answer["state"]) == ("succeeded", "succeeded"), answer
 
@@ -425,7 +337,7 @@ async def test_a_vendor_that_cannot_be_looked_at_settles_nothing(tmp_path: Path,
         working = agent.network.freewheel.inner
         agent.network.freewheel.inner = httpx.MockTransport(lambda _: answer)
         agent.network.time.moment += 120
-        failed = await agent.client.call_tool(TOOL, {"operation_id": operation_id})
+        failed = await agent.client.call_tool(RECONCILE, {"operation_id": operation_id})
         assert error_of(failed)["code"] in ("unavailable", "unexpected_answer", "forbidden")
         agent.network.freewheel.inner = working
         assert (await agent.reconciled(operation_id))["outcome"] == "succeeded"
@@ -449,11 +361,10 @@ async def test_long_looks_say_how_far_they_have_come(tmp_path: Path) -> None:
             await agent.done("create_proposed_io", {"external_id": f"X-{number}", "name": "N"})
         operation_id = await agent.lost("create_proposed_io", {"external_id": "X", "name": "N"}, when="after")
         agent.network.time.moment += 120
-        await agent.client.call_tool(TOOL, {"operation_id": operation_id}, progress_callback=hear)
-    assert len(heard) == 2
+        await agent.client.call_tool(RECONCILE, {"operation_id": operation_id}, progress_callback=hear)
+    assert [what for _, _, what in heard] == ["reading proposed IOs"] * 2 + ["reading proposed IOs again"] * 2
     assert [done for done, _, _ in heard] == sorted(done for done, _, _ in heard)
     assert heard[-1][0] == heard[-1][1]
-    assert heard[0][2] == "reading proposed IOs"
 
 
 @pytest.mark.parametrize(("when", "outcome"), [("before", "not_sent"), ("after", "succeeded")])
@@ -478,7 +389,8 @@ async def test_an_order_of_the_same_external_id_and_another_name_may_be_somebody
         theirs = result.structured_content["proposed_io"]["id"]
         answer = await agent.reconciled(operation_id)
     assert (answer["outcome"], answer["found"]) == ("unknown", {"proposed_io_ids": [theirs]})
-    assert "under another name" in answer["what_happened"]
+    assert "with other content: somebody else's, or changed since" in answer["what_happened"]
+    assert "name Theirs instead of N" in answer["what_happened"]
 
 
 async def test_an_older_order_of_the_same_external_id_is_not_taken_for_the_lost_one(tmp_path: Path) -> None:

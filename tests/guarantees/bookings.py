@@ -1,0 +1,212 @@
+"""Holds, releases and handoffs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.doubts import HOLD, IDS, LASTING, World
+from tests.guarantees.specification import Drive, drives, outcome
+
+
+@drives("reserve_avail", "held and booked impressions rose by exactly it, and no other write on record explains that")
+async def _(agent: World) -> str:
+    return await outcome(agent, await agent.lost("reserve_avail", HOLD, when="after"))
+
+
+@drives("reserve_avail", "the counts are as before, its `hold_minutes` are not over, and less than it may have ended")
+async def _(agent: World) -> str:
+    await agent.done("reserve_avail", {**HOLD, "package_id": "small", "requested_impressions": 499_999})
+    agent.network.time.moment += 120
+    return await outcome(agent, await agent.lost("reserve_avail", LASTING, when="before"))
+
+
+@drives("reserve_avail", "the counts are as before, and it had no `hold_minutes`")
+async def _(agent: World) -> str:
+    return await outcome(agent, await agent.lost("reserve_avail", HOLD, when="before"))
+
+
+@drives("reserve_avail", "the counts are as before, and it had no `hold_minutes`")
+async def _(agent: World) -> str:
+    operation_id = await agent.lost("reserve_avail", HOLD, when="after")
+    ends(agent, "default")
+    return await outcome(agent, operation_id)
+
+
+def ends(agent: World, package: str) -> None:
+    """A hold ends by itself at the vendor."""
+    ended = agent.sandbox(
+        "UPDATE interchange_bookings SET expires_at = created_at WHERE package_id = ? AND status = 'HELD'"
+        " RETURNING booking_id",
+        package,
+    )
+    assert len(ended) == 1
+
+
+@drives("reserve_avail", "the counts are as before, and another hold of its size may have ended")
+async def _(agent: World) -> str:
+    await agent.done("reserve_avail", {**HOLD, "package_id": "A"})
+    agent.network.time.moment += 120
+    operation_id = await agent.lost("reserve_avail", {**LASTING, "package_id": "B"}, when="after")
+    ends(agent, "A")
+    return await outcome(agent, operation_id)
+
+
+@drives("reserve_avail", "the counts are as before, and another hold of its size may have ended")
+async def _(agent: World) -> str:
+    await agent.network.hold_elsewhere(IDS, 500_000)
+    operation_id = await agent.lost("reserve_avail", {**LASTING, "package_id": "B"}, when="after")
+    ends(agent, "default")
+    return await outcome(agent, operation_id)
+
+
+@drives("reserve_avail", "the counts moved by what nothing on record explains")
+async def _(agent: World) -> str:
+    operation_id = await agent.lost("reserve_avail", LASTING, when="after")
+    await agent.network.hold_elsewhere(IDS, 7)
+    return await outcome(agent, operation_id)
+
+
+@drives("reserve_avail", "a release of unknown size on the avail is in doubt, too")
+async def _(agent: World) -> str:
+    operation_id = await agent.lost("reserve_avail", LASTING, when="before")
+    agent.network.time.moment += 61
+    await agent.lost("release_booking", {**IDS, "media_buy_id": "sf_mb_0000000000"}, when="before")
+    return await outcome(agent, operation_id)
+
+
+@drives("reserve_avail", "Interchange does not list the avail any more")
+async def _(agent: World) -> str:
+    operation_id = await agent.lost("reserve_avail", LASTING, when="before")
+    agent.losing["interchange"].rewrite = lambda request, payload: (
+        {"products": []} if request.url.path.endswith("/products") else payload
+    )
+    return await outcome(agent, operation_id)
+
+
+def _released(when: str, hold: dict[str, Any], *, ends_too: str = "", other: dict[str, Any] | None = None) -> Drive:
+    async def drive(agent: World) -> str:
+        if other is not None:
+            await agent.done("reserve_avail", other)
+        await agent.done("reserve_avail", hold)
+        agent.network.time.moment += 120
+        ids = {**IDS, **({"package_id": hold["package_id"]} if "package_id" in hold else {})}
+        operation_id = await agent.lost("release_booking", ids, when=when)
+        if ends_too:
+            ends(agent, ends_too)
+        return await outcome(agent, operation_id)
+
+    return drive
+
+
+A = {**HOLD, "package_id": "A"}
+B = {**LASTING, "package_id": "B"}
+drives("release_booking", "held and booked impressions are as before")(_released("before", HOLD))
+drives("release_booking", "held and booked impressions are as before")(_released("before", B, other=A))
+drives(
+    "release_booking",
+    "held impressions fell by the hold, whose `hold_minutes` are not over, and no other may have ended",
+)(_released("after", LASTING))
+drives("release_booking", "held impressions fell by the hold, which had no `hold_minutes`")(_released("after", HOLD))
+drives("release_booking", "held impressions fell by the hold, which had no `hold_minutes`")(
+    _released("before", HOLD, ends_too="default")
+)
+drives("release_booking", "held impressions fell by the hold, and another one may have ended")(
+    _released("before", B, ends_too="A", other=A)
+)
+drives("release_booking", "held impressions fell by the hold, and another one may have ended")(
+    _released("after", B, other=A)
+)
+
+
+@drives("release_booking", "booked impressions fell by exactly the booking")
+async def _(agent: World) -> str:
+    await agent.done("reserve_avail", HOLD)
+    agent.sandbox("UPDATE interchange_bookings SET status = 'BOOKED', expires_at = NULL WHERE package_id = 'default'")
+    agent.network.time.moment += 120
+    return await outcome(agent, await agent.lost("release_booking", IDS, when="after"))
+
+
+@drives("release_booking", "the hold is not on record, and the counts are as before")
+async def _(agent: World) -> str:
+    await agent.network.hold_elsewhere(IDS, 7)
+    return await outcome(agent, await agent.lost("release_booking", IDS, when="before"))
+
+
+@drives("release_booking", "the hold is not on record, and the counts fell")
+async def _(agent: World) -> str:
+    await agent.network.hold_elsewhere(IDS, 7)
+    return await outcome(agent, await agent.lost("release_booking", IDS, when="after"))
+
+
+CTV = {**IDS, "source_id": "northlight-ctv", "avail_id": "avl_fast_true_north_crime"}
+NAMED = {**CTV, "campaign_name": "Winter", "advertiser_name": "Halden"}
+
+
+async def _held(agent: World, ids: dict[str, Any]) -> None:
+    await agent.done("reserve_avail", {**ids, "requested_impressions": 1000})
+    agent.network.time.moment += 120
+
+
+@drives("finalize_booking", "work items that were not there before are of its avail, with the names that were given")
+async def _(agent: World) -> str:
+    await _held(agent, CTV)
+    return await outcome(agent, await agent.lost("finalize_booking", NAMED, when="after"))
+
+
+@drives("finalize_booking", "work items that were not there before are of its avail, with other names")
+async def _(agent: World) -> str:
+    await _held(agent, CTV)
+    operation_id = await agent.lost("finalize_booking", NAMED, when="before")
+    async with agent.colleague() as colleague:
+        made = await colleague.call_tool("finalize_booking", {**CTV, "campaign_name": "Theirs"})
+        assert not made.is_error
+    return await outcome(agent, operation_id)
+
+
+@drives("finalize_booking", "work items that were not there before do not say of which avail they are")
+async def _(agent: World) -> str:
+    await _held(agent, CTV)
+    operation_id = await agent.lost("finalize_booking", NAMED, when="after")
+    agent.sandbox("UPDATE interchange_work_items SET payload = '{}' WHERE booking_id IS NOT NULL")
+    return await outcome(agent, operation_id)
+
+
+@drives(
+    "finalize_booking", "no new work item, in two whole readings, on a source that gives people work for every booking"
+)
+async def _(agent: World) -> str:
+    await _held(agent, CTV)
+    return await outcome(agent, await agent.lost("finalize_booking", NAMED, when="before"))
+
+
+@drives("finalize_booking", "no new work item, on a source that may book without people")
+async def _(agent: World) -> str:
+    await _held(agent, CTV)
+    operation_id = await agent.lost("finalize_booking", NAMED, when="before")
+    agent.losing["interchange"].rewrite = lambda request, payload: (
+        {**payload, "modules": []} if request.url.path.endswith("/modular") else payload
+    )
+    return await outcome(agent, operation_id)
+
+
+def _listing_less(told: Callable[[Any], dict[str, Any]]) -> Drive:
+    async def drive(agent: World) -> str:
+        await _held(agent, CTV)
+        operation_id = await agent.lost("finalize_booking", NAMED, when="before")
+        agent.losing["interchange"].rewrite = lambda request, payload: (
+            {**payload, **told(payload)} if request.url.path.endswith("/work-items") else payload
+        )
+        return await outcome(agent, operation_id)
+
+    return drive
+
+
+LESS: list[Callable[[Any], dict[str, Any]]] = [
+    lambda _: {"windowFull": True},
+    lambda payload: {"total": payload["total"] + 3},
+]
+for _less in LESS:
+    drives("finalize_booking", "no new work item, and Interchange says that it has more than it lists")(
+        _listing_less(_less)
+    )
