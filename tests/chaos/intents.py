@@ -6,13 +6,15 @@ import json
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from server.sandbox import FILE_NAME
+from server.sandbox.store import timestamp
 
 SOURCES = {
     "northlight-cadent": ("avl_news_evening", 88120, "sf_mb_7f3a91c204"),
@@ -110,13 +112,14 @@ class Upstream:
             found = state.execute("SELECT kind FROM interchange_work_items WHERE booking_id = ?", (booking_id,))
             return max(Counter(kind for (kind,) in found).values(), default=0)
 
-    def capacity_adds_up(self) -> bool:
-        """No avail is sold beyond its capacity."""
+    def capacity_adds_up(self, now: datetime) -> bool:
+        """No avail is sold beyond its capacity, by what holds still: a hold whose time is over holds nothing."""
         with closing(sqlite3.connect(self.directory / FILE_NAME, timeout=30)) as state:
             sold = state.execute(
                 "SELECT a.impressions_capacity, SUM(b.requested_impressions) FROM interchange_avails a JOIN"
-                " interchange_bookings b ON a.avail_id = b.avail_id WHERE b.status IN ('HELD', 'BOOKED')"
-                " GROUP BY a.avail_id"
+                " interchange_bookings b ON a.avail_id = b.avail_id WHERE b.status = 'BOOKED' OR (b.status = 'HELD' AND"
+                " (b.expires_at IS NULL OR b.expires_at > ?)) GROUP BY a.avail_id",
+                (timestamp(now),),
             ).fetchall()
         return all(total <= capacity for capacity, total in sold)
 
@@ -145,7 +148,8 @@ class Verdicts:
     in_doubt: int
     reconciled: int
     by_hand: int
-    kills: int
+    slipped: int
+    befell: Mapping[str, int]
     seconds: float
 
     def lines(self) -> list[str]:
@@ -158,19 +162,29 @@ class Verdicts:
             "untrue (told not done, but there)": f"{self.untrue:,}",
             "in doubt at the end": f"{self.in_doubt:,}",
             "reconciled": f"{self.reconciled:,}",
-            "of these by a person": f"{self.by_hand:,}",
-            "processes killed": f"{self.kills:,}",
+            "unknown (settled by a person)": f"{self.by_hand:,} = {self.by_hand / max(1, self.intended):.1%}",
+            "sent on an older record": f"{self.slipped:,}",
+            **{name: f"{count:,}" for name, count in self.befell.items()},
             "seconds": f"{self.seconds:,.0f}",
         }
-        return [f"{name:34}{value:>10}" for name, value in rows.items()]
+        return [f"{name:34}{value:>12}" for name, value in rows.items()]
 
     @property
     def holds(self) -> bool:
-        return not (self.duplicates or self.lost or self.untrue or self.in_doubt)
+        return not (self.duplicates or self.lost or self.untrue or self.in_doubt or self.slipped)
 
 
-def judged(done: Sequence[Intent], upstream: Upstream, *, kills: int, by_hand: int, seconds: float) -> Verdicts:
-    """What was intended held against what the vendors hold."""
+def judged(
+    done: Sequence[Intent],
+    upstream: Upstream,
+    *,
+    befell: Mapping[str, int],
+    by_hand: int,
+    slipped: int,
+    seconds: float,
+) -> Verdicts:
+    """What was intended held against what the vendors hold. befell: what was done to servers, and how often. by_hand:
+    how many writes a person settled. slipped: how many were sent on a record that had gone back in time."""
     times = [(intent, upstream.times_done(intent)) for intent in done if intent.calls]
     return Verdicts(
         intended=len(done),
@@ -182,7 +196,8 @@ def judged(done: Sequence[Intent], upstream: Upstream, *, kills: int, by_hand: i
         in_doubt=sum(intent.told is None for intent, _ in times),
         reconciled=sum(intent.doubted and intent.told is not None for intent in done),
         by_hand=by_hand,
-        kills=kills,
+        slipped=slipped,
+        befell=befell,
         seconds=seconds,
     )
 

@@ -1,8 +1,9 @@
-"""Many writes through real server processes that are killed, on a sandbox that misbehaves; then what is there counts.
+"""Many writes through real server processes in trouble, to vendors that misbehave; then what is there counts.
 
-`python -m tests.chaos.soak --writes 2000 --fault-rate 0.3 --kills 20 --seed 7 --database both` prints a table per
-database and ends with 1 when a write is there twice, or not where it was said to be. Everything is on this machine: the
-vendors are the embedded sandbox, which the processes share, and PostgreSQL is one that is started for the run.
+`python -m tests.chaos.soak --writes 2000 --fault-rate 0.3 --kills 20 --stops 20 --clocks --ends --database both` prints
+a table per database and ends with 1 when a write is there twice, or not where it was said to be. Everything is on this
+machine: the vendors are the sandbox's, served by a process of their own (see `tests.chaos.vendor`), and PostgreSQL is
+one that is started for the run. What befalls the servers is in `tests.chaos.trouble`.
 """
 
 from __future__ import annotations
@@ -10,24 +11,42 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx2
-import psutil
+import sqlalchemy as sa
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
 
+from server.sandbox.freewheel_access import PASSWORD, USERNAME
+from server.sandbox.interchange_gate import API_KEY
 from tests.chaos.intents import Intent, Upstream, Verdicts, intents, judged, shown
+from tests.chaos.launcher import SETTING, ClockFile
+from tests.chaos.trouble import (
+    RATES,
+    STEPS,
+    STEPS_OF_ONE_MACHINE,
+    FileRecord,
+    ServerRecord,
+    killed,
+    restored,
+    steps,
+    stopped,
+)
+from tests.docs import ROOT
+from tests.processes import ready
+from tests.support import free_port
 
 SETTLE_AFTER = 3
 """Seconds: on this machine nothing is carried out later than that."""
@@ -35,12 +54,12 @@ SETTLE_AFTER = 3
 MOST_CALLS = 60
 """Of one intent, before its worker leaves it to the end."""
 
-GONE = (MCPError, OSError, httpx2.HTTPError, anyio.BrokenResourceError, anyio.ClosedResourceError, TimeoutError)
-"""What a client meets whose server was killed."""
-
 LONGEST_CALL = 90.0
 LONGEST_LIFE = 60.0
 """Seconds until a client goes away, whatever it waits for, and comes back with a new server."""
+
+CLEAN = 99
+"""The number of the client that settles what is open in the end, with a server whose clocks and vendors are right."""
 
 NOT_YET = ("in_progress", "unavailable", "rate_limited", "unauthorized", "unexpected_answer", "refused")
 """Errors after which the agent makes the same call again: with the vendors misbehaving, all of them pass."""
@@ -48,7 +67,12 @@ NOT_YET = ("in_progress", "unavailable", "rate_limited", "unauthorized", "unexpe
 
 @dataclass
 class Soak:
-    """One run. workers: server processes at once."""
+    """One run. workers: server processes at once.
+
+    origin, clean_origin: where the vendors are served, and where without faults; empty for the embedded ones. stops,
+    kills, restores: how many there are to be. clocks: whether servers have wrong ones. in_flight: what each worker
+    calls for. probes: writes that must not have been sent. by_hand: the numbers of those that a person settled.
+    """
 
     directory: Path
     fault_rate: float
@@ -57,10 +81,21 @@ class Soak:
     workers: int
     database_url: str | None
     work: list[Intent]
+    stops: int = 0
+    restores: int = 0
+    clocks: bool = False
+    origin: str = ""
+    clean_origin: str = ""
     killed: int = 0
-    by_hand: int = 0
+    stopped: int = 0
+    restored: int = 0
+    calls: int = 0
+    paused: bool = False
+    by_hand: set[int] = field(default_factory=set[int])
     waiting: list[Intent] = field(default_factory=list[Intent])
-    in_flight: set[int] = field(default_factory=set[int])
+    in_flight: dict[int, Intent] = field(default_factory=dict[int, Intent])
+    probes: list[Intent] = field(default_factory=list[Intent])
+    clock_files: dict[ClockFile, None] = field(default_factory=dict[ClockFile, None])
     dice: random.Random = field(default_factory=random.Random)
 
     async def bounded(self, longest: float) -> None:
@@ -72,23 +107,49 @@ class Soak:
         self.waiting = list(reversed(self.work))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.kill)
+            tasks.start_soon(stopped, self)
+            if self.restores:
+                tasks.start_soon(restored, self, self._record())
+            if self.clocks:
+                self._clock(0, 0)
+                tasks.start_soon(steps, self)
             async with anyio.create_task_group() as workers:
                 for number in range(self.workers):
                     workers.start_soon(self._worker, number)
             tasks.cancel_scope.cancel()
+        for clock in self.clock_files:
+            # they are mended: of the one machine that SQLite is for, nothing that was recorded is in the future then
+            clock.write(0 if self.database_url else max(STEPS_OF_ONE_MACHINE))
         await self._settle_all()
+
+    async def kill(self) -> None:
+        await killed(self)
 
     def verdicts(self, seconds: float) -> tuple[Verdicts, list[str]]:
         """The table's numbers, and a line on each write for which something does not hold."""
         upstream = Upstream(self.directory)
-        assert upstream.capacity_adds_up()
+        assert upstream.capacity_adds_up(datetime.now(UTC))
         wrong = [
             shown(intent)
             for intent in self.work
             if intent.calls and (intent.told is None or (intent.told == "done") != (upstream.times_done(intent) == 1))
         ]
-        told = judged(self.work, upstream, kills=self.killed, by_hand=self.by_hand, seconds=seconds)
-        return told, wrong
+        slipped = [intent for intent in self.probes if upstream.times_done(intent)]
+        befell = {"killed": self.killed, "stopped": self.stopped, "restored": self.restored}
+        told = judged(
+            self.work,
+            upstream,
+            befell=befell,
+            by_hand=len(self.by_hand),
+            slipped=len(slipped),
+            seconds=seconds,
+        )
+        return told, [*wrong, *map(shown, slipped)]
+
+    def _record(self) -> FileRecord | ServerRecord:
+        if self.database_url:
+            return ServerRecord(sa.make_url(self.database_url))
+        return FileRecord(self.directory / f"operations-{'staging' if self.origin else 'sandbox'}.sqlite3")
 
     def client(self, number: int, life: int) -> AbstractAsyncContextManager[Client]:
         """A client of a worker, with the server that it lives with."""
@@ -96,18 +157,47 @@ class Soak:
 
     def _server(self, number: int, life: int, *, faults: bool) -> StdioServerParameters:
         environment = self.environment(self.seed + 1000 * number + life, faults=faults)
-        script = f"worker = {number}; import sys; from server.cli import main; sys.exit(main([]))"
-        return StdioServerParameters(command=sys.executable, args=["-c", script], env=environment)
+        if self.clocks:
+            environment[SETTING] = str(self._clock(number, life).path)
+        command = ["-m", "tests.chaos.launcher", f"worker={number}"]
+        return StdioServerParameters(command=sys.executable, args=command, env=environment, cwd=ROOT)
+
+    def _clock(self, number: int, life: int) -> ClockFile:
+        """The clock of a server: one for all where they share a machine, as with SQLite."""
+        here = "clock" if self.database_url is None else f"clock-{number}-{life}"
+        clock = ClockFile(self.directory / here)
+        if clock not in self.clock_files:
+            is_right = number == CLEAN or not self.database_url
+            clock.write(0 if is_right else self.dice.choice(STEPS), 1 if is_right else self.dice.choice(RATES))
+            if number != CLEAN:
+                self.clock_files[clock] = None
+        return clock
 
     def environment(self, seed: int, *, faults: bool) -> dict[str, str]:
         """The settings of a server. seed: of its faults."""
         environment = {"ADOPS_DATA_DIR": str(self.directory), "ADOPS_SETTLE_AFTER": str(SETTLE_AFTER)}
         environment |= {"ADOPS_CONFIRM": "none", "ADOPS_LOG_LEVEL": "ERROR"}
-        if faults:
+        origin = self.origin if faults else self.clean_origin
+        if origin:
+            environment |= {
+                "ADOPS_ENVIRONMENT": "staging",
+                "ADOPS_INTERCHANGE_BASE_URL": f"{origin}/interchange/api/v2/storefront",
+                "ADOPS_INTERCHANGE_API_KEY": API_KEY,
+                "ADOPS_FREEWHEEL_BASE_URL": f"{origin}/freewheel",
+                "ADOPS_FREEWHEEL_USERNAME": USERNAME,
+                "ADOPS_FREEWHEEL_PASSWORD": PASSWORD,
+            }
+        elif faults:
             environment["ADOPS_SANDBOX_FAULTS"] = f"all={self.fault_rate},seed={seed}"
         if self.database_url:
             environment["ADOPS_DATABASE_URL"] = self.database_url
         return environment
+
+    async def pause(self) -> None:
+        """Begin no calls, and wait until none is under way."""
+        self.paused = True
+        while self.in_flight:  # noqa: ASYNC110 - looked at by several tasks
+            await anyio.sleep(0.1)
 
     async def _worker(self, number: int) -> None:
         """Make what is intended, one after another, with a server that is started again whenever it is killed."""
@@ -138,26 +228,36 @@ class Soak:
         if intent.needs is not None and intent.needs.told != "done":
             return
         while intent.told is None and intent.calls < MOST_CALLS:
-            error = await self._call(number, client, intent)
-            if error is None:
-                intent.told = "done"
-            elif error["code"] == "in_doubt":
-                intent.doubted = True
-                await self._reconcile(client, intent, error["operation_id"])
+            error = await self.once(number, client, intent)
+            if error is not None and intent.told is None:
                 if intent.history[-1] == "reconcile: unknown":
                     return
-            elif error["code"] not in NOT_YET or self.dice.random() < 0.02:
-                intent.told = "not done"
+                if _is_final(error) or self.dice.random() < 0.02:
+                    intent.told = "not done"
+
+    async def once(self, number: int, client: Client, intent: Intent) -> dict[str, Any] | None:
+        """Make a call of an intent, and look when it is in doubt; the error, or None when it is done."""
+        while self.paused and number < CLEAN:  # noqa: ASYNC110 - looked at by several tasks
+            await anyio.sleep(0.1)
+        error = await self._call(number, client, intent)
+        if error is None:
+            intent.told = "done"
+        elif error["code"] == "in_doubt":
+            intent.doubted = True
+            await self._reconcile(client, intent, error["operation_id"])
+        return error
 
     async def _call(self, number: int, client: Client, intent: Intent) -> dict[str, Any] | None:
         """The error, or None when it is done."""
         intent.calls += 1
-        self.in_flight.add(number)
+        self.calls += 1
+        if number < CLEAN:
+            self.in_flight[number] = intent
         try:
             with anyio.fail_after(LONGEST_CALL):
                 result = await client.call_tool(intent.tool, intent.arguments)
         finally:
-            self.in_flight.discard(number)
+            self.in_flight.pop(number, None)
         error = result.structured_content.get("error")
         intent.history.append(error["code"] if error else "done")
         return error
@@ -175,24 +275,12 @@ class Soak:
                 return
             await anyio.sleep(1)
 
-    async def kill(self) -> None:
-        """Kill servers that have a call under way, at a moment of chance."""
-        while self.killed < self.kills:
-            await anyio.sleep(self.dice.uniform(0.2, 2.0))
-            if not self.in_flight:
-                continue
-            number = self.dice.choice(sorted(self.in_flight))
-            for process in psutil.Process().children():
-                if f"worker = {number};" in " ".join(_command(process)):
-                    process.send_signal(signal.SIGKILL)
-                    self.killed += 1
-
     async def _settle_all(self) -> None:
         """The vendors answer again: everything that is still open is made known."""
         open_ = [
             intent for intent in self.work if intent.told is None and (not intent.needs or intent.needs.told == "done")
         ]
-        async with Client(self._server(99, 0, faults=False)) as client:
+        async with Client(self._server(CLEAN, 0, faults=False)) as client:
             for intent in open_:
                 for _ in range(40):
                     await self._do_clean(client, intent)
@@ -201,29 +289,29 @@ class Soak:
                     await anyio.sleep(1)
 
     async def _do_clean(self, client: Client, intent: Intent) -> None:
-        error = await self._call(99, client, intent)
+        error = await self.once(CLEAN, client, intent)
         if error is None:
-            intent.told = "done"
-        elif error["code"] == "in_doubt":
-            intent.doubted = True
-            await self._reconcile(client, intent, error["operation_id"])
-            if intent.told is None and intent.history[-1] == "reconcile: unknown":
-                await self._by_hand(intent, error["operation_id"])
+            return
+        if _is_final(error):
+            intent.told = "not done"
+        elif error["code"] == "in_doubt" and intent.history[-1] == "reconcile: unknown":
+            await self._by_hand(intent, error["operation_id"])
 
     async def _by_hand(self, intent: Intent, operation_id: str) -> None:
         """What a person does where the vendor does not tell: look at it, and say so at the command line."""
         outcome = "succeeded" if Upstream(self.directory).times_done(intent) else "not_sent"
-        command = [sys.executable, "-m", "server.cli", "operations", "reconcile", operation_id, "--outcome", outcome]
-        server = self._server(99, 0, faults=False)
-        await anyio.run_process(command, env={**os.environ, **(server.env or {})})
-        self.by_hand += 1
+        server = self._server(CLEAN, 0, faults=False)
+        command = [server.command, *server.args, "operations", "reconcile", operation_id, "--outcome", outcome]
+        done = await anyio.run_process(command, env={**os.environ, **(server.env or {})}, cwd=ROOT, check=False)
+        if done.returncode == 0:
+            self.by_hand.add(intent.number)
+            intent.history.append(f"by hand: {outcome}")
 
 
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []
+def _is_final(error: dict[str, Any]) -> bool:
+    """Whether the agent gives up: with the vendors misbehaving, all else passes."""
+    ended = error["code"] == "refused" and "expired" in error["message"]
+    return ended or error["code"] not in (*NOT_YET, "in_doubt")
 
 
 @contextmanager
@@ -236,25 +324,74 @@ def database_of(name: str, directory: Path) -> Generator[str | None]:
 
     server = get_server(directory / "postgresql")
     try:
-        yield server.get_uri()
+        url = sa.make_url(server.get_uri())
+        engine = sa.create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sa.text("CREATE DATABASE record"))
+        engine.dispose()
+        yield url.set(database="record").render_as_string(hide_password=False)
     finally:
         server.cleanup()
 
 
+@contextmanager
+def vendor(directory: Path, *arguments: str) -> Generator[str]:
+    """The vendors in a process of their own; where they are served."""
+    port = free_port()
+    command = [sys.executable, "-m", "tests.chaos.vendor", str(directory), str(port), *arguments]
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        ready(f"http://127.0.0.1:{port}/ready", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
 def soak(
-    *, writes: int, fault_rate: float, kills: int, seed: int, workers: int, database: str, longest: float = 3600
+    *,
+    writes: int,
+    fault_rate: float,
+    kills: int,
+    seed: int,
+    workers: int,
+    database: str,
+    stops: int = 0,
+    restores: int = 0,
+    clocks: bool = False,
+    ends: bool = False,
+    bookings: float = 0.1,
+    longest: float = 7200,
 ) -> tuple[Verdicts, list[str]]:
     """One run on a fresh sandbox: the table's numbers, and a line on each write for which something does not hold.
 
-    longest: seconds, after which it raises TimeoutError.
+    bookings: the share of holds and what follows from them. longest: seconds, after which it raises TimeoutError.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="adops-mcp-soak-", ignore_cleanup_errors=True) as folder,
-        database_of(database, Path(folder)) as url,
-    ):
+    with ExitStack() as stack:
+        folder = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="adops-mcp-soak-", ignore_cleanup_errors=True))
+        )
+        url = stack.enter_context(database_of(database, folder))
+        ending = ["--ends"] if ends else []
+        rates = [f"--faults=all={fault_rate},seed={seed}", f"--moods={min(1.0, 3 * fault_rate)}", f"--seed={seed}"]
+        origin = stack.enter_context(vendor(folder, *rates, *ending))
+        clean = stack.enter_context(vendor(folder))
         began = time.monotonic()
-        work = intents(writes, seed, share_of_bookings=0.1)
-        run = Soak(Path(folder), fault_rate, kills, seed, workers, url, work)
+        work = intents(writes, seed, share_of_bookings=bookings)
+        run = Soak(
+            folder,
+            fault_rate,
+            kills,
+            seed,
+            workers,
+            url,
+            work,
+            stops=stops,
+            restores=restores,
+            clocks=clocks,
+            origin=origin,
+            clean_origin=clean,
+        )
         anyio.run(run.bounded, longest)
         return run.verdicts(time.monotonic() - began)
 
@@ -266,6 +403,11 @@ def main() -> int:
     parser.add_argument("--writes", type=int, default=200, help="how many are intended (200)")
     parser.add_argument("--fault-rate", type=float, default=0.3, help="of requests to the vendors (0.3)")
     parser.add_argument("--kills", type=int, default=5, help="of server processes, at most (5)")
+    parser.add_argument("--stops", type=int, default=0, help="of server processes, each for longer than a lease (0)")
+    parser.add_argument("--restores", type=int, default=1, help="of an older copy of the record, at most (1)")
+    parser.add_argument("--clocks", action="store_true", help="the servers' clocks are wrong, step and drift")
+    parser.add_argument("--ends", action="store_true", help="holds end when the vendor likes, and others hold as well")
+    parser.add_argument("--bookings", type=float, default=0.1, help="the share of holds among the writes (0.1)")
     parser.add_argument("--seed", type=int, default=1, help="of the dice (1)")
     parser.add_argument("--workers", type=int, default=4, help="server processes at once (4)")
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both", help="of the record")

@@ -14,4 +14,4 @@ def test_of_three_replicas_behind_a_balancer_that_are_killed_under_load_nothing_
         pytest.skip(str(reason))
     assert verdicts.holds, [*verdicts.lines(), *wrong]
     assert verdicts.found > 120
-    assert verdicts.kills == 2
+    assert verdicts.befell["killed"] == 2

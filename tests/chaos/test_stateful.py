@@ -312,7 +312,7 @@ class Agent(RuleBasedStateMachine):
 
     @invariant()
     def capacity_adds_up(self) -> None:
-        assert self.upstream.capacity_adds_up()
+        assert self.upstream.capacity_adds_up(self.world.time.now())
 
     def teardown(self) -> None:
         try:

@@ -1,0 +1,253 @@
+"""`python -m tests.chaos.vendor DIRECTORY PORT ...`: the vendors of a run, as a process of their own.
+
+They are the sandbox's, with its faults over real connections (see `server.misbehaving`), and with what only others can
+do: answers that come late or twice, lists that change between two of their pages, counts that contradict each other,
+and holds that end, of ours and of others. As a process of its own a vendor goes on while a server stands still.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sqlite3
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from server.faults import Misbehaviour
+from server.misbehaving import CuttableProtocol, Misbehaving
+from server.sandbox import FILE_NAME, Sandbox
+from server.sandbox.store import timestamp
+
+TWICE = 0.02
+"""Of requests: how often an answer comes twice, half of them refusals of what was not carried out."""
+
+LATE = 0.03
+LATEST = 4.0
+"""Of requests, and seconds: how often and how late an answer comes of what was carried out at once."""
+
+MOVES = 0.05
+CONTRADICTS = 0.03
+"""Of pages of lists: how often a list changes before it, and how often its counts contradict each other."""
+
+ENDS_EVERY = 0.4
+"""Seconds between two things that others do to holds."""
+
+_REFUSED = (
+    b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
+)
+
+
+class Others:
+    """What other people do at the vendors, in their state."""
+
+    def __init__(self, directory: Path, dice: random.Random) -> None:
+        self._path = directory / FILE_NAME
+        self._dice = dice
+        self._made = 0
+
+    def _change(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
+        with closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as state:
+            state.execute("BEGIN IMMEDIATE")
+            for statement, values in statements:
+                state.execute(statement, values)
+            state.execute("COMMIT")
+
+    def move_lists(self) -> None:
+        """Delete the first entry of somebody else, or add one: what follows is on another page then."""
+        self._made += 1
+        now = timestamp(datetime.now(UTC))
+        order = (
+            "INSERT INTO freewheel_proposed_insertion_order (external_id, name, time_zone, delivery, budget, user_ids,"
+            " created_at, updated_at, proposed_io_status) SELECT ?, 'Somebody else''s', time_zone, delivery, budget,"
+            " user_ids, ?, ?, 'PROPOSED' FROM freewheel_proposed_insertion_order LIMIT 1",
+            (f"OTHER-{self._made}", now, now),
+        )
+        package = (
+            "INSERT INTO freewheel_inventory_package (name, status, created_at, updated_at) SELECT ?, status, ?, ? FROM"
+            " freewheel_inventory_package LIMIT 1",
+            (f"Somebody else's {self._made}.", now, now),
+        )
+        gone = [
+            (
+                f"DELETE FROM {table} WHERE id = (SELECT MIN(id) FROM {table} WHERE {whose})",  # noqa: S608 - names of ours
+                (),
+            )
+            for table, whose in (
+                ("freewheel_proposed_insertion_order", "external_id LIKE 'OTHER-%'"),
+                ("freewheel_inventory_package", "name LIKE 'Somebody else%'"),
+            )
+        ]
+        self._change(*(gone if self._made > 20 and self._dice.random() < 0.5 else [order, package]))
+
+    def move_holds(self) -> None:
+        """End a hold that may end, or hold something for another buy."""
+        now = datetime.now(UTC)
+        if self._dice.random() < 0.6:
+            end = (
+                "UPDATE interchange_bookings SET expires_at = ? WHERE booking_id = (SELECT booking_id FROM"
+                " interchange_bookings WHERE status = 'HELD' AND expires_at > ? ORDER BY RANDOM() LIMIT 1)"
+            )
+            self._change((end, (timestamp(now), timestamp(now))))
+            return
+        self._made += 1
+        hold = (
+            "INSERT INTO interchange_bookings (source_id, avail_id, media_buy_id, package_id, requested_impressions,"
+            " status, expires_at, created_at, updated_at) SELECT a.source_id, a.avail_id, 'sf_mb_7f3a91c204', ?, ?,"
+            " 'HELD', ?, ?, ? FROM interchange_avails a WHERE a.avail_id IN ('avl_news_evening', 'avl_soccer_sunday')"
+            " ORDER BY RANDOM() LIMIT 1"
+        )
+        until = timestamp(now + timedelta(days=1))
+        values = (f"other-{self._made}", self._dice.randint(1, 900), until, timestamp(now), timestamp(now))
+        self._change((hold, values))
+
+
+class Unreliable:
+    """A vendor's application behind something that answers late or twice, over lists that others change."""
+
+    def __init__(self, app: ASGIApp, others: Others, dice: random.Random, rate: float) -> None:
+        self._app = app
+        self._others = others
+        self._dice = dice
+        self._rate = rate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].endswith("/token"):
+            await self._app(scope, receive, send)
+            return
+        if scope["method"] == "GET" and b"page=" in scope["query_string"]:
+            await self._page(scope, receive, send)
+        elif self._happens(TWICE):
+            await self._twice(scope, receive)
+        elif self._happens(LATE):
+            await self._late(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _happens(self, rate: float) -> bool:
+        return self._dice.random() < rate * self._rate
+
+    async def _late(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def slowly(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await anyio.sleep(self._dice.uniform(0, LATEST))
+            await send(message)
+
+        await self._app(scope, receive, slowly)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._happens(MOVES):
+            self._others.move_lists()
+        if not self._happens(CONTRADICTS):
+            await self._app(scope, receive, send)
+            return
+        start, body = await self._answered(scope, receive)
+        if start is None:
+            return
+        told = _contradicted(body, self._dice)
+        headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
+        await send({**start, "headers": headers})
+        await send({"type": "http.response.body", "body": told})
+
+    async def _answered(self, scope: Scope, receive: Receive) -> tuple[Message | None, bytes]:
+        """Start and body of the answer; no start when the connection was cut instead."""
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        await self._app(scope, receive, keep)
+        return (messages[0] if messages else None), b"".join(message.get("body", b"") for message in messages[1:])
+
+    async def _twice(self, scope: Scope, receive: Receive) -> None:
+        """Past uvicorn, which answers once."""
+        answer = _REFUSED
+        if self._dice.random() < 0.5:
+            start, body = await self._answered(scope, receive)
+            if start is None:
+                return
+            head = f"HTTP/1.1 {start['status']} Told\r\ncontent-type: application/json\r\nconnection: close\r\n"
+            answer = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+        connection = CuttableProtocol.open[tuple(scope["client"])]
+        connection.write(answer + answer)
+        connection.close()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+def _contradicted(body: bytes, dice: random.Random) -> bytes:
+    """One count of a page is otherwise; a body that is no page is left as it is."""
+    try:
+        told = json.loads(body)
+    except ValueError:
+        return body
+    counts = [name for name in ("total", "total_count", "total_pages", "total_page") if name in told]
+    if counts:
+        told[dice.choice(counts)] += dice.choice([-1, 1, 2])
+    return json.dumps(told).encode()
+
+
+def _app(directory: Path, faults: str, *, moods: float, ends: bool, seed: int) -> tuple[Starlette, Sandbox]:
+    dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    sandbox = Sandbox(directory / FILE_NAME)
+    others = Others(directory, dice)
+    misbehaviour = Misbehaviour.read(faults)
+
+    def served(make: Callable[[], ASGIApp]) -> ASGIApp:
+        return Unreliable(Misbehaving(make(), misbehaviour), others, dice, moods)
+
+    @asynccontextmanager
+    async def others_at_work(_: Starlette) -> AsyncGenerator[None]:
+        async with anyio.create_task_group() as tasks:
+            if ends:
+                tasks.start_soon(_end_holds, others, dice)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def ready(_: Request) -> Response:
+        return Response()
+
+    routes = [
+        Route("/ready", ready),
+        Mount("/interchange", served(sandbox.interchange)),
+        Mount("/freewheel", served(sandbox.freewheel)),
+    ]
+    return Starlette(routes=routes, lifespan=others_at_work), sandbox
+
+
+async def _end_holds(others: Others, dice: random.Random) -> None:
+    while True:
+        await anyio.sleep(dice.uniform(0, 2 * ENDS_EVERY))
+        others.move_holds()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.vendor", description=__doc__)
+    parser.add_argument("directory", type=Path, help="where the sandbox keeps its state")
+    parser.add_argument("port", type=int, help="on loopback")
+    parser.add_argument("--faults", default="", help="as ADOPS_SANDBOX_FAULTS")
+    parser.add_argument("--moods", type=float, default=0.0, help="0 to 1: how much of what the sandbox cannot do")
+    parser.add_argument("--ends", action="store_true", help="holds end, and others hold")
+    parser.add_argument("--seed", type=int, default=0, help="of the dice")
+    given = parser.parse_args()
+    app, sandbox = _app(given.directory, given.faults, moods=given.moods, ends=given.ends, seed=given.seed)
+    config = uvicorn.Config(app, host="127.0.0.1", port=given.port, log_level="warning", http=CuttableProtocol)
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        sandbox.close()
+
+
+if __name__ == "__main__":
+    main()
