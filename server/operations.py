@@ -34,7 +34,7 @@ from tools.writes import Age, Ends, Past
 if TYPE_CHECKING:
     from server.operations_rows import Record
 
-__all__ = ["Entry", "Keeps", "Unrecorded"]
+__all__ = ["Entry", "Keeps", "Stopped", "Unrecorded"]
 
 T = TypeVar("T")
 
@@ -382,6 +382,10 @@ class Operations:
     async def durability(self) -> Sequence[str]:
         """What its database says of itself that could make it forget, a line each."""
         return await self._run(lambda record: record.durability())
+
+    async def backup(self, file: Path) -> str:
+        """Copy it, in a file, to another one that is not there yet; why not, when it cannot be."""
+        return await anyio.to_thread.run_sync(self._database.backup, file)
 
     async def close(self) -> None:
         if self._database.is_open:

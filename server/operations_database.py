@@ -98,6 +98,12 @@ class Database:
         """Begin anew with what this machine wrote. Raises Unrecorded."""
         self._guarded(self.marks.forget)
 
+    def backup(self, file: Path) -> str:
+        """See `Operations.backup`. Raises Unrecorded."""
+        from server.operations_tables import back_up  # noqa: PLC0415 - see _open
+
+        return self._guarded(lambda: back_up(self.url, file))
+
     def run(self, work: Callable[[Record], T]) -> T:
         """One transaction. Raises Unrecorded."""
         return self._guarded(lambda: self._transaction(work))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -198,3 +199,31 @@ def _migrate(engine: Engine, clocks: Clocks) -> None:
         config.attributes["connection"] = connection
         config.attributes["stamp"] = clocks.stamp()
         command.upgrade(config, "head")
+
+
+def back_up(url: str, file: Path) -> str:
+    """Copy a ledger in a file by SQLite's own means, while others use it; why not, when it cannot be.
+
+    Raises OSError or sqlite3.Error.
+    """
+    if not url.startswith("sqlite"):
+        return "the record is in PostgreSQL: use pg_dump, or a base backup with an archive of its write-ahead log."
+    source = Path(sa.make_url(url).database or "")
+    if not source.is_file():
+        return "there is no record of writes here yet."
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return f"{file} is there already, and is left alone: give the name of a new file."
+    except OSError as error:
+        return f"{file} cannot be made: {error.strerror}."
+    try:
+        there = f"{source.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(there, uri=True, timeout=10)) as ledger, closing(sqlite3.connect(file)) as copy:
+            ledger.backup(copy)
+        with file.open("rb+") as copied:
+            os.fsync(copied.fileno())
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+    return ""
