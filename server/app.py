@@ -203,7 +203,7 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
 def build_calls(settings: Settings, wire: Wire | None = None, followed: Followed = unfollowed) -> Calls:
     """The one path of every call, with the record of writes that it keeps. followed: who counts the calls."""
     timing = (wire or Wire()).timing
-    record = open_record(settings, timing.now)
+    record = open_record(settings, timing)
     writes = Writes(record, settings.confirm, timing, settle_after=settings.settle_after)
     return Calls(settings.environment, writes, followed=followed)
 

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import anyio
 
 from server.accounts import DEFAULT, Account, account_in, accounts_of, own
+from server.operations import Operations, Wanted
 from server.places import Choices, open_accounts
-from server.record import RecordView, open_record
+from server.record import RecordView, open_record, told_lost
 from server.settings import SECRETS, VENDORS_OWN, Settings, misspelt_choices, unknown_variables, variable
 from server.sources import place_of, variables
+from server.standing import moment
 from server.vendors import NoAccess, Wire, missing_of, sandbox_path
 from tools.backends import TITLES, Backends
 from tools.catalogue import CATALOGUE
+from tools.errors import AdOpsError
 from tools.operations.reach import Reached, reach
+from tools.replies import printable
 from tools.tool import VendorName
+from tools.transport import Timing
 
 _PREFIXES: dict[VendorName, str] = {
     "interchange": "interchange_",
     "freewheel": "freewheel_",
     "google_ad_manager": "gam_",
 }
+
+
+_SHOWN = 5
+"""Operations of which the record had something else that are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,7 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
             findings += found
             lines += _heading(account) + [line for finding in found for line in finding.told()]
         places = Backends(accounts=tuple(opened.values()))
-        record, forgotten = await _record(settings, accounts, places, wire.timing.now)
+        record, forgotten = await _record(settings, accounts, places, wire.timing)
     configured = any(len(missing_of(account)) < len(TITLES) for account in accounts)
     lines += [f"[{'ok' if record.next_step is None else 'broken'}] Record of writes", f"    {record.said}"]
     lines += [f"    Next: {record.next_step}"] if record.next_step else []
@@ -96,13 +105,14 @@ async def _vendors(account: Account, backends: Backends) -> list[Finding]:
 
 
 async def _record(
-    settings: Settings, accounts: Sequence[Account], places: Backends, now: Callable[[], float]
+    settings: Settings, accounts: Sequence[Account], places: Backends, timing: Timing
 ) -> tuple[Reached, list[str]]:
     """Whether it can be used, and what it holds of accounts that there are not: their writes could be made twice."""
-    record = open_record(settings, now)
+    record = open_record(settings, timing)
     try:
         found = await RecordView(record, settings.settle_after).look(places)
         tallies = await record.tally() if found.ok and settings.environment != "sandbox" else ()
+        warnings = await _warnings(record) if found.ok else await _lost(record)
     finally:
         await record.close()
     known = {own(account.name) for account in accounts}
@@ -111,11 +121,35 @@ async def _record(
         name = account_in(tally.scope, settings.environment)
         if name is not None and name not in known:
             forgotten[name] += tally.count
-    return found, [
+    return found, warnings + [
         f"{count} writes on record are of {f'account {name!r}' if name else 'this server without accounts'}, which is "
         f"not configured: if that is now another name here, name it {name or DEFAULT!r}, or they can be made twice."
         for name, count in forgotten.items()
     ]
+
+
+async def _lost(record: Operations) -> list[str]:
+    """What is missing from a record that went back in time."""
+    try:
+        stopped = await record.stopped()
+    except AdOpsError:
+        return []
+    return [f"not in the record any more: {line}" for line in told_lost(stopped)] if stopped else []
+
+
+async def _warnings(record: Operations) -> list[str]:
+    """What the operator looks at: what could make the record forget, and what it had wrong."""
+    told = list(await record.durability())
+    corrected, total = await record.list(Wanted(corrected=True, limit=_SHOWN))
+    for operation in corrected:
+        if (correction := operation.correction) is not None:
+            told.append(f"{operation.id}, {moment(operation.created_at)}: {correction.what} {correction.next_step}")
+    if total > len(corrected):
+        told.append(f"{total - len(corrected)} more are like that: `adops-mcp operations list` has them.")
+    for at, actor, note in (await record.restorations())[:1]:
+        said = f"{actor}: {note}"
+        told.append(f"The record went back in time, and writes went on at {moment(at)}. {printable(said, limit=300)}")
+    return told
 
 
 async def _reached(vendor: VendorName, settings: Settings, backends: Backends) -> Finding:

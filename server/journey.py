@@ -15,8 +15,8 @@ from server.operations import Ending, Operations
 from server.plans import Plan
 from server.redaction import redacted
 from server.standing import changed_meanwhile
+from server.state_machine import Event
 from tools.errors import AdOpsError, InDoubt, Unavailable
-from tools.states import State
 
 
 @dataclass
@@ -80,5 +80,17 @@ def ended_as(journey: Journey, error: BaseException, actor: str) -> Ending:
         in_doubt = status is not None and not 400 <= status < 500
         what = "It was sent, and the answer was not read." if in_doubt else "It was ended before it was carried out."
         told = {"code": "in_doubt" if in_doubt else "unavailable", "message": what}
-    state: State = "in_doubt" if in_doubt else "failed"
-    return Ending(state=state, actor=actor, note=told["message"], error=told, requests=journey.requests)
+    return Ending(
+        event=_event(status, in_doubt=in_doubt),
+        actor=actor,
+        note=told["message"],
+        error=told,
+        requests=journey.requests,
+    )
+
+
+def _event(status: int | None, *, in_doubt: bool) -> Event:
+    """status: of the vendor's answer; 0 without one, None when nothing departed."""
+    if in_doubt:
+        return "answer_unread" if status is not None and 200 <= status < 300 else "answer_lost"
+    return "refused" if status else "unsent"

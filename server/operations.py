@@ -1,7 +1,7 @@
 """The durable record of writes: each is recorded before it is sent, and what became of it afterwards.
 
-States: `awaiting_approval -> approved | rejected`, `-> sending -> succeeded | failed | in_doubt`, and `superseded`.
-What a person decides on is kept as they were shown it and never changed: another plan is another operation.
+`server.state_machine` has the states, and who leads from one to another. What a person decides on is kept as they were
+shown it and never changed: another plan is another operation.
 
 Two unique columns do the work. `claim` is the write's identity, held for as long as the same call must not be sent:
 whoever inserts it first may send. `busy` is the thing that is written to, held while the write is under way, so that
@@ -12,26 +12,29 @@ is confirmed in the same transaction that records the departure: a process that 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import secrets
-import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio.to_thread
 
 from server.clocks import Clocks, Lease
-from tools.errors import Unavailable
+from server.corrections import Correction, correction
+from server.operations_database import Database, Stopped, Unrecorded
+from server.operations_marks import Entry, Marks
+from server.state_machine import Event, Ground, Keeps, ordinary
 from tools.states import State
-from tools.writes import Ends, Past
+from tools.writes import Age, Ends, Past
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
-
     from server.operations_rows import Record
+
+__all__ = ["Entry", "Keeps", "Stopped", "Unrecorded"]
 
 T = TypeVar("T")
 
@@ -46,11 +49,10 @@ MOST_AT_ONCE = 10
 APPROVAL_LASTS = 24 * 60 * 60.0
 """Seconds for which an approval that was not used may be used."""
 
-OPEN_STATES: tuple[State, ...] = ("awaiting_approval", "approved", "sending", "in_doubt")
+_AFTERWARDS = 0.02
+"""Seconds after a departure in which its first byte has left."""
 
-Keeps = Literal["success", "doubt", "sending"]
-"""How long a write keeps others of its identity from being sent: past its success, until it is settled, or only while
-it is under way."""
+OPEN_STATES: tuple[State, ...] = ("awaiting_approval", "approved", "sending", "in_doubt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,9 @@ class Operation:
     """One write of the record. Times are seconds since the epoch.
 
     requests: what was sent, in order: method, path, body and, once answered, status. error: what the agent was told.
-    plan: what the person was shown who decided, or is to decide.
+    plan: what the person was shown who decided, or is to decide. ground: what its outcome rests on. departure: the
+    number of its departure in the history. corrected: which outcome had been concluded before this one was proved,
+    when, and which others may have done the same since. age, clocks: how long ago it departed, and by each clock.
     """
 
     id: str
@@ -86,6 +90,17 @@ class Operation:
     lease_until: float | None
     caller: str | None
     plan: dict[str, Any] | None
+    ground: Ground | None = None
+    departure: int | None = None
+    corrected: dict[str, Any] | None = None
+    age: Age | None = None
+    clocks: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def correction(self) -> Correction | None:
+        if not self.corrected or "was" not in self.corrected:
+            return None
+        return correction(self.corrected["was"], self.state, self.corrected.get("others", ()))
 
     def past(self) -> Past:
         """As a tool reads it."""
@@ -99,6 +114,8 @@ class Operation:
             before=self.before,
             result=self.result,
             sent_at=self.sent_at,
+            age=self.age,
+            sequence=self.departure or 0,
         )
 
 
@@ -163,22 +180,42 @@ class Busy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a write ended. supersedes: what a success ends of others on the same resource."""
+    """How a write ended. supersedes: what a success ends of others on the same resource. settle_after: seconds that
+    have to have passed for certain before it is concluded that it was not sent."""
 
-    state: State
+    event: Event
     actor: str
     note: str
     result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     requests: Sequence[Mapping[str, Any]] | None = None
     supersedes: Collection[Ends] = ()
-    only_from: Collection[State] = ("sending", "in_doubt")
+    settle_after: float = 0.0
+
+    @property
+    def state(self) -> State:
+        """The state that it leads to where it corrects nothing."""
+        return ordinary(self.event)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What was recorded. replaced: the outcome that had been concluded before, where there was one. others: ids of the
+    operations that may have done the same since."""
+
+    state: State
+    replaced: State | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def correction(self) -> Correction | None:
+        return None if self.replaced is None else correction(self.replaced, self.state, self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """Which writes a list holds. scopes: None is all. text: part of what they are about or do, or an id. older_than:
-    time and id of one."""
+    time and id of one. corrected: only those of which something else had been concluded before."""
 
     scopes: Collection[str] | None = None
     states: Collection[str] = ()
@@ -188,6 +225,7 @@ class Wanted:
     offset: int = 0
     older_than: tuple[float, str] | None = None
     caller: str | None = None
+    corrected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,40 +243,50 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode(errors="replace")).hexdigest()
 
 
-class Unrecorded(Unavailable):
-    """The record of writes cannot be read or written; nothing was sent on account of it."""
-
-
 @dataclass
 class Operations:
     """The record, opened at its first use. Every method is one transaction, in a thread, and may raise Unrecorded.
 
-    url: SQLAlchemy's. setting: what the operator mends when it cannot be used. now: seconds since the epoch.
-    owner: this process, as its leases name it.
+    url: SQLAlchemy's. setting: what the operator mends when it cannot be used. marks: the file for what this machine
+    wrote last; None for this process alone. owner: this process, as its leases name it.
     """
 
     url: str
     setting: str
-    now: Callable[[], float]
-    lease: float = LEASE
     clocks: Clocks = field(default_factory=Clocks)
+    lease: float = LEASE
+    marks: Path | None = None
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
-    _engine: Engine | None = None
-    _file: tuple[int, int] | None = None
+    _database: Database = field(init=False)
     _opening: anyio.Lock = field(default_factory=anyio.Lock)
     _at_once: anyio.CapacityLimiter = field(init=False)
 
     def __post_init__(self) -> None:
+        marks = Marks(self.marks, self.url)
+        self._database = Database(self.url, self.setting, self.clocks, self.owner, self.lease, marks)
         # SQLite writes one at a time, and whoever finds it taken sleeps and tries again: here they wait in line instead
-        self._at_once = anyio.CapacityLimiter(1 if self.url.startswith("sqlite") else MOST_AT_ONCE)
+        self._at_once = anyio.CapacityLimiter(1 if self._database.one_machine else MOST_AT_ONCE)
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the clock that the record goes by."""
+        return self._database.now()
+
+    def is_under_way(self, operation_id: str) -> bool:
+        """Whether this very process has it under way."""
+        return operation_id in self._database.under_way
 
     async def begin(self, new: New, *, awaiting: bool = False) -> Begun | Taken | Busy:
         """Record a write that is about to be sent, or, when `awaiting`, to wait for a person."""
-        return await self._run(lambda record: record.begin(new, awaiting=awaiting))
+        return self._begun(await self._run(lambda record: record.begin(new, awaiting=awaiting)), awaiting=awaiting)
 
     async def start(self, operation_id: str, actor: str = "unknown") -> Begun | Taken | Busy:
         """Take an approved write up to send it."""
-        return await self._run(lambda record: record.start(operation_id, actor))
+        return self._begun(await self._run(lambda record: record.start(operation_id, actor)))
+
+    def _begun(self, outcome: Begun | Taken | Busy, *, awaiting: bool = False) -> Begun | Taken | Busy:
+        if isinstance(outcome, Begun) and not awaiting:
+            self._database.under_way.add(outcome.id)
+        return outcome
 
     async def standing(self, new: New) -> Operation | None:
         """The write of the same identity that keeps `new` from being sent."""
@@ -261,17 +309,28 @@ class Operations:
     ) -> Lease | None:
         """Record that a request leaves now, and what it was like before. The lease is how long its first byte may still
         leave; None when the write is no longer this process's to send."""
+        from server.operations_rows import NotOurs  # noqa: PLC0415 - reads never pay for SQLAlchemy
+
         lease = Lease.begin(self.clocks, self.lease)
-        departed = await self._run(lambda record: record.depart(operation_id, request, before))
-        return lease if departed else None
+        try:
+            await self._run(lambda record: record.depart(operation_id, request, before))
+        except NotOurs:
+            return None
+        # what it wrote is put into the file once the first byte has left: nothing is to come in between
+        loop = asyncio.get_running_loop()
+        loop.call_later(_AFTERWARDS, lambda: loop.run_in_executor(None, self._database.marks.save))
+        return lease
 
     async def renew(self) -> None:
         """Say that this process is alive."""
-        await self._run(lambda record: record.renew())
+        if under_way := frozenset(self._database.under_way):
+            await self._run(lambda record: record.renew(under_way))
 
-    async def settle(self, operation_id: str, ending: Ending) -> bool:
-        """Record how a write ended. False when it is in no state to end so."""
-        return await self._run(lambda record: record.settle(operation_id, ending))
+    async def settle(self, operation_id: str, ending: Ending) -> Settlement | None:
+        """Record how a write ended. None when it is in no state to end so."""
+        settled = await self._run(lambda record: record.settle(operation_id, ending))
+        self._database.under_way.discard(operation_id)
+        return settled
 
     async def decide(self, operation_id: str, *, approve: bool, actor: str, note: str) -> Operation | None:
         """Approve or reject a write that waits; None when there is none of that id, else as it stands then."""
@@ -303,83 +362,37 @@ class Operations:
         """The writes on a resource, the oldest first. states: only these. but: the id of one that is left out."""
         return await self._run(lambda record: record.near(scope, resource, states, but))
 
+    async def stopped(self) -> Stopped | None:
+        """Why nothing may be written now, although the record can be read."""
+        return await self._run(lambda record: record.stopped)
+
+    async def restored(self, actor: str, note: str) -> Stopped | None:
+        """Let writes go on after the record went back in time; what was lost, None where nothing was."""
+        stopped = await self.stopped()
+        if stopped is None or not stopped.lost:
+            return None
+        await self._run(lambda record: record.restored(actor, note, stopped.lost))
+        await anyio.to_thread.run_sync(self._database.forget)
+        return stopped
+
+    async def restorations(self) -> Sequence[tuple[float, str, str]]:
+        """When writes went on after the record had gone back in time, who let them, and why; the newest first."""
+        return await self._run(lambda record: record.restorations())
+
+    async def durability(self) -> Sequence[str]:
+        """What its database says of itself that could make it forget, a line each."""
+        return await self._run(lambda record: record.durability())
+
+    async def backup(self, file: Path) -> str:
+        """Copy it, in a file, to another one that is not there yet; why not, when it cannot be."""
+        return await anyio.to_thread.run_sync(self._database.backup, file)
+
     async def close(self) -> None:
-        if self._engine is not None:
-            engine, self._engine = self._engine, None
-            await anyio.to_thread.run_sync(engine.dispose)
+        if self._database.is_open:
+            await anyio.to_thread.run_sync(self._database.close)
 
     async def _run(self, work: Callable[[Record], T]) -> T:
-        engine = self._engine or await self._opened()
-        return await anyio.to_thread.run_sync(
-            self._guarded, lambda: self._transaction(engine, work), limiter=self._at_once
-        )
-
-    async def _opened(self) -> Engine:
-        async with self._opening:
-            if self._engine is None:
-                self._engine = await anyio.to_thread.run_sync(self._guarded, self._open)
-        return self._engine
-
-    def _transaction(self, engine: Engine, work: Callable[[Record], T]) -> T:
-        """Of two that insert the same unique value at once the second fails, and then finds the first one's row."""
-        from sqlalchemy.exc import IntegrityError  # noqa: PLC0415 - see _open
-
-        from server.operations_rows import Record  # noqa: PLC0415 - see _open
-
-        if self._file != _identity_of(engine):
-            raise self._unrecorded(
-                "its file was moved, deleted or replaced while this server ran",
-                "puts it back and starts the server anew: what it held must not be forgotten",
-            )
-        for tries_left in (2, 1, 0):
-            try:
-                with engine.begin() as connection:
-                    return work(Record(connection, self.now(), self.owner, self.lease))
-            except IntegrityError:
-                if not tries_left:
-                    raise
-        raise AssertionError
-
-    def _open(self) -> Engine:
-        from server.operations_tables import open_engine  # noqa: PLC0415 - reads never pay for SQLAlchemy
-
-        engine = open_engine(self.url)
-        self._file = _identity_of(engine)
-        return engine
-
-    def _guarded(self, work: Callable[[], T]) -> T:
-        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - see _open
-
-        try:
-            return work()
-        except ImportError as error:
-            raise self._unrecorded(
-                "its driver is not installed: pip install 'adops-mcp[postgresql]'", f"checks {self.setting}"
-            ) from error
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            if any(word in str(error) for word in ("not a database", "malformed")):
-                keeps = f"keeps its file aside, since it tells what was sent, and restores it: {self.setting}"
-                raise self._unrecorded("it is damaged", keeps) from error
-            raise self._unrecorded("it cannot be opened, read or written", f"checks {self.setting}") from error
-        except Exception as error:
-            if type(error).__name__ != "CommandError":
-                raise
-            raise self._unrecorded("a newer adops-mcp made it", "updates adops-mcp") from error
-
-    def _unrecorded(self, why: str, does: str) -> Unrecorded:
-        return Unrecorded(
-            f"The record of writes cannot be used: {why}. Without it no write is sent.",
-            next_step=f"The operator {does}; then make the same call again.",
-        )
-
-
-def _identity_of(engine: Engine) -> tuple[int, int] | None:
-    """Which file a database is in, so that another one in its place is noticed; None where it is in none."""
-    path = engine.url.database if engine.dialect.name == "sqlite" else None
-    if not path or path == ":memory:":
-        return None
-    try:
-        found = Path(path).stat()
-    except FileNotFoundError:
-        return 0, 0
-    return found.st_dev, found.st_ino
+        if not self._database.is_open:
+            async with self._opening:
+                await anyio.to_thread.run_sync(self._database.open)
+        return await anyio.to_thread.run_sync(self._database.run, work, limiter=self._at_once)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
+from server.clocks import Stamp, lease_is_over
 from server.operations import (
     APPROVAL_LASTS,
     OPEN_STATES,
@@ -19,27 +20,39 @@ from server.operations import (
     Ending,
     New,
     Operation,
+    Settlement,
     Step,
     Taken,
-    Tally,
-    Wanted,
     digest,
 )
+from server.operations_database import Stopped
+from server.operations_marks import Entry
+from server.operations_reads import Rows
 from server.operations_statements import (
     CHANGE,
     CHANGE_MINE,
     DEPART,
-    FIND,
-    FIND_LOCKED,
     INSERT,
     INSERT_IF_FREE,
-    NOTE,
     OVER,
     carry_out,
     into,
+    note,
 )
-from server.operations_tables import HISTORY
+from server.operations_tables import HISTORY, RESTORATIONS
 from server.operations_tables import OPERATIONS as TABLE
+from server.state_machine import (
+    STARTS,
+    Event,
+    at_the_end_of_its_lease,
+    edge_of,
+    holds_claim,
+    holds_resource,
+    may_settle_unsent,
+    next_ground,
+    next_state,
+    ordinary,
+)
 from tools.states import State
 from tools.writes import Ends
 
@@ -52,16 +65,32 @@ _STALE = {"code": "unavailable", "message": "It was approved and not sent within
 _REPLACED = {"code": "conflict", "message": "What it would do changed before it was sent, so it waits anew as %s."}
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """now: seconds since the epoch. owner: this process. lease: seconds."""
+class NotOurs(Exception):
+    """The operation is no longer this process's to send; its transaction is rolled back."""
 
-    connection: Connection
-    now: float
+
+@dataclass(slots=True, kw_only=True)
+class Record(Rows):
+    """One transaction. owner: this process. lease: seconds. under_way: what this process has under way.
+
+    stopped: why nothing is claimed, sent or concluded now. noted: what was added to the history. departs: whether a
+    request leaves after it.
+    """
+
     owner: str
     lease: float
+    under_way: frozenset[str] = frozenset()
+    stopped: Stopped | None = None
+    noted: list[Entry] = field(default_factory=list[Entry])
+    departs: bool = False
+
+    def check(self) -> None:
+        """Raises Unrecorded where nothing may be claimed, sent or concluded."""
+        if self.stopped is not None:
+            raise self.stopped.error()
 
     def begin(self, new: New, *, awaiting: bool) -> Begun | Taken | Busy:
+        self.check()
         busy = None if awaiting else digest(new.scope, new.resource)
         begun = self._record(INSERT_IF_FREE[self.connection.dialect.name], new, busy)
         return Begun(begun) if begun else self._begin_against(new, busy)
@@ -70,20 +99,19 @@ class Record:
         """Something is in its place: what a dead process left, or what stands."""
         if (standing := self.standing(new)) is not None:
             return Taken(standing)
-        if new.question is not None and (used := self._one("question", new.question)) is not None:
+        if new.question is not None and (used := self.one("question", new.question)) is not None:
             return Taken(used)
-        if busy and (other := self._one("busy", busy)) is not None:
+        if busy and (other := self.one("busy", busy)) is not None:
             # it may be the same write, begun by another process since the look above
-            standing = self._one("claim", new.identity)
+            standing = self.one("claim", new.identity)
             return Busy(other) if standing is None else Taken(standing)
         return Begun(self._record(INSERT, new, busy))
 
     def replace(self, operation_id: str, new: New) -> Begun | Taken:
-        found = self._of(operation_id)
-        if found.state not in ("awaiting_approval", "approved"):
-            return Taken(found)
+        self.check()
         # the claim is one alone: it is given up before the other takes it
-        self._move(operation_id, "failed", new.principal, "what it would do changed before it was sent")
+        if not self._move(operation_id, "plan_changed", new.principal, "what it would do changed before it was sent"):
+            return Taken(self._of(operation_id))
         other = self._record(INSERT, new, None)
         error = {**_REPLACED, "message": _REPLACED["message"] % other}
         carry_out(self.connection, CHANGE, {"which": operation_id, "error": _text(error)})
@@ -91,8 +119,8 @@ class Record:
 
     def _record(self, insert: sa.Insert, new: New, busy: str | None) -> str:
         """Record a write that is sent now or, without `busy`, waits. The id is empty when nothing was inserted."""
-        operation_id = f"op_{int(self.now * 1000):011x}{secrets.token_hex(4)}"
-        state: State = "sending" if busy else "awaiting_approval"
+        operation_id = f"op_{int(self.now.clock * 1000):011x}{secrets.token_hex(4)}"
+        state = STARTS["claimed" if busy else "asked"]
         identity = new.identity
         inserted = carry_out(
             self.connection,
@@ -117,41 +145,36 @@ class Record:
                 "plan": _text(new.plan),
                 "question": new.question,
                 "caller": new.caller,
-                "created_at": self.now,
+                "created_at": self.now.clock,
                 "owner": self.owner,
-                "lease_until": self.now + self.lease if busy else None,
+                **(self._leased() if busy else {"leased": None, "lease_until": None}),
             },
         )
         if not inserted:
             return ""
-        self._note(operation_id, state, new.principal, new.note)
+        self._note(operation_id, state, new.principal, new.note, new)
         return operation_id
 
     def start(self, operation_id: str, actor: str) -> Begun | Taken | Busy:
+        self.check()
         self.expire()
         found = self._of(operation_id)
-        if found.state != "approved":
+        if next_state(found.state, "taken_up") is None:
             return Taken(found)
         busy = digest(found.scope, found.resource)
-        if (other := self._one("busy", busy)) is not None:
+        if (other := self.one("busy", busy)) is not None:
             return Busy(other)
-        started = self.connection.execute(
-            TABLE.update()
-            .where(TABLE.c.id == operation_id, TABLE.c.state == "approved")
-            .values(state="sending", busy=busy, owner=self.owner, lease_until=self.now + self.lease)
-        )
-        if not started.rowcount:
-            return Taken(self._of(operation_id))
-        self._note(operation_id, "sending", actor, "taken up after its approval")
-        return Begun(operation_id)
+        held = {"busy": busy, "owner": self.owner, **self._leased()}
+        taken = self._move(operation_id, "taken_up", actor, "taken up after its approval", **held)
+        return Begun(operation_id) if taken else Taken(self._of(operation_id))
 
     def standing(self, new: New) -> Operation | None:
         self.expire()
-        return self._one("claim", new.identity)
+        return self.one("claim", new.identity)
 
     def rejected(self, new: New, since: float) -> Operation | None:
         newest = TABLE.select().where(TABLE.c.identity == new.identity).order_by(TABLE.c.created_at.desc()).limit(1)
-        for found in map(_operation, self.connection.execute(newest)):
+        for found in map(self.read, self.connection.execute(newest)):
             if found.state == "rejected" and (found.ended_at or 0) >= since:
                 return found
         return None
@@ -159,140 +182,188 @@ class Record:
     def keep_brief(self, operation_id: str, does: str, before: Mapping[str, Any] | None) -> None:
         self._mine(CHANGE_MINE, operation_id, does=does, before=_text(before))
 
-    def depart(self, operation_id: str, request: Mapping[str, Any], before: Mapping[str, Any] | None) -> bool:
-        kept = {} if before is None else {"before": _text(before)}
+    def depart(self, operation_id: str, request: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
+        """Raises NotOurs, after which nothing of it may stand."""
+        self.check()
+        what = f"departure recorded: {request.get('method')} {request.get('path')}"
         leaves: dict[str, Any] = {
             "request": _text(request),
-            "sent_at": self.now,
-            "lease_until": self.now + self.lease,
-            **kept,
+            "sent_at": self.now.clock,
+            "departed": self.now.text(),
+            "departure": self._note(operation_id, "sending", _SELF, what),
+            **self._leased(),
+            **({} if before is None else {"before": _text(before)}),
         }
-        return self._mine(DEPART, operation_id, **leaves)
+        if not self._mine(DEPART, operation_id, **leaves):
+            raise NotOurs
+        self.departs = True
 
-    def renew(self) -> None:
-        mine = (TABLE.c.owner == self.owner) & (TABLE.c.state == "sending")
-        self.connection.execute(TABLE.update().where(mine).values(lease_until=self.now + self.lease))
+    def renew(self, ids: Collection[str]) -> None:
+        mine = (TABLE.c.owner == self.owner) & (TABLE.c.state == "sending") & TABLE.c.id.in_(list(ids))
+        self.connection.execute(TABLE.update().where(mine).values(self._leased()))
 
-    def settle(self, operation_id: str, ending: Ending) -> bool:
+    def _leased(self) -> dict[str, Any]:
+        """A lease that begins now. lease_until: for the servers of an earlier version, and for the database's clock."""
+        return {"leased": self.now.text(), "lease_until": self.now.clock + self.lease}
+
+    def settle(self, operation_id: str, ending: Ending) -> Settlement | None:
         values: dict[str, Any] = {"result": _text(ending.result), "error": _text(ending.error)}
         values |= {} if ending.requests is None else {"requests": _text(ending.requests)}
-        only_from = tuple(ending.only_from)
-        if not self._move(operation_id, ending.state, ending.actor, ending.note, only_from, **values):
-            return False
-        if ending.state == "succeeded" and ending.supersedes:
+        if ending.event == "found_unsent":
+            self.check()
+            found = self._of(operation_id)
+            here = operation_id in self.under_way
+            if not may_settle_unsent(found.age, ending.settle_after, is_under_way_here=here):
+                return None
+        if self._move(operation_id, ending.event, ending.actor, ending.note, **values):
+            settlement = Settlement(ending.state)
+        elif (corrected := self._correct(operation_id, ending, values)) is not None:
+            settlement = corrected
+        else:
+            return None
+        if settlement.state == "succeeded" and ending.supersedes:
             found = self._of(operation_id)
             for ends in ending.supersedes:
                 self._supersede(found, ends, ending.actor)
-        return True
+        return settlement
+
+    def _correct(self, operation_id: str, ending: Ending, values: Mapping[str, Any]) -> Settlement | None:
+        """Put proof in the place of what was concluded; None where there is nothing that it may replace."""
+        found = self.one("id", operation_id, lock=True)
+        edge = found and edge_of(found.state, ending.event, found.ground)
+        if found is None or edge is None:
+            return None
+        others = self._made_since(found) if found.state == "failed" and edge.next != "failed" else ()
+        settlement = Settlement(edge.next, replaced=found.state, others=others)
+        changes: dict[str, Any] = {
+            **values,
+            "state": edge.next,
+            "ground": next_ground(found.state, ending.event, found.ground),
+            "claim": self._claim(found, edge.next),
+            "ended_at": None if edge.next in OPEN_STATES else self.now.clock,
+        }
+        what = ending.note
+        if (correction := settlement.correction) is not None:
+            changes["corrected"] = _text({"was": found.state, "at": self.now.clock, "others": list(others)})
+            what = f"{what} {correction.what} {correction.next_step}"
+        carry_out(self.connection, CHANGE, {"which": operation_id, **changes})
+        self._note(operation_id, edge.next, ending.actor, what)
+        if edge.next == "failed" and found.state != "failed":
+            self._restore_ended_by(found, ending.actor)
+        return settlement
+
+    def _claim(self, operation: Operation, state: State) -> str | None:
+        """The claim that goes with a state, unless another operation has it by now."""
+        held = holds_claim(operation.keeps, state)
+        other = self.one("claim", operation.identity) if held else None
+        return operation.identity if held and (other is None or other.id == operation.id) else None
+
+    def _made_since(self, found: Operation) -> tuple[str, ...]:
+        """Which other operations may have done the same again."""
+        same = sa.or_(TABLE.c.identity == found.identity, TABLE.c.fingerprint == found.fingerprint)
+        place = (TABLE.c.scope == found.scope) & (TABLE.c.tool == found.tool) & (TABLE.c.subject == found.subject)
+        later = sa.or_(TABLE.c.departure > (found.departure or 0), TABLE.c.departure.is_(None))
+        open_or_done = TABLE.c.state.in_(
+            ["awaiting_approval", "approved", "sending", "in_doubt", "succeeded", "superseded"]
+        )
+        made = sa.select(TABLE.c.id).where(place, same, later, open_or_done, TABLE.c.id != found.id)
+        return tuple(row[0] for row in self.connection.execute(made.order_by(TABLE.c.created_at, TABLE.c.id)))
+
+    def _restore_ended_by(self, by: Operation, actor: str) -> None:
+        """What a write was concluded to have ended still stands, now that it is known not to have been done."""
+        ended = sa.select(HISTORY.c.operation_id).where(
+            HISTORY.c.note == _ended_by(by), HISTORY.c.state == "superseded"
+        )
+        for (operation_id,) in self.connection.execute(ended).all():
+            found = self._of(operation_id)
+            if (state := next_state(found.state, "not_ended")) is not None:
+                change = {"state": state, "claim": self._claim(found, state)}
+                carry_out(self.connection, CHANGE, {"which": operation_id, **change})
+                self._note(operation_id, state, actor, f"not ended by {by.tool}, {by.id}: that was not done")
+
+    def restored(self, actor: str, note: str, lost: Sequence[Entry]) -> None:
+        """Let writes go on after the ledger went back in time. What was under way then may have departed."""
+        values = {"at": self.now.clock, "actor": actor, "note": note, "lost": _text([one.operation for one in lost])}
+        self.connection.execute(RESTORATIONS.insert().values(values))
+        under_way = TABLE.select().where(TABLE.c.state == "sending")
+        for row in self.connection.execute(under_way).all():
+            departed = {} if row.departed else {"departed": self._no_later(), "sent_at": self.now.clock}
+            what = "the ledger went back in time: it may have departed"
+            self._move(row.id, "lease_ended_sent", actor, what, error=_text(_LEFT_BEHIND), **departed)
+
+    def _no_later(self) -> str:
+        """The moment of a departure that is only known to be past."""
+        return replace(self.now, exact=False).text()
 
     def decide(self, operation_id: str, *, approve: bool, actor: str, note: str) -> Operation | None:
-        found = self._one("id", operation_id, lock=True)
+        found = self.one("id", operation_id, lock=True)
         if found is None:
             return None
-        if approve and found.state in ("awaiting_approval", "rejected"):
-            if found.state == "rejected" and self._one("claim", found.identity) is not None:
+        if approve and next_state(found.state, "approved"):
+            if found.state == "rejected" and self.one("claim", found.identity) is not None:
                 return found
-            approval: dict[str, Any] = {"approved_by": actor, "approved_at": self.now, "error": None, "ended_at": None}
+            approval: dict[str, Any] = {"approved_by": actor, "approved_at": self.now.clock}
+            approval |= {"error": None, "ended_at": None}
             self._move(operation_id, "approved", actor, note or "approved", **approval)
-        elif not approve and found.state in ("awaiting_approval", "approved"):
+        elif not approve and next_state(found.state, "rejected"):
             error = {"code": "rejected", "message": f"A person rejected it: {note or 'no reason was given'}."}
             self._move(operation_id, "rejected", actor, note or "rejected", error=_text(error))
         return self._of(operation_id)
 
     def get(self, operation_id: str) -> tuple[Operation, list[Step]] | None:
         self.expire()
-        found = self._one("id", operation_id)
-        return (found, self._steps([operation_id])[operation_id]) if found else None
-
-    def whole(self, wanted: Wanted) -> list[tuple[Operation, list[Step]]]:
-        self.expire()
-        found = self._page(wanted, self._conditions(wanted))
-        steps = self._steps([operation.id for operation in found])
-        return [(operation, steps[operation.id]) for operation in found]
-
-    def list(self, wanted: Wanted) -> tuple[list[Operation], int]:
-        self.expire()
-        conditions = self._conditions(wanted)
-        count = sa.select(sa.func.count()).select_from(TABLE).where(*conditions)
-        return self._page(wanted, conditions), self.connection.execute(count).scalar_one()
-
-    def _conditions(self, wanted: Wanted) -> list[sa.ColumnElement[bool]]:
-        conditions: list[sa.ColumnElement[bool]] = []
-        if wanted.scopes is not None:
-            conditions.append(TABLE.c.scope.in_(list(wanted.scopes)))
-        if wanted.states:
-            conditions.append(TABLE.c.state.in_(list(wanted.states)))
-        if wanted.tool is not None:
-            conditions.append(TABLE.c.tool == wanted.tool)
-        if wanted.text is not None:
-            inside = (column.icontains(wanted.text, autoescape=True) for column in (TABLE.c.subject, TABLE.c.does))
-            conditions.append(sa.or_(*inside, TABLE.c.id == wanted.text))
-        if wanted.caller is not None:
-            conditions.append(TABLE.c.caller == wanted.caller)
-        if wanted.older_than is not None:
-            conditions.append(sa.tuple_(TABLE.c.created_at, TABLE.c.id) < wanted.older_than)
-        return conditions
-
-    def _page(self, wanted: Wanted, conditions: Sequence[sa.ColumnElement[bool]]) -> list[Operation]:
-        newest = TABLE.select().where(*conditions).order_by(TABLE.c.created_at.desc(), TABLE.c.id.desc())
-        rows = self.connection.execute(newest.limit(wanted.limit).offset(wanted.offset))
-        return [_operation(row) for row in rows]
-
-    def counts(self, scopes: Collection[str]) -> dict[State, int]:
-        self.expire()
-        here = TABLE.c.scope.in_(list(scopes))
-        counted = sa.select(TABLE.c.state, sa.func.count()).where(here).group_by(TABLE.c.state)
-        return {row[0]: row[1] for row in self.connection.execute(counted)}
-
-    def tally(self) -> Sequence[Tally]:
-        self.expire()
-        since = sa.func.min(sa.func.coalesce(TABLE.c.sent_at, TABLE.c.created_at))
-        counted = sa.select(TABLE.c.scope, TABLE.c.state, sa.func.count(), since).group_by(TABLE.c.scope, TABLE.c.state)
-        return [Tally(row[0], row[1], row[2], row[3]) for row in self.connection.execute(counted)]
-
-    def near(self, scope: str, resource: str, states: Collection[State], but: str) -> Sequence[Operation]:
-        same = (TABLE.c.scope == scope) & (TABLE.c.resource == resource) & (TABLE.c.id != but)
-        if states:
-            same &= TABLE.c.state.in_(list(states))
-        others = TABLE.select().where(same).order_by(TABLE.c.created_at, TABLE.c.id)
-        return [_operation(row) for row in self.connection.execute(others)]
+        found = self.one("id", operation_id)
+        if found is not None and found.state == "in_doubt" and found.age is None and not self.stopped:
+            # a server of an earlier version sent it while this one was served beside it
+            carry_out(self.connection, CHANGE, {"which": operation_id, "departed": self._no_later()})
+        return (found, self.steps([operation_id])[operation_id]) if found else None
 
     def expire(self) -> None:
         """Settle what a dead process left under way, and approvals that nobody used.
 
         The rows are locked: a process that is about to send one waits, and then finds that it is no longer its own.
         """
-        before = {"leased_before": self.now, "approved_before": self.now - APPROVAL_LASTS}
-        for operation in map(_operation, self.connection.execute(OVER, before).all()):
-            if operation.state == "approved":
-                state, note, error = "failed", "its approval was not used in time", _STALE
-            elif operation.sent_at is None:
-                state, note, error = "failed", "the process ended before it sent it", _NEVER_LEFT
-            else:
-                state, note, error = "in_doubt", "the process that sent it is gone", _LEFT_BEHIND
-            self._move(operation.id, state, _SELF, note, error=_text(error))
+        if self.stopped is not None:
+            return
+        before = {"leased_before": self.now.clock, "approved_before": self.now.clock - APPROVAL_LASTS}
+        for row in self.connection.execute(OVER[self.connection.dialect.name], before).all():
+            if not holds_resource(row.state):
+                self._move(row.id, "approval_expired", _SELF, "its approval was not used in time", error=_text(_STALE))
+                continue
+            event = at_the_end_of_its_lease(
+                row.state,
+                is_own=row.owner == self.owner and row.id in self.under_way,
+                departed=row.sent_at is not None,
+                lease_is_over=self._is_over(row.leased, row.lease_until),
+            )
+            if event == "lease_ended_unsent":
+                self._move(row.id, event, _SELF, "the process ended before it sent it", error=_text(_NEVER_LEFT))
+            elif event == "lease_ended_sent":
+                departed = {} if row.departed else {"departed": self._no_later()}
+                self._move(
+                    row.id, event, _SELF, "the process that sent it is gone", error=_text(_LEFT_BEHIND), **departed
+                )
+
+    def _is_over(self, leased: str | None, until: float | None) -> bool:
+        if (renewed := Stamp.read(leased)) is not None:
+            return lease_is_over(renewed, self.now, self.lease, one_machine=self.one_machine)
+        return until is not None and until < self.now.clock
 
     def _supersede(self, by: Operation, ends: Ends, actor: str) -> None:
         near = self.near(by.scope, by.resource, ("succeeded",), by.id)
         # a success that is found late ends nothing that was made after it
-        before = by.sent_at or self.now
-        standing = {one.id: one for one in near if one.tool == ends.tool and (one.sent_at or 0.0) <= before}
+        last = by.departure or sys.maxsize
+        standing = {one.id: one for one in near if one.tool == ends.tool and (one.departure or 0) < last}
         for ended in ends.which([operation.past() for operation in standing.values()]):
-            self._move(ended, "superseded", actor, f"ended by {by.tool}, {by.id}")
+            self._move(ended, "ended", actor, _ended_by(by))
 
-    def _move(
-        self,
-        operation_id: str,
-        state: State,
-        actor: str,
-        note: str,
-        only_from: tuple[State, ...] = (),
-        **values: Any,
-    ) -> bool:
-        """Another state. only_from: empty for any. False, and nothing changed, when it is in none of them."""
+    def _move(self, operation_id: str, event: Event, actor: str, note: str, **values: Any) -> bool:
+        """Another state. False, and nothing changed, where the event leads nowhere without correcting an outcome."""
+        change = into(event)
+        state = ordinary(event)[1]
         if state not in OPEN_STATES:
-            values.setdefault("ended_at", self.now)
-        moved = bool(carry_out(self.connection, into(state, only_from), {"which": operation_id, **values}))
+            values.setdefault("ended_at", self.now.clock)
+        moved = bool(carry_out(self.connection, change, {"which": operation_id, **values}))
         if moved:
             self._note(operation_id, state, actor, note)
         return moved
@@ -302,49 +373,24 @@ class Record:
         mine = {"which": operation_id, "whose": self.owner, **values}
         return bool(carry_out(self.connection, change, mine))
 
-    def _note(self, operation_id: str, state: State, actor: str, note: str) -> None:
-        step = {"operation_id": operation_id, "at": self.now, "state": state, "actor": actor, "note": note}
-        carry_out(self.connection, NOTE, step)
-
-    def _steps(self, ids: Sequence[str]) -> dict[str, list[Step]]:
-        """The history of each."""
-        steps: dict[str, list[Step]] = {operation_id: [] for operation_id in ids}
-        rows = HISTORY.select().where(HISTORY.c.operation_id.in_(ids)).order_by(HISTORY.c.number)
-        for row in self.connection.execute(rows):
-            steps[row.operation_id].append(Step(at=row.at, state=row.state, actor=row.actor, note=row.note))
-        return steps
+    def _note(self, operation_id: str, state: State, actor: str, text: str, new: New | None = None) -> int:
+        step = {"operation_id": operation_id, "at": self.now.clock, "state": state, "actor": actor, "note": text}
+        number = note(self.connection, step)
+        about = (new.tool, new.subject) if new else ()
+        self.noted.append(Entry(number, operation_id, self.now.clock, *about))
+        return number
 
     def _of(self, operation_id: str) -> Operation:
-        found = self._one("id", operation_id, lock=True)
+        found = self.one("id", operation_id, lock=True)
         assert found is not None  # noqa: S101 - nothing removes a record
         return found
 
-    def _one(self, name: str, wanted: str, *, lock: bool = False) -> Operation | None:
-        """By a column that is unique."""
-        row = self.connection.execute((FIND_LOCKED if lock else FIND)[name], {"wanted": wanted}).first()
-        return None if row is None else _operation(row)
-
 
 _SELF = "adops-mcp"
-_JSON = ("arguments", "before", "requests", "result", "error", "plan")
 
 
-def _operation(row: sa.Row[Any]) -> Operation:
-    told = {name: getattr(row, name) for name in Operation.__slots__}
-    read = {name: _read(value) if name in _JSON else value for name, value in told.items()}
-    if not isinstance(read["requests"], list):
-        read["requests"] = []
-    return Operation(**read)
-
-
-def _read(value: str | None) -> Any:
-    """JSON of a column. What is damaged is shown as that: the others have to be seen all the same."""
-    if not value:
-        return None
-    try:
-        return json.loads(value)
-    except ValueError:
-        return {"unreadable": value[:1000]}
+def _ended_by(write: Operation) -> str:
+    return f"ended by {write.tool}, {write.id}"
 
 
 def _text(value: Any) -> str | None:

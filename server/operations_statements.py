@@ -12,33 +12,30 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import Dialect
 
-from server.operations import Keeps
 from server.operations_tables import HISTORY
 from server.operations_tables import OPERATIONS as TABLE
-from tools.states import State
-
-_HELD_IN: Mapping[Keeps, tuple[State, ...]] = {
-    "success": ("awaiting_approval", "approved", "sending", "in_doubt", "succeeded"),
-    "doubt": ("awaiting_approval", "approved", "sending", "in_doubt"),
-    "sending": ("awaiting_approval", "approved", "sending"),
-}
-"""In which states a write holds its claim."""
+from server.state_machine import HELD_IN, Event, holds_resource, next_ground, ordinary
 
 FIND = {
     name: TABLE.select().where(TABLE.c[name] == sa.bindparam("wanted")) for name in ("id", "claim", "busy", "question")
 }
 FIND_LOCKED = {name: query.with_for_update() for name, query in FIND.items()}
-OVER = (
-    TABLE.select()
-    .where(
-        sa.or_(
-            sa.and_(TABLE.c.state == "sending", TABLE.c.lease_until < sa.bindparam("leased_before")),
-            sa.and_(TABLE.c.state == "approved", TABLE.c.approved_at < sa.bindparam("approved_before")),
-        )
-    )
-    .with_for_update(skip_locked=True)
-)
-"""What dead processes left under way, and the approvals that nobody used."""
+
+
+def _is_in(event: Event) -> sa.ColumnElement[bool]:
+    """It is in a state from which the event leads on; told in full, since a statement is kept as its text."""
+    return sa.or_(*(TABLE.c.state == state for state in ordinary(event)[0]))
+
+
+_UNDER_WAY = _is_in("lease_ended_sent")
+_UNUSED = sa.and_(_is_in("approval_expired"), TABLE.c.approved_at < sa.bindparam("approved_before"))
+_ENDED = sa.and_(_UNDER_WAY, TABLE.c.lease_until < sa.bindparam("leased_before"))
+OVER: Mapping[str, sa.Select[Any]] = {
+    "sqlite": TABLE.select().where(sa.or_(_UNDER_WAY, _UNUSED)),
+    "postgresql": TABLE.select().where(sa.or_(_ENDED, _UNUSED)).with_for_update(skip_locked=True),
+}
+"""What dead processes may have left under way, and the approvals that nobody used; by dialect. In a file the wall clock
+rules nothing out, and nobody else is in the middle of anything."""
 
 INSERT = TABLE.insert()
 INSERT_IF_FREE: Mapping[str, sa.Insert] = {
@@ -46,9 +43,12 @@ INSERT_IF_FREE: Mapping[str, sa.Insert] = {
     "postgresql": postgresql.insert(TABLE).on_conflict_do_nothing(),
 }
 """Inserts nothing where one of the unique columns is taken; by dialect."""
-NOTE = HISTORY.insert().inline()
+NOTE: Mapping[str, sa.Insert] = {
+    "sqlite": HISTORY.insert().inline(),
+    "postgresql": HISTORY.insert().inline().returning(HISTORY.c.number),
+}
 CHANGE = TABLE.update().where(TABLE.c.id == sa.bindparam("which"))
-CHANGE_MINE = CHANGE.where(TABLE.c.owner == sa.bindparam("whose"), TABLE.c.state == "sending")
+CHANGE_MINE = CHANGE.where(TABLE.c.owner == sa.bindparam("whose"), _is_in("departed"))
 
 _REQUEST = sa.bindparam("request", type_=sa.Text)
 DEPART = CHANGE_MINE.values(
@@ -61,14 +61,27 @@ DEPART = CHANGE_MINE.values(
 
 
 @functools.cache
-def into(state: State, only_from: tuple[State, ...]) -> sa.Update:
-    """Another state, with what it means for the claim and for the resource. only_from: empty for any."""
-    holds = [TABLE.c.keeps == keeps for keeps, states in _HELD_IN.items() if state in states]
-    free = {} if state == "sending" else {"busy": None, "lease_until": None}
+def into(event: Event) -> sa.Update:
+    """The transition that an event is where it corrects no outcome, with what it means for claim and resource."""
+    states, target, ground = ordinary(event)
+    holds = [TABLE.c.keeps == keeps for keeps, held in HELD_IN.items() if target in held]
+    free: dict[str, Any] = {} if holds_resource(target) else {"busy": None, "lease_until": None}
+    if ground is not None or next_ground(states[0], event, "inference") is None:
+        free["ground"] = ground
     # SQL's NULL is told as such: a statement that is kept has no place for a value of None
     claim = sa.case((sa.or_(*holds), TABLE.c.identity)) if holds else sa.null()
-    change = CHANGE.values(state=state, claim=claim, **free)
-    return change.where(sa.or_(*(TABLE.c.state == one for one in only_from))) if only_from else change
+    change = CHANGE.values(state=target, claim=claim, **free)
+    return change.where(_is_in(event))
+
+
+def note(connection: Connection, values: Mapping[str, Any]) -> int:
+    """Add an entry to the history; its number."""
+    statement = NOTE[connection.dialect.name]
+    text, fixed, order = _put_together(statement, connection.dialect, tuple(values))
+    given = {**fixed, **values}
+    told = given if order is None else tuple(given[name] for name in order)
+    added = connection.exec_driver_sql(text, told)
+    return int(added.lastrowid if connection.dialect.name == "sqlite" else added.scalar_one())
 
 
 def carry_out(connection: Connection, statement: sa.Insert | sa.Update, values: Mapping[str, Any]) -> int:

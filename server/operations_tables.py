@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from tenacity import retry, retry_if_exception, stop_after_delay, wait_random
+from tenacity import retry, retry_if_exception, retry_if_result, stop_after_delay, wait_random
+
+from server.clocks import Clocks
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration. Alembic is imported only when the database is not there yet: it costs more than a write."""
 
 _MIGRATING = 7_261_104_009
@@ -58,6 +61,11 @@ OPERATIONS = sa.Table(
     sa.Column("plan", sa.Text),
     sa.Column("question", sa.String(40)),
     sa.Column("caller", sa.String(64)),
+    sa.Column("ground", sa.String(10)),
+    sa.Column("leased", sa.Text),
+    sa.Column("departed", sa.Text),
+    sa.Column("departure", sa.Integer),
+    sa.Column("corrected", sa.Text),
 )
 
 HISTORY = sa.Table(
@@ -71,8 +79,23 @@ HISTORY = sa.Table(
     sa.Column("note", sa.Text, nullable=False),
 )
 
+RESTORATIONS = sa.Table(
+    "operation_restorations",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("lost", sa.Text, nullable=False),
+)
+"""When the ledger went back in time, and who let writes go on."""
 
-def open_engine(url: str) -> Engine:
+
+class StillWriteAhead(Exception):
+    """Another process has the file open with a write-ahead log, so that it cannot be done without."""
+
+
+def open_engine(url: str, clocks: Clocks | None = None) -> Engine:
     """The database with its tables as this version needs them.
 
     Raises sqlalchemy.exc.SQLAlchemyError, alembic.util.CommandError (a newer version made it), ImportError (no driver)
@@ -83,7 +106,7 @@ def open_engine(url: str) -> Engine:
         with engine.begin() as connection:
             current = _version(connection)
         if current != HEAD:
-            _migrate(engine)
+            _migrate(engine, clocks or Clocks())
     except BaseException:
         engine.dispose()
         raise
@@ -103,7 +126,7 @@ def _sqlite(url: str) -> Engine:
     def _on_connect(connection: sqlite3.Connection, _: Any) -> None:  # pyright: ignore[reportUnusedFunction]
         # the driver begins no transaction of its own, so that each one takes the write lock at its start
         connection.isolation_level = None
-        _write_ahead(connection)
+        _roll_back(connection)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
 
@@ -112,19 +135,42 @@ def _sqlite(url: str) -> Engine:
         # by the driver itself: SQLAlchemy takes ten times as long over this as SQLite
         driver = cast("sqlite3.Connection", connection.connection.driver_connection)
         driver.execute("BEGIN IMMEDIATE")
+        while driver.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            driver.execute("ROLLBACK")
+            _roll_back(driver)
+            driver.execute("BEGIN IMMEDIATE")
 
     return engine
 
 
+def _roll_back(connection: sqlite3.Connection) -> None:
+    """Keep a rollback journal, and convert a file that has a write-ahead log, once nobody else has it open.
+
+    Every transaction here takes the write lock, so that a write-ahead log gains little; without one, the file alone
+    is the ledger after each commit, and each transaction sees when it was changed. Raises StillWriteAhead.
+    """
+    try:
+        if _journal(connection) == "wal":
+            raise StillWriteAhead
+    except sqlite3.OperationalError as error:
+        if not _is_locked(error):
+            raise
+        raise StillWriteAhead from error
+
+
+def _is_locked(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+
+
 @retry(
-    retry=retry_if_exception(lambda error: isinstance(error, sqlite3.OperationalError) and "locked" in str(error)),
-    stop=stop_after_delay(10),
+    retry=retry_if_exception(_is_locked) | retry_if_result(lambda mode: mode == "wal"),
+    stop=stop_after_delay(5),
     wait=wait_random(0.005, 0.05),
-    reraise=True,
+    retry_error_callback=lambda state: state.outcome.result() if state.outcome else "",
 )
-def _write_ahead(connection: sqlite3.Connection) -> None:
+def _journal(connection: sqlite3.Connection) -> str:
     """SQLite does not wait for this one: while another process makes the file, it says at once that it is locked."""
-    connection.execute("PRAGMA journal_mode=WAL")
+    return str(connection.execute("PRAGMA journal_mode=TRUNCATE").fetchone()[0])
 
 
 def _postgresql(url: str) -> Engine:
@@ -140,7 +186,7 @@ def _version(connection: Connection) -> str | None:
     return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _migrate(engine: Engine) -> None:
+def _migrate(engine: Engine, clocks: Clocks) -> None:
     from alembic import command  # noqa: PLC0415 - see HEAD
     from alembic.config import Config  # noqa: PLC0415
 
@@ -151,4 +197,33 @@ def _migrate(engine: Engine) -> None:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATING})
         config.attributes["connection"] = connection
+        config.attributes["stamp"] = clocks.stamp()
         command.upgrade(config, "head")
+
+
+def back_up(url: str, file: Path) -> str:
+    """Copy a ledger in a file by SQLite's own means, while others use it; why not, when it cannot be.
+
+    Raises OSError or sqlite3.Error.
+    """
+    if not url.startswith("sqlite"):
+        return "the record is in PostgreSQL: use pg_dump, or a base backup with an archive of its write-ahead log."
+    source = Path(sa.make_url(url).database or "")
+    if not source.is_file():
+        return "there is no record of writes here yet."
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return f"{file} is there already, and is left alone: give the name of a new file."
+    except OSError as error:
+        return f"{file} cannot be made: {error.strerror}."
+    try:
+        there = f"{source.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(there, uri=True, timeout=10)) as ledger, closing(sqlite3.connect(file)) as copy:
+            ledger.backup(copy)
+        with file.open("rb+") as copied:
+            os.fsync(copied.fileno())
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+    return ""

@@ -7,8 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from server.clocks import disagreement
 from server.operations import Ending, Operation, Operations
 from server.standing import moment
+from server.state_machine import may_settle_unsent
 from tools.backends import Backends
 from tools.catalogue import BY_NAME
 from tools.errors import InProgress
@@ -38,22 +40,20 @@ async def reconcile(
 
     settle_after: seconds after which a write that does not show is taken for one that was not carried out.
     """
-    if operation.state != "in_doubt":
+    if operation.state != "in_doubt" or record.is_under_way(operation.id):
         return _nothing_to_settle(operation)
-    quiet_at = _quiet_at(operation, settle_after)
     verdict = await _verdict(record, operation, backends, settle_after)
-    if verdict.outcome == "not_sent" and record.now() < quiet_at:
-        verdict = Verdict(
-            outcome="unknown",
-            evidence=f"{verdict.evidence} It may still be carried out, until about {moment(quiet_at)}.",
-            check=f"Call reconcile_operation again after {moment(quiet_at)}.",
-        )
+    early = _too_early(record, operation, settle_after) if verdict.outcome == "not_sent" else None
+    if early is not None:
+        verdict = early.verdict(verdict)
     elif verdict.outcome == "unknown":
         by_hand = f"`{SETTLE} {operation.id} --outcome succeeded` or `--outcome not_sent` records what a person found."
         verdict = replace(verdict, check=f"{verdict.check} {by_hand}".strip())
-    await record.settle(operation.id, _ending(operation, verdict, actor))
+    settled = await record.settle(operation.id, _ending(operation, verdict, actor, settle_after))
     found = await record.get(operation.id)
     now = found[0] if found else operation
+    if settled is None and now.state != "in_doubt":
+        return _nothing_to_settle(now)
     return Settled(verdict, now, _next_step(verdict))
 
 
@@ -61,18 +61,45 @@ async def settle_by_hand(
     record: Operations, operation: Operation, outcome: Outcome, *, settle_after: float, actor: str, note: str
 ) -> str:
     """Record what a person found out at the vendor; why not, when it cannot be."""
-    quiet_at = _quiet_at(operation, settle_after)
-    if operation.state == "in_doubt" and outcome == "not_sent" and record.now() < quiet_at:
-        return f"{operation.id} may still be carried out, until about {moment(quiet_at)}: look again after that."
+    if operation.state == "in_doubt" and outcome == "not_sent":
+        early = _too_early(record, operation, settle_after)
+        if early is not None:
+            may_be = (
+                f"{operation.id} may still be carried out, until about {moment(early.until)}: look again after that."
+            )
+            return f"{may_be}{early.differ}"
     verdict = Verdict(outcome=outcome, evidence=f"A person looked at the vendor: {note or 'no note was given'}.")
-    if operation.state == "in_doubt" and await record.settle(operation.id, _ending(operation, verdict, actor)):
+    ending = _ending(operation, verdict, actor, settle_after)
+    if operation.state == "in_doubt" and await record.settle(operation.id, ending):
         return ""
     return f"{operation.id} is not in doubt: it is {operation.state}."
 
 
-def _quiet_at(operation: Operation, settle_after: float) -> float:
-    """When it shows at the vendor, or was not carried out."""
-    return (operation.sent_at or operation.created_at) + settle_after
+@dataclass(frozen=True, slots=True)
+class _Early:
+    """Until when it may not be concluded that a write was not carried out. differ: what the clocks say, where they
+    disagree on how long ago it was sent."""
+
+    until: float
+    differ: str
+
+    def verdict(self, found: Verdict) -> Verdict:
+        return Verdict(
+            outcome="unknown",
+            evidence=f"{found.evidence} It may still be carried out, until about {moment(self.until)}.{self.differ}",
+            check=f"Call reconcile_operation again after {moment(self.until)}.",
+        )
+
+
+def _too_early(record: Operations, operation: Operation, settle_after: float) -> _Early | None:
+    """Whether less time may have passed since it was sent than a write takes to show, by any of the clocks."""
+    under_way = record.is_under_way(operation.id)
+    if may_settle_unsent(operation.age, settle_after, is_under_way_here=under_way):
+        return None
+    until = record.now() + settle_after - min(operation.clocks.values(), default=0.0)
+    differ = disagreement(operation.clocks)
+    told = f" The clocks disagree on how long ago it was sent ({differ}), so the shortest time counts."
+    return _Early(until, told if differ else "")
 
 
 async def _verdict(record: Operations, operation: Operation, backends: Backends, settle_after: float) -> Verdict:
@@ -114,7 +141,7 @@ def asked_of(operation: Operation) -> tuple[Write[Any], Arguments] | None:
         return None
 
 
-def _ending(operation: Operation, verdict: Verdict, actor: str) -> Ending:
+def _ending(operation: Operation, verdict: Verdict, actor: str, settle_after: float) -> Ending:
     note = f"reconciled: {verdict.outcome.replace('_', ' ')}. {verdict.evidence}"
     if verdict.outcome == "succeeded":
         told: dict[str, Any] = {"found": dict(verdict.found)} if verdict.found else {}
@@ -124,13 +151,11 @@ def _ending(operation: Operation, verdict: Verdict, actor: str) -> Ending:
         }
         asked = asked_of(operation)
         supersedes = asked[0].supersedes(asked[1], told) if asked else ()
-        return Ending(
-            state="succeeded", actor=actor, note=note, result=told, supersedes=supersedes, only_from=("in_doubt",)
-        )
+        return Ending(event="found_done", actor=actor, note=note, result=told, supersedes=supersedes)
     if verdict.outcome == "not_sent":
         error = {"code": "not_sent", "message": f"It was not carried out. {verdict.evidence}", "next_step": _AGAIN}
-        return Ending(state="failed", actor=actor, note=note, error=error, only_from=("in_doubt",))
-    return Ending(state="in_doubt", actor=actor, note=note, error=operation.error, only_from=("in_doubt",))
+        return Ending(event="found_unsent", actor=actor, note=note, error=error, settle_after=settle_after)
+    return Ending(event="found_nothing", actor=actor, note=note, error=operation.error)
 
 
 def _next_step(verdict: Verdict) -> str:
@@ -142,7 +167,7 @@ def _next_step(verdict: Verdict) -> str:
 
 
 def _nothing_to_settle(operation: Operation) -> Settled:
-    if operation.state == "sending":
+    if operation.state in ("sending", "in_doubt"):
         error = InProgress(
             "This write is under way, so there is nothing to settle yet.",
             next_step="Call reconcile_operation again in half a minute.",

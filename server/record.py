@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import getpass
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from server.operations import Operation, Operations, Step, Wanted
+from server.clocks import Clocks
+from server.operations import Operation, Operations, Step, Stopped, Wanted
 from server.reconciling import asked_of, reconcile
 from server.settings import Settings, variable
 from server.standing import APPROVE, moment
@@ -20,6 +21,7 @@ from tools.operations.reach import Reached
 from tools.operations.record import HistoryStep, OperationSummary, Reconciliation, SentRequest, WholeOperation
 from tools.replies import printable
 from tools.states import State
+from tools.transport import Timing
 from tools.writes import Past
 
 if TYPE_CHECKING:
@@ -28,12 +30,16 @@ if TYPE_CHECKING:
 READER = "an agent, through reconcile_operation"
 
 
-def open_record(settings: Settings, now: Callable[[], float]) -> Operations:
+def open_record(settings: Settings, timing: Timing) -> Operations:
     """The record of this environment; nothing is opened before its first use."""
+    clocks = Clocks.of(timing.clock, timing.now)
+    directory = data_directory(settings)
+    marks = directory / f"operations-{settings.environment}.marks.json"
     if settings.database_url is not None:
-        return Operations(settings.database_url.get_secret_value(), variable("database_url"), now)
-    path = data_directory(settings) / f"operations-{settings.environment}.sqlite3"
-    return Operations(f"sqlite:///{path}", f"{variable('data_dir')} ({path})", now)
+        url = settings.database_url.get_secret_value()
+        return Operations(url, variable("database_url"), clocks, marks=marks)
+    path = directory / f"operations-{settings.environment}.sqlite3"
+    return Operations(f"sqlite:///{path}", f"{variable('data_dir')} ({path})", clocks, marks=marks)
 
 
 _OPEN: dict[State, str] = {
@@ -110,7 +116,11 @@ class RecordView:
     async def look(self, backends: Backends) -> Reached:
         try:
             counts = await self.record.counts(by_scope(backends).keys())
+            stopped = await self.record.stopped()
         except AdOpsError as error:
+            return Reached(ok=False, said=error.message, next_step=error.next_step)
+        if stopped is not None:
+            error = stopped.error()
             return Reached(ok=False, said=error.message, next_step=error.next_step)
         open_ = ", ".join(f"{counts[state]} {words}" for state, words in _OPEN.items() if state in counts)
         return Reached(ok=True, said=f"{sum(counts.values())} writes on record{': ' if open_ else ''}{open_}.")
@@ -134,6 +144,15 @@ class RecordView:
             + (", or it is another caller's: those are shown to who has adops:approve." if only_of else "."),
             next_step="Take the id from list_operations.",
         )
+
+
+def told_lost(stopped: Stopped) -> list[str]:
+    """What this machine wrote, and the record does not have, for the operator: an operation a line."""
+    lost = {entry.operation: entry for entry in stopped.lost}
+    return [
+        f"{entry.operation}  {moment(entry.at)}  {printable(f'{entry.tool}  {entry.subject}', limit=200)}".rstrip()
+        for entry in lost.values()
+    ]
 
 
 def by_scope(backends: Backends) -> dict[str, Backends]:
@@ -192,4 +211,12 @@ def _next_step(operation: Operation) -> str:
         "superseded": "It was done, and a later write ended it.",
         "failed": "Nothing was changed by it. The same call may be made again, if the person still wants it.",
     }
-    return steps[operation.state]
+    if operation.state == "failed" and operation.ground == "inference":
+        steps["failed"] = (
+            "It was concluded, and not proved, that nothing was changed by it. The same call may be made again, if the "
+            "person still wants it."
+        )
+    told = steps[operation.state]
+    if (correction := operation.correction) is not None:
+        told = f"{correction.what} {correction.next_step} {told}"
+    return told

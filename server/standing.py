@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from server.corrections import Correction
 from server.operations import New, Operation
 from tools.errors import (
     AdOpsError,
@@ -42,6 +43,15 @@ def replayed(standing: Operation) -> dict[str, Any]:
         "what_happened": f"Nothing was sent now: the same call was made at {since}, with this outcome. {what}".strip(),
         "next_step": f"What changed since then is not in this, so look before relying on it. {next_step}".strip()
         + (_ANOTHER if standing.keeps == "success" else ""),
+    }
+
+
+def corrected(told: dict[str, Any], correction: Correction) -> dict[str, Any]:
+    """The result of a write of which something else had been concluded before it came."""
+    return {
+        **told,
+        "what_happened": f"{correction.what} {told.get('what_happened', '')}".strip(),
+        "next_step": f"{correction.next_step} {told.get('next_step', '')}".strip(),
     }
 
 

@@ -16,9 +16,10 @@ from typing import Any, Literal
 
 import anyio
 
+from server.corrections import log_settlement
 from server.followed import about
 from server.journey import Journey, ended_as
-from server.operations import RENEWED_EVERY, Begun, Busy, Ending, New, Operation, Operations, Taken
+from server.operations import RENEWED_EVERY, Begun, Busy, Ending, New, Operation, Operations, Settlement, Taken
 from server.plans import Plan, agreed, plan_of, told_before
 from server.redaction import redacted
 from server.standing import (
@@ -26,6 +27,7 @@ from server.standing import (
     cannot_be_told_from,
     changed_meanwhile,
     closing,
+    corrected,
     declined,
     look_with_us,
     not_sent_now,
@@ -71,11 +73,10 @@ _HELD: tuple[State, ...] = (*_UNSENT, "in_doubt", "succeeded")
 _NOBODY = "Nobody was asked first: this client cannot show a person a question."
 
 _NOTHING_LEFT = Ending(
-    state="failed",
+    event="nothing_left",
     actor="adops-mcp",
     note="it is as asked for already, so nothing is left to be sent",
     error={"code": "conflict", "message": "It is as asked for already, so nothing was sent."},
-    only_from=WAITING,
 )
 
 
@@ -142,7 +143,7 @@ class Writes:
             if self.under_way.count:
                 await self.record.renew()
             for operation_id, ending in tuple(self.late.items()):
-                await self.record.settle(operation_id, ending)
+                log_settlement(operation_id, ending.state, await self.record.settle(operation_id, ending))
                 del self.late[operation_id]
         except AdOpsError:
             logger.warning("the record cannot be written: leases of writes under way, or outcomes, have to wait")
@@ -332,10 +333,14 @@ class Writes:
         except BaseException as error:
             if isinstance(error, AdOpsError) and not journey.requests:
                 unsent(error)
+            settled: Settlement | None = None
             with anyio.CancelScope(shield=True):
-                await self._settle(operation_id, ended_as(journey, error, call.caller.principal))
+                settled = await self._settle(operation_id, ended_as(journey, error, call.caller.principal))
             if isinstance(error, InDoubt):
                 error.next_step = look_with_us(operation_id, error.next_step)
+            if isinstance(error, AdOpsError) and settled and settled.correction:
+                error.message = f"{error.message} {settled.correction.what}"
+                error.next_step = f"{settled.correction.next_step} {error.next_step}"
             if isinstance(error, AdOpsError):
                 error.operation_id = operation_id
             elif isinstance(error, Exception) and not isinstance(error, TimeoutError):
@@ -343,16 +348,18 @@ class Writes:
             raise
         told = result.told()
         ending = Ending(
-            state="succeeded",
+            event="confirmed",
             actor=call.caller.principal,
             note="the vendor answered" if journey.requests else "nothing had to be sent",
             result=redacted(told, call.backends.sent_tokens),
             requests=journey.requests,
             supersedes=call.effect.supersedes(call.arguments, told),
         )
+        settled: Settlement | None = None
         with anyio.CancelScope(shield=True):
-            await self._settle(operation_id, ending)
-        return {"operation_id": operation_id, **call.effect.present(call.arguments, told)}
+            settled = await self._settle(operation_id, ending)
+        answer = {"operation_id": operation_id, **call.effect.present(call.arguments, told)}
+        return corrected(answer, settled.correction) if settled and settled.correction else answer
 
     async def _carried_out(self, journey: Journey, call: WriteCall, plan: Plan | None) -> Result:
         if (against := await self._against(call, journey.operation_id)) is not None:
@@ -367,13 +374,16 @@ class Writes:
         with departing(journey):
             return await call.tool.handler(call.arguments, call.backends)
 
-    async def _settle(self, operation_id: str, ending: Ending) -> None:
+    async def _settle(self, operation_id: str, ending: Ending) -> Settlement | None:
         """The outcome is known, and told, even when it cannot be recorded: it is later, or the record ends in doubt."""
         try:
-            await self.record.settle(operation_id, ending)
+            settled = await self.record.settle(operation_id, ending)
         except AdOpsError:
             self.late[operation_id] = ending
             logger.exception("%s ended as %s, which could not be recorded yet", operation_id, ending.state)
+            return None
+        log_settlement(operation_id, ending.state, settled)
+        return settled
 
 
 def _answer(call: WriteCall, new: New, standing: Operation) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import prompts
 from server.cli import parser
 from server.resources import TEMPLATES
 from server.settings import Settings, variable
+from server.state_machine import markdown as states
 from tools.backends import TITLES
 from tools.catalogue import CATALOGUE
 from tools.google_ad_manager import verdicts
@@ -99,6 +100,7 @@ PARTS = {
     "prompts": prompt_table,
     "resources": resource_table,
     "settings": settings,
+    "states": states,
     "gam_codes": gam_codes,
     "help": command_help,
     "serve_help": serve_help,

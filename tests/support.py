@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from server.app import build_server
 from server.calls import LONGEST_CALL, Calls
+from server.clocks import Clocks
 from server.operations import Operations
 from server.operations_tables import open_engine
 from server.sandbox import FILE_NAME, Sandbox
@@ -54,6 +55,11 @@ class FakeTime:
     @property
     def timing(self) -> Timing:
         return Timing(clock=lambda: self.moment, now=lambda: self.moment, sleep=self.sleep, jitter=lambda: 0.0)
+
+    @property
+    def clocks(self) -> Clocks:
+        """Every clock of this machine, and the database's."""
+        return Clocks.of(lambda: self.moment, lambda: self.moment)
 
     def now_seconds(self) -> float:
         return self.moment
@@ -237,7 +243,7 @@ def free_port() -> int:
 def calls_of(settings: Settings, wire: Wire | None = None, *, longest: float | None = None) -> Calls:
     """The one call path without a client before it. longest: seconds for a call, instead of its own limits."""
     timing = (wire or Wire()).timing
-    record = Operations("sqlite://", "ADOPS_DATA_DIR", timing.now)
+    record = Operations("sqlite://", "ADOPS_DATA_DIR", Clocks.of(timing.clock, timing.now))
     writes = Writes(record, settings.confirm, timing, longest or LATEST_DEPARTURE)
     return Calls(settings.environment, writes, longest_call=longest or LONGEST_CALL)
 

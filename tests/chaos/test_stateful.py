@@ -141,7 +141,7 @@ class World:
     @asynccontextmanager
     async def served(self) -> AsyncGenerator[Client]:
         given = Settings(environment="sandbox", data_dir=self.directory, settle_after=60)
-        self.record = Mortal(self.record_url, "ADOPS_DATA_DIR", self.time.now_seconds)
+        self.record = Mortal(self.record_url, "ADOPS_DATA_DIR", self.time.clocks)
         ways: dict[VendorName, httpx.AsyncBaseTransport] = {
             "interchange": Way(self.network.interchange, self),
             "freewheel": Way(self.network.freewheel, self),

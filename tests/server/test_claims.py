@@ -27,10 +27,11 @@ from tests.support import NOW, SandboxNetwork, connected, error_of
 PROCESS = """
 import anyio, json, os, signal, sys
 from dataclasses import replace
+from server.clocks import Clocks
 from server.operations import Ending, New, Operations
 
 given = json.loads(sys.argv[1])
-record = Operations(given["url"], "ADOPS_DATABASE_URL", lambda: given["now"])
+record = Operations(given["url"], "ADOPS_DATABASE_URL", Clocks.of(lambda: given["now"], lambda: given["now"]))
 new = New(**given["new"])
 """
 
@@ -73,7 +74,7 @@ def test_what_is_recorded_is_on_the_disk_before_anything_leaves(tmp_path: Path) 
     with engine.begin() as connection:
         pragmas = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
     engine.dispose()
-    assert pragmas == ["wal", 2]
+    assert pragmas == ["truncate", 2]
 
 
 def test_of_processes_that_claim_the_same_writes_at_once_one_gets_each(database: str) -> None:
@@ -175,7 +176,7 @@ async def test_what_ended_neither_leaves_nor_ends_again(database: str) -> None:
     assert (found[0].state, found[0].requests, [step.state for step in found[1]]) == (
         "succeeded",
         [REQUEST],
-        ["sending", "succeeded"],
+        ["sending", "sending", "succeeded"],
     )
 
 

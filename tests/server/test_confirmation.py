@@ -268,6 +268,7 @@ async def test_a_write_waits_for_the_operator_and_the_same_call_then_sends_it(
         "awaiting_approval",
         "approved",
         "sending",
+        "sending",
         "succeeded",
     ]
     assert told["approved_by"].endswith("at the command line")

@@ -38,16 +38,16 @@ ORDER = New(
 HOLD = replace(ORDER, tool="reserve_avail", subject="booking:s/m//a", resource="avail:s/a")
 HOLDS = Ends(tool="reserve_avail", which=lambda standing: [write.id for write in standing])
 REQUEST = {"method": "POST", "path": "/x", "body": {"a": 1}}
-DONE = Ending(state="succeeded", actor="kim", note="the vendor answered", result={"id": 7})
-LOST = Ending(state="in_doubt", actor="kim", note="no answer", error={"code": "in_doubt"})
-REFUSED = Ending(state="failed", actor="kim", note="refused", error={"code": "refused"})
+DONE = Ending(event="confirmed", actor="kim", note="the vendor answered", result={"id": 7})
+LOST = Ending(event="answer_lost", actor="kim", note="no answer", error={"code": "in_doubt"})
+REFUSED = Ending(event="refused", actor="kim", note="refused", error={"code": "refused"})
 
 
 @asynccontextmanager
 async def records(url: str, *, count: int = 1) -> AsyncGenerator[tuple[FakeTime, list[Operations]]]:
     """The record as several processes have it open."""
     time = FakeTime()
-    opened = [Operations(url, "ADOPS_DATABASE_URL", time.now_seconds) for _ in range(count)]
+    opened = [Operations(url, "ADOPS_DATABASE_URL", time.clocks) for _ in range(count)]
     try:
         yield time, opened
     finally:
@@ -150,7 +150,7 @@ async def test_what_a_dead_process_had_sent_is_in_doubt_and_what_it_had_not_may_
         assert [await state(living, sent), await state(living, unsent)] == ["in_doubt", "failed"]
         assert isinstance(await living.begin(ORDER), Taken)
         await begun(living, HOLD)
-        assert await steps(living, sent) == ["sending", "in_doubt"]
+        assert await steps(living, sent) == ["sending", "sending", "in_doubt"]
 
 
 async def test_a_write_of_a_living_process_is_never_taken_for_one_of_a_dead_one(database: str) -> None:
@@ -168,7 +168,7 @@ async def test_a_process_that_was_asleep_past_its_lease_sends_nothing(database: 
         operation_id = await begun(asleep)
         time.moment += LEASE + 1
         assert await state(other, operation_id) == "failed"
-        assert await asleep.depart(operation_id, REQUEST) is False
+        assert await asleep.depart(operation_id, REQUEST) is None
         found = await other.get(operation_id)
         assert found is not None
         assert (found[0].requests, found[0].sent_at) == ([], None)
@@ -181,7 +181,7 @@ async def test_an_answer_that_comes_after_the_lease_still_settles_the_write(data
         time.moment += LEASE + 1
         assert await state(other, operation_id) == "in_doubt"
         assert await slow.settle(operation_id, DONE)
-        assert await steps(other, operation_id) == ["sending", "in_doubt", "succeeded"]
+        assert await steps(other, operation_id) == ["sending", "sending", "in_doubt", "succeeded"]
 
 
 async def test_a_success_supersedes_those_that_it_ends(database: str) -> None:
@@ -383,7 +383,7 @@ def test_the_file_of_the_record_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite:////proc/nowhere/record.sqlite3", "postgresql://u:geheim@127.0.0.1:9/none"])
 async def test_a_record_that_cannot_be_opened_says_which_setting_to_mend(url: str) -> None:
-    record = Operations(url, "ADOPS_DATABASE_URL", FakeTime().now_seconds)
+    record = Operations(url, "ADOPS_DATABASE_URL", FakeTime().clocks)
     with pytest.raises(Unrecorded) as caught:
         await record.begin(ORDER)
     error = caught.value

@@ -198,7 +198,7 @@ async def test_a_refused_write_is_failed_and_may_be_tried_again(tmp_path: Path) 
 async def test_a_write_is_on_record_as_sending_with_its_request_before_it_leaves(tmp_path: Path) -> None:
     seen: list[Any] = []
     settings = live_settings(data_dir=tmp_path)
-    record = Operations(f"sqlite:///{tmp_path}/operations-live.sqlite3", "ADOPS_DATA_DIR", FakeTime().now_seconds)
+    record = Operations(f"sqlite:///{tmp_path}/operations-live.sqlite3", "ADOPS_DATA_DIR", FakeTime().clocks)
 
     async def answer(_: httpx.Request) -> httpx.Response:
         seen.extend((await record.list(Wanted()))[0])

@@ -1,0 +1,278 @@
+"""The database of the ledger, as one process has it open: what holds before each transaction, and what its errors mean.
+
+Reads go on where writes must not: a server that is a standby or does not keep what it commits, and a ledger that went
+back in time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from server.clocks import Clocks, Stamp
+from server.operations_marks import Entry, Marks
+from tools.errors import Unavailable
+from tools.replies import printable
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection, Engine
+
+    from server.operations_rows import Record
+
+T = TypeVar("T")
+
+RESTORED = "adops-mcp operations restored"
+
+
+class Unrecorded(Unavailable):
+    """The record of writes cannot be read or written; nothing was sent on account of it."""
+
+    @classmethod
+    def because(cls, why: str, does: str) -> Unrecorded:
+        return cls(
+            f"The record of writes cannot be used: {why}. Without it no write is sent.",
+            next_step=f"The operator {does}; then make the same call again.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Why nothing may be claimed, sent or concluded now, although the ledger can be read. does: what the operator does.
+    lost: what this machine wrote, and the ledger does not have."""
+
+    why: str
+    does: str
+    lost: tuple[Entry, ...] = ()
+
+    def error(self) -> Unrecorded:
+        return Unrecorded.because(self.why, self.does)
+
+
+@dataclass
+class Database:
+    """url: SQLAlchemy's. setting: what the operator mends when it cannot be used. owner: this process, as its leases
+    name it. lease: seconds. under_way: ids of the operations that this process has under way."""
+
+    url: str
+    setting: str
+    clocks: Clocks
+    owner: str
+    lease: float
+    marks: Marks
+    under_way: set[str] = field(default_factory=set[str])
+    _engine: Engine | None = None
+    _file: tuple[int, int] | None = None
+    _behind: tuple[float, float] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._engine is not None
+
+    @property
+    def one_machine(self) -> bool:
+        """Whether all who share it are on this machine."""
+        return self.url.startswith("sqlite")
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the clock that the ledger goes by, as far as it was read."""
+        if self._behind is None:
+            return self.clocks.wall()
+        then, monotonic = self._behind
+        return then + self.clocks.monotonic() - monotonic
+
+    def open(self) -> None:
+        """Raises Unrecorded."""
+        if self._engine is None:
+            self._guarded(self._open)
+
+    def close(self) -> None:
+        self.marks.save()
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def forget(self) -> None:
+        """Begin anew with what this machine wrote. Raises Unrecorded."""
+        self._guarded(self.marks.forget)
+
+    def backup(self, file: Path) -> str:
+        """See `Operations.backup`. Raises Unrecorded."""
+        from server.operations_tables import back_up  # noqa: PLC0415 - see _open
+
+        return self._guarded(lambda: back_up(self.url, file))
+
+    def run(self, work: Callable[[Record], T]) -> T:
+        """One transaction. Raises Unrecorded."""
+        return self._guarded(lambda: self._transaction(work))
+
+    def _transaction(self, work: Callable[[Record], T]) -> T:
+        """Of two that insert the same unique value at once the second fails, and then finds the first one's row."""
+        from sqlalchemy.exc import IntegrityError  # noqa: PLC0415 - see _open
+
+        engine = self._engine
+        assert engine is not None  # noqa: S101 - the callers open it first
+        self._watch(engine)
+        for tries_left in (2, 1, 0):
+            try:
+                with engine.begin() as connection:
+                    record = self._record(connection)
+                    result = work(record)
+            except IntegrityError:
+                if not tries_left:
+                    raise
+            else:
+                if record.noted:
+                    self.marks.wrote(record.noted)
+                    # what was committed to a file that is not there any more was not recorded
+                    self._watch(engine)
+                    if not record.departs:
+                        self.marks.save()
+                return result
+        raise AssertionError
+
+    def _record(self, connection: Connection) -> Record:
+        from server.operations_rows import Record  # noqa: PLC0415 - see _open
+
+        entries = self.marks.entries
+        look = _in_a_file if self.one_machine else _in_a_server
+        now, stopped, there = look(connection, self.clocks, [entry.number for entry in entries])
+        if not self.one_machine:
+            self._behind = now.clock, now.monotonic
+        if stopped is None and any(_name(entry) not in there for entry in entries):
+            stopped = self._gone(connection)
+        return Record(
+            connection,
+            now,
+            self.one_machine,
+            owner=self.owner,
+            lease=self.lease,
+            under_way=frozenset(self.under_way),
+            stopped=stopped,
+        )
+
+    def _gone(self, connection: Connection) -> Stopped | None:
+        """What this machine wrote and the ledger does not have, unless an operator let writes go on since."""
+        self.marks.load("")
+        there = _there(connection, [entry.number for entry in self.marks.entries])
+        lost = tuple(entry for entry in self.marks.entries if _name(entry) not in there)
+        return _went_back(lost) if lost else None
+
+    def _watch(self, engine: Engine) -> None:
+        if self._file != _identity_of(engine):
+            raise Unrecorded.because(
+                "its file was moved, deleted or replaced while this server ran",
+                "puts it back and starts the server anew: what it held must not be forgotten",
+            )
+
+    def _open(self) -> None:
+        from server.operations_tables import open_engine  # noqa: PLC0415 - reads never pay for SQLAlchemy
+
+        engine = open_engine(self.url, self.clocks)
+        self._file = _identity_of(engine)
+        with engine.begin() as connection:
+            first = connection.exec_driver_sql(
+                "SELECT operation_id FROM operation_history ORDER BY number LIMIT 1"
+            ).scalar()
+        self.marks.load(first or "")
+        self._engine = engine
+
+    def _guarded(self, work: Callable[[], T]) -> T:
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - see _open
+
+        from server.operations_tables import StillWriteAhead  # noqa: PLC0415 - see _open
+
+        try:
+            return work()
+        except ImportError as error:
+            raise Unrecorded.because(
+                "its driver is not installed: pip install 'adops-mcp[postgresql]'", f"checks {self.setting}"
+            ) from error
+        except StillWriteAhead as error:
+            raise Unrecorded.because(
+                "another process, an older adops-mcp or a database tool, has it open with a write-ahead log",
+                f"ends that process: {self.setting}",
+            ) from error
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            if any(words in str(error) for words in _DAMAGED):
+                keeps = f"keeps its file aside, since it tells what was sent, and restores it: {self.setting}"
+                raise Unrecorded.because("it is damaged", keeps) from error
+            raise Unrecorded.because("it cannot be opened, read or written", f"checks {self.setting}") from error
+        except Exception as error:
+            if type(error).__name__ != "CommandError":
+                raise
+            raise Unrecorded.because("a newer adops-mcp made it", "updates adops-mcp") from error
+
+
+_DAMAGED = ("not a database", "malformed", "no such table")
+
+
+def _name(entry: Entry) -> str:
+    return f"{entry.number}:{entry.operation}"
+
+
+def _there(connection: Connection, numbers: Sequence[int]) -> set[str]:
+    """Those entries of the history that there are, by number and operation."""
+    sign = "?" if connection.dialect.name == "sqlite" else "%s"
+    signs = ", ".join([sign] * len(numbers))
+    entries = f"SELECT number, operation_id FROM operation_history WHERE number IN ({signs})"  # noqa: S608 - only signs
+    return {f"{row[0]}:{row[1]}" for row in connection.exec_driver_sql(entries, tuple(numbers))} if numbers else set()
+
+
+def _in_a_file(
+    connection: Connection, clocks: Clocks, numbers: Sequence[int]
+) -> tuple[Stamp, Stopped | None, set[str]]:
+    """Now, what stops writes, and which entries of those numbers there are."""
+    return clocks.stamp(), None, _there(connection, numbers)
+
+
+_SERVER = """
+SELECT extract(epoch FROM clock_timestamp())::float8, current_setting('fsync'), pg_is_in_recovery(),
+set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('on', 'remote_apply')
+THEN current_setting('synchronous_commit') ELSE 'on' END, true),
+(SELECT string_agg(number || ':' || operation_id, ',') FROM operation_history WHERE number = ANY (%s::bigint[]))
+"""
+"""Its clock, whether it keeps what it commits, and which entries it has; and, for this transaction alone, that a commit
+is on its disk."""
+
+
+def _in_a_server(
+    connection: Connection, clocks: Clocks, numbers: Sequence[int]
+) -> tuple[Stamp, Stopped | None, set[str]]:
+    clock, fsync, in_recovery, _commit, there = connection.exec_driver_sql(_SERVER, (list(numbers),)).one()
+    stopped = None
+    if in_recovery:
+        stopped = Stopped(
+            "its PostgreSQL is a standby (pg_is_in_recovery), which takes no writes", "points it to the primary"
+        )
+    elif fsync != "on":
+        stopped = Stopped(
+            f"its PostgreSQL does not keep what it commits (fsync = {printable(str(fsync), limit=20)})",
+            "sets fsync = on",
+        )
+    return clocks.stamp(clock), stopped, set((there or "").split(","))
+
+
+def _went_back(lost: tuple[Entry, ...]) -> Stopped:
+    named = ", ".join(dict.fromkeys(entry.operation for entry in lost))
+    return Stopped(
+        f"it went back in time: what this machine wrote to it last is not in it ({named}), so it may have forgotten "
+        "what was sent",
+        "puts the newest record back, or compares what was lost with the vendors and then lets writes go on with "
+        f"`{RESTORED} --note ...`",
+        lost,
+    )
+
+
+def _identity_of(engine: Engine) -> tuple[int, int] | None:
+    """Which file a database is in, so that another one in its place is noticed; None where it is in none."""
+    path = engine.url.database if engine.dialect.name == "sqlite" else None
+    if not path or path == ":memory:":
+        return None
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_dev, found.st_ino

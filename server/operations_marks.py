@@ -1,0 +1,176 @@
+"""What this machine last wrote to the ledger, so that a ledger that went back in time is noticed.
+
+A database that was restored from a backup, or a standby that was promoted while it lagged, has forgotten what was sent.
+It cannot know that; the servers can. Each keeps the newest entries of the history that it wrote itself, and in every
+transaction they have to be there. A small file keeps them beyond a restart. All processes of a machine share it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+KEPT = 8
+"""Entries that are kept: transactions that commit at once may be lost in another order than their numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the history. operation: its id. at: seconds since the epoch. tool, subject: empty when not known."""
+
+    number: int
+    operation: str
+    at: float
+    tool: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What the file has of one ledger. restored: names the last time that an operator let writes go on."""
+
+    url: str
+    first: str
+    restored: str = ""
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass
+class Marks:
+    """The newest entries that this machine wrote to one ledger.
+
+    path: the file; None for this process alone. url: of the database. first: the operation of the first entry of the
+    history, which a copy of the ledger has too, wherever it is.
+    """
+
+    path: Path | None
+    url: str
+    first: str = ""
+    entries: tuple[Entry, ...] = ()
+    _restored: str = ""
+    _pending: tuple[Entry, ...] = ()
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _complained: bool = False
+
+    def __post_init__(self) -> None:
+        self.url = hashlib.sha256(self.url.encode()).hexdigest()[:16]
+
+    def load(self, first: str) -> None:
+        """Take up what the file has: at the start, and after an operator may have let writes go on."""
+        with self._lock:
+            self.first = self.first or first
+            kept = self._own(self._read())
+            if kept.restored != self._restored:
+                self._pending = ()
+            self._take(kept)
+
+    def wrote(self, entries: Iterable[Entry]) -> None:
+        """Remember what this process committed; `save` puts it into the file."""
+        told = {entry.operation: entry for entry in self.entries if entry.tool}
+        new = tuple(
+            entry if entry.tool or (known := told.get(entry.operation)) is None else _named(entry, known)
+            for entry in entries
+        )
+        with self._lock:
+            self._pending = _newest((*self._pending, *new))
+            self.entries = _newest((*self.entries, *new))
+            self.first = self.first or (new[0].operation if new else "")
+
+    def save(self) -> None:
+        """Put what is not there yet into the file. A file that cannot be written is a warning: the ledger is not."""
+        if self.path is None or not self._pending:
+            return
+        with self._lock:
+            try:
+                with self._alone() as file:
+                    self._take(self._own(told := self._read()))
+                    self._write(file, told)
+                self._pending = ()
+            except OSError:
+                if not self._complained:
+                    what = "a ledger that goes back in time is not noticed after a restart"
+                    logger.warning("%s cannot be written: %s", self.path.name, what)
+                self._complained = True
+
+    def forget(self) -> None:
+        """Begin anew: an operator compared what was lost with the vendors. Raises OSError."""
+        with self._lock:
+            self.entries, self._pending, self._restored = (), (), secrets.token_hex(8)
+            if self.path is not None:
+                with self._alone() as file:
+                    self._write(file, self._read())
+
+    def _take(self, kept: _Kept) -> None:
+        self._restored = kept.restored
+        self.entries = _newest((*kept.entries, *self._pending))
+
+    def _own(self, told: Sequence[_Kept]) -> _Kept:
+        mine = [kept for kept in told if self._is_own(kept)]
+        entries = [entry for kept in mine for entry in kept.entries]
+        return _Kept(self.url, self.first, mine[-1].restored if mine else self._restored, _newest(entries))
+
+    def _is_own(self, kept: _Kept) -> bool:
+        return kept.url == self.url or (kept.first == self.first != "")
+
+    def _read(self) -> list[_Kept]:
+        if self.path is None:
+            return []
+        try:
+            told = json.loads(self.path.read_text("utf-8"))
+            return [
+                _Kept(
+                    str(one["url"]),
+                    str(one["first"]),
+                    str(one["restored"]),
+                    tuple(Entry(**entry) for entry in one["entries"]),
+                )
+                for one in told["ledgers"]
+            ]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, TypeError, KeyError):
+            logger.warning("%s cannot be read, and is begun anew", self.path.name)
+            return []
+
+    def _write(self, file: Path, told: Sequence[_Kept]) -> None:
+        own = _Kept(self.url, self.first, self._restored, self.entries)
+        ledgers = [asdict(kept) for kept in (*(kept for kept in told if not self._is_own(kept)), own)]
+        other = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
+        descriptor = os.open(other, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as writing:
+            json.dump({"ledgers": ledgers}, writing)
+        other.replace(file)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Generator[Path]:
+        """The file, while no other process of this machine writes it, where the system has such locks."""
+        assert self.path is not None  # noqa: S101 - the callers look
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            with contextlib.suppress(ImportError):
+                import fcntl  # noqa: PLC0415 - not on Windows
+
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield self.path
+        finally:
+            os.close(descriptor)
+
+
+def _named(entry: Entry, known: Entry) -> Entry:
+    return replace(entry, tool=known.tool, subject=known.subject)
+
+
+def _newest(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Each once, by number, the newest last."""
+    return tuple(sorted(set(entries), key=lambda entry: entry.number)[-KEPT:])
