@@ -91,6 +91,8 @@ class Record(Rows):
 
     def begin(self, new: New, *, awaiting: bool) -> Begun | Taken | Busy:
         self.check()
+        if (doubt := self._doubt(new)) is not None:
+            return Taken(doubt)
         busy = None if awaiting else digest(new.scope, new.resource)
         begun = self._record(INSERT_IF_FREE[self.connection.dialect.name], new, busy)
         return Begun(begun) if begun else self._begin_against(new, busy)
@@ -170,7 +172,21 @@ class Record(Rows):
 
     def standing(self, new: New) -> Operation | None:
         self.expire()
-        return self.one("claim", new.identity)
+        return self.one("claim", new.identity) or self._doubt(new)
+
+    def _doubt(self, new: New) -> Operation | None:
+        """A write in doubt of the same tool on the same thing, under another key: a key is no way around a doubt.
+
+        Other changes to the same thing, without a key, may be made meanwhile: they are not the same write.
+        """
+        if new.keeps == "sending":
+            return None
+        same = (TABLE.c.scope == new.scope) & (TABLE.c.resource == new.resource) & (TABLE.c.state == "in_doubt")
+        same &= (TABLE.c.tool == new.tool) & (TABLE.c.subject == new.subject)
+        if new.keeps != "success" and new.idempotency_key is None:
+            same &= TABLE.c.fingerprint == new.fingerprint
+        row = self.connection.execute(TABLE.select().where(same).order_by(TABLE.c.created_at).limit(1)).first()
+        return None if row is None else self.read(row)
 
     def rejected(self, new: New, since: float) -> Operation | None:
         newest = TABLE.select().where(TABLE.c.identity == new.identity).order_by(TABLE.c.created_at.desc()).limit(1)

@@ -11,14 +11,14 @@ import pytest
 
 from server.sandbox import FILE_NAME
 from server.settings import Settings
-from tests.doubts import HOLD, IDS, ITEM, RECONCILE, SOURCE, TARGETING, Rewrite, World, world
+from tests.doubts import HOLD, IDS, ITEM, LASTING, RECONCILE, SOURCE, TARGETING, Rewrite, World, world
 from tests.snapshots import answer_of
 from tests.support import connected, error_of, text_of
 
 WRITES: list[tuple[str, dict[str, Any], list[tuple[str, dict[str, Any]]]]] = [
-    ("reserve_avail", HOLD, []),
+    ("reserve_avail", LASTING, []),
     ("finalize_booking", IDS, [("reserve_avail", HOLD)]),
-    ("release_booking", IDS, [("reserve_avail", HOLD)]),
+    ("release_booking", IDS, [("reserve_avail", LASTING)]),
     ("update_work_item", {**ITEM, "status": "IN_PROGRESS", "notes": "taken"}, []),
     ("update_work_item", {**ITEM, "notes": "only a note"}, []),
     ("complete_work_item", {**ITEM, "result": {"reference": "R"}}, []),
@@ -218,9 +218,9 @@ async def test_what_of_unknown_size_was_in_doubt_meanwhile_leaves_a_hold_unknown
 
 
 async def test_two_holds_of_different_sizes_in_doubt_are_told_apart(tmp_path: Path) -> None:
-    other = {**HOLD, "package_id": "pkg-2", "requested_impressions": 1_000}
+    other = {**LASTING, "package_id": "pkg-2", "requested_impressions": 1_000}
     async with world(tmp_path) as agent:
-        first = await agent.lost("reserve_avail", {**HOLD, "package_id": "pkg-1"}, when="after")
+        first = await agent.lost("reserve_avail", {**LASTING, "package_id": "pkg-1"}, when="after")
         second = await agent.lost("reserve_avail", other, when="before")
         assert (await agent.reconciled(first))["outcome"] == "succeeded"
         assert (await agent.reconciled(second))["outcome"] == "not_sent"
@@ -244,9 +244,9 @@ async def test_counts_that_were_late_before_a_hold_do_not_make_it_look_done_or_u
 ) -> None:
     async with world(tmp_path) as agent:
         late = await counts(agent)
-        await agent.done("reserve_avail", {**HOLD, "package_id": "pkg-1"})
+        await agent.done("reserve_avail", {**LASTING, "package_id": "pkg-1"})
         agent.losing["interchange"].rewrite = counted(late)
-        operation_id = await agent.lost("reserve_avail", {**HOLD, "package_id": "pkg-2"}, when=when)
+        operation_id = await agent.lost("reserve_avail", {**LASTING, "package_id": "pkg-2"}, when=when)
         agent.losing["interchange"].rewrite = None
         answer = await agent.reconciled(operation_id)
     assert answer["outcome"] == outcome, answer
@@ -324,10 +324,10 @@ async def test_a_release_of_a_hold_that_is_not_on_record_is_told_by_what_stayed(
 
 async def test_a_release_that_is_found_lets_the_avail_be_held_again(tmp_path: Path) -> None:
     async with world(tmp_path) as agent:
-        await agent.done("reserve_avail", HOLD)
+        await agent.done("reserve_avail", LASTING)
         operation_id = await agent.lost("release_booking", IDS, when="after")
         assert (await agent.reconciled(operation_id))["outcome"] == "succeeded"
-        assert "replayed" not in await agent.done("reserve_avail", HOLD)
+        assert "replayed" not in await agent.done("reserve_avail", LASTING)
 
 
 @pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(200, html="<html>"), httpx.Response(403)])
