@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -14,6 +14,8 @@ from server.settings import Settings
 from tests.doubts import HOLD, IDS, ITEM, LASTING, RECONCILE, SOURCE, TARGETING, Rewrite, World, world
 from tests.snapshots import answer_of
 from tests.support import connected, error_of, text_of
+from tools.catalogue import BY_NAME
+from tools.tool import Write
 
 WRITES: list[tuple[str, dict[str, Any], list[tuple[str, dict[str, Any]]]]] = [
     ("reserve_avail", LASTING, []),
@@ -61,6 +63,53 @@ async def test_a_write_that_never_arrived_is_found_not_to_be_done_and_may_be_sen
         again = await agent.done(tool, arguments)
         assert again["operation_id"] != operation_id
         assert "replayed" not in again
+
+
+KEYED = [
+    pytest.param(keys, write, id=f"{write[0]}, {keys[0]}, then {keys[1]}")
+    for write in WRITES
+    if cast("Write[Any]", BY_NAME[write[0]].tool.effect).holds
+    for keys in ((None, "k2"), ("k1", None), ("k1", "k2"))
+]
+"""Writes that take a key, and with which key they are in doubt and made again."""
+
+
+@pytest.mark.parametrize(("keys", "write"), KEYED)
+async def test_a_key_is_no_way_around_a_write_in_doubt(
+    tmp_path: Path,
+    keys: tuple[str | None, str | None],
+    write: tuple[str, dict[str, Any], list[tuple[str, dict[str, Any]]]],
+) -> None:
+    tool, arguments, first = write
+    first_key, second_key = keys
+
+    def keyed(key: str | None) -> dict[str, Any]:
+        return {**arguments, **({"idempotency_key": key} if key else {})}
+
+    async with world(tmp_path) as agent:
+        arguments = await prepared(agent, tool, arguments, first)
+        operation_id = await agent.lost(tool, keyed(first_key), when="after")
+        sent = agent.writes()
+        result = await agent.client.call_tool(tool, keyed(second_key))
+        error = error_of(result)
+        assert (error["code"], result.structured_content["error"]["operation_id"]) == ("in_progress", operation_id)
+        assert f"reconcile_operation with operation_id {operation_id} first" in text_of(result)
+        dry = await agent.done(tool, {**keyed(second_key), "dry_run": True})
+        assert any(operation_id in problem for problem in dry["rehearsal"]["problems"]), dry
+        assert agent.writes() == sent
+        assert (await agent.reconciled(operation_id))["outcome"] == "succeeded"
+
+
+async def test_another_order_of_the_same_external_id_waits_for_the_one_in_doubt_whatever_its_key(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as agent:
+        operation_id = await agent.lost("create_proposed_io", {"external_id": "X", "name": "N"}, when="before")
+        for more in ({"name": "Other"}, {"name": "Other", "idempotency_key": "2"}, {"name": "N", "description": "d"}):
+            result = await agent.client.call_tool("create_proposed_io", {"external_id": "X", **more})
+            assert error_of(result)["code"] in ("in_progress", "conflict")
+            assert result.structured_content["error"]["operation_id"] == operation_id
+        assert agent.network.freewheel.written() == []
 
 
 async def prepared(
