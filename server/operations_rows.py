@@ -278,11 +278,10 @@ class Record(Rows):
         """Which other operations may have done the same again."""
         same = sa.or_(TABLE.c.identity == found.identity, TABLE.c.fingerprint == found.fingerprint)
         place = (TABLE.c.scope == found.scope) & (TABLE.c.tool == found.tool) & (TABLE.c.subject == found.subject)
-        later = sa.or_(TABLE.c.departure > (found.departure or 0), TABLE.c.departure.is_(None))
-        open_or_done = TABLE.c.state.in_(
-            ["awaiting_approval", "approved", "sending", "in_doubt", "succeeded", "superseded"]
-        )
-        made = sa.select(TABLE.c.id).where(place, same, later, open_or_done, TABLE.c.id != found.id)
+        undone = TABLE.c.state.in_(["failed", "rejected"])
+        sent = (TABLE.c.departure > (found.departure or 0)) & sa.not_(undone)
+        later = sa.or_(sent, TABLE.c.state.in_(["awaiting_approval", "approved", "sending"]))
+        made = sa.select(TABLE.c.id).where(place, same, later, TABLE.c.id != found.id)
         return tuple(row[0] for row in self.connection.execute(made.order_by(TABLE.c.created_at, TABLE.c.id)))
 
     def _restore_ended_by(self, by: Operation, actor: str) -> None:

@@ -150,7 +150,7 @@ def told_lost(stopped: Stopped) -> list[str]:
     """What this machine wrote, and the record does not have, for the operator: an operation a line."""
     lost = {entry.operation: entry for entry in stopped.lost}
     return [
-        f"{entry.operation}  {moment(entry.at)}  {printable(f'{entry.tool}  {entry.subject}', limit=200)}".rstrip()
+        f"{entry.operation}  {moment(entry.at)}  {printable(f'{entry.tool} {entry.subject}', limit=200)}".rstrip()
         for entry in lost.values()
     ]
 

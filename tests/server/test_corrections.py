@@ -106,6 +106,19 @@ async def test_a_late_success_names_the_same_one_that_was_sent_with_another_key(
         assert third not in str(settled)
 
 
+async def test_what_has_no_claim_any_more_is_settled_without_one(database: str) -> None:
+    async with records(database) as (_, (record,)):
+        first = await concluded(record, NOT_FOUND)
+        second = await begun(record)
+        assert await record.settle(first, UNREAD)
+        for ending in (replace(LOST, event="found_nothing"), FOUND):
+            assert await record.settle(first, ending)
+        assert await record.settle(second, DONE)
+        standing = await record.standing(ORDER)
+        assert standing is not None
+        assert standing.id == second
+
+
 async def test_a_late_success_has_its_claim_again_where_nobody_else_has(database: str) -> None:
     async with records(database) as (_, (record,)):
         operation_id = await concluded(record, NOT_FOUND)
