@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib
+import multiprocessing
 import socket
 import tempfile
-import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -66,25 +67,29 @@ class Watched(Journey):
         self.seen.committed = time.perf_counter_ns()
 
 
+def serve(told: Connection) -> None:
+    """Answer each connection once."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        told.send(listener.getsockname()[1])
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                if connection.recv(65536):
+                    connection.sendall(ANSWER)
+
+
 @contextmanager
 def vendor() -> Generator[str]:
-    """The URL of a server, in a thread of its own, that answers each connection once."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-
-        def serve() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    if connection.recv(65536):
-                        connection.sendall(ANSWER)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/orders"
-        listener.shutdown(socket.SHUT_RDWR)
+    """The URL of a server in a process of its own."""
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    process = spawn.Process(target=serve, args=(theirs,), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{ours.recv()}/orders"
+    finally:
+        process.kill()
+        process.join()
 
 
 @contextmanager
