@@ -7,7 +7,10 @@ for bytes that nobody asked for. The request leaves in one piece, after its atte
 
 from __future__ import annotations
 
+import socket
 import ssl
+import struct
+import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -36,6 +39,7 @@ LONGEST_REPEATED = 64 * 1024
 LARGEST_EXCHANGE = 40 * 1024 * 1024
 """Bytes that are read from one connection, with heads, interim answers and what frames the chunks of a body."""
 
+_DROP_WHAT_IS_UNSENT = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _HEAD_ENDS = b"\r\n\r\n"
 _EXCEPTIONS = (
     httpcore.TimeoutException,
@@ -55,25 +59,25 @@ class _Answers:
         self._reader = h11.Connection(h11.CLIENT)
         self._answer = bytearray()
         self._more = bytearray()
-        self._has_ended = False
+        self.have_ended = False
 
     def receive(self, data: bytes) -> None:
-        part = self._more if self._has_ended else self._answer
+        part = self._more if self.have_ended else self._answer
         if len(part) <= LONGEST_REPEATED:
             part += data
-        if self._has_ended:
+        if self.have_ended:
             return
         try:
             self._reader.receive_data(data)
             while (event := self._reader.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
                 if isinstance(event, h11.EndOfMessage):
-                    self._has_ended = True
+                    self.have_ended = True
                     self._more += self._reader.trailing_data[0]
                     del self._answer[len(self._answer) - len(self._more) :]
                     return
         except h11.RemoteProtocolError:
             # httpcore says so as well, and to whom it matters
-            self._has_ended = True
+            self.have_ended = True
 
     @property
     def are_several(self) -> bool:
@@ -126,8 +130,9 @@ class SingleUse(httpcore.AsyncNetworkStream):
         await self._attempt.leaving()
         if (heard := await self._heard()) is not None:
             raise Unsolicited if heard else httpcore.ConnectError("closed before anything was sent")
-        self._answers = _Answers()
+        answers = _Answers()
         self._attempt.sending()
+        self._answers = answers
         try:
             await self._stream.write(request, timeout)
         except httpcore.WriteError:
@@ -157,6 +162,11 @@ class SingleUse(httpcore.AsyncNetworkStream):
             return b""
 
     async def aclose(self) -> None:
+        if self._answers is not None and not self._answers.have_ended:
+            # or the system goes on sending what the other side did not confirm, for minutes after it was given up
+            unsent: socket.socket | None = self._stream.get_extra_info("socket")
+            if unsent is not None:
+                unsent.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_WHAT_IS_UNSENT)
         await self._stream.aclose()
 
     async def start_tls(

@@ -10,6 +10,7 @@ answer.
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -251,6 +252,7 @@ class Transport:
 
         async def depart() -> None:
             await anyio.lowlevel.checkpoint_if_cancelled()
+            scope.deadline = math.inf
             if departure is not None:
                 await departure.leaving(*call.shown)
             scope.shield = True

@@ -237,6 +237,23 @@ async def test_in_tls_too_what_answers_before_it_is_asked_is_sent_nothing(
             await write(network, url, Departures(meanwhile=said.acquire))
 
 
+async def test_what_is_given_up_without_an_answer_is_not_sent_on_by_the_system() -> None:
+    ends: list[BaseException | bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await heard(reader)
+        try:
+            ends.append(await reader.read())
+        except ConnectionResetError as error:
+            ends.append(error)
+
+    async with serving(serve) as url, Network() as network:
+        with pytest.raises(InDoubt, match="did not answer in time"):
+            await write(network, url, timeout=0.1)
+    # a connection that is reset keeps nothing to be sent again
+    assert [type(end) for end in ends] == [ConnectionResetError]
+
+
 class Wire(httpcore.AsyncNetworkStream):
     """What is written, piece by piece, to nobody. fails: the first piece cannot be."""
 
