@@ -113,7 +113,7 @@ def watching_sockets(seen: Seen) -> Generator[None]:
 async def measured(seen: Seen, url: str, directory: Path, writes: int, others: int) -> None:
     """others: tasks that keep the event loop busy meanwhile."""
     clocks = Clocks(monotonic=seen.clock)
-    record = Operations(f"sqlite:///{directory}/record.sqlite3", "ADOPS_DATA_DIR", time.time, clocks=clocks)
+    record = Operations(f"sqlite:///{directory}/record.sqlite3", "ADOPS_DATA_DIR", clocks)
     window = SlidingWindow(writes + 1, 1.0, clock=time.monotonic, sleep=anyio.sleep)
 
     async def busy() -> None:

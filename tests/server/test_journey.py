@@ -16,7 +16,6 @@ from server.clocks import Clocks
 from server.journey import Journey, ended_as
 from server.operations import Operation, Operations
 from tests.server.test_operations import begun, steps
-from tests.support import FakeTime
 from tests.tools.acme import LOOK, transport
 from tests.tools.sockets import answer, heard, serving, without_proxies
 from tools.errors import AdOpsError, Conflict, InDoubt, Unavailable
@@ -59,7 +58,7 @@ class Vendor:
 
 @asynccontextmanager
 async def recording(directory: Path, clocks: Clocks) -> AsyncGenerator[tuple[Operations, Journey]]:
-    record = Operations(f"sqlite:///{directory}/r.sqlite3", "ADOPS_DATA_DIR", FakeTime().now_seconds, clocks=clocks)
+    record = Operations(f"sqlite:///{directory}/r.sqlite3", "ADOPS_DATA_DIR", clocks)
     try:
         yield record, Journey(record, await begun(record), set(), None)
     finally:
