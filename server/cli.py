@@ -125,6 +125,8 @@ _WHAT_OPERATIONS_DO = {
     "reject": "keep a write that waits from being sent",
     "reconcile": "look at the vendor whether writes in doubt were carried out",
     "export": "every write as a line of JSON, for an auditor",
+    "backup": "copy the record to a new file, while servers use it",
+    "restored": "let writes go on after the record went back in time: what was lost, and who says so",
 }
 
 
@@ -148,6 +150,10 @@ def _operations(commands: Any) -> None:
     made["reconcile"].add_argument("operation_id", metavar="ID", nargs="?", help="one operation; else all in doubt")
     made["reconcile"].add_argument(
         "--outcome", choices=("succeeded", "not_sent"), help="what a person found out at the vendor, instead of looking"
+    )
+    made["backup"].add_argument("file", metavar="FILE", help="the copy; a file that is there already is left alone")
+    made["restored"].add_argument(
+        "--note", help="what was found when the lost writes were compared with the vendors; without it they are shown"
     )
     for name in ("approve", "reject", "reconcile"):
         made[name].add_argument("--note", help="why, for the history (and for the agent, when it is rejected)")

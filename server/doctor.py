@@ -11,14 +11,16 @@ import anyio
 from server.accounts import DEFAULT, Account, account_in, accounts_of, own
 from server.operations import Operations, Wanted
 from server.places import Choices, open_accounts
-from server.record import RecordView, open_record
+from server.record import RecordView, open_record, told_lost
 from server.settings import SECRETS, VENDORS_OWN, Settings, misspelt_choices, unknown_variables, variable
 from server.sources import place_of, variables
 from server.standing import moment
 from server.vendors import NoAccess, Wire, missing_of, sandbox_path
 from tools.backends import TITLES, Backends
 from tools.catalogue import CATALOGUE
+from tools.errors import AdOpsError
 from tools.operations.reach import Reached, reach
+from tools.replies import printable
 from tools.tool import VendorName
 from tools.transport import Timing
 
@@ -110,7 +112,7 @@ async def _record(
     try:
         found = await RecordView(record, settings.settle_after).look(places)
         tallies = await record.tally() if found.ok and settings.environment != "sandbox" else ()
-        warnings = await _warnings(record) if found.ok else []
+        warnings = await _warnings(record) if found.ok else await _lost(record)
     finally:
         await record.close()
     known = {own(account.name) for account in accounts}
@@ -126,6 +128,15 @@ async def _record(
     ]
 
 
+async def _lost(record: Operations) -> list[str]:
+    """What is missing from a record that went back in time."""
+    try:
+        stopped = await record.stopped()
+    except AdOpsError:
+        return []
+    return [f"not in the record any more: {line}" for line in told_lost(stopped)] if stopped else []
+
+
 async def _warnings(record: Operations) -> list[str]:
     """What the operator looks at: what could make the record forget, and what it had wrong."""
     told = list(await record.durability())
@@ -135,6 +146,9 @@ async def _warnings(record: Operations) -> list[str]:
             told.append(f"{operation.id}, {moment(operation.created_at)}: {correction.what} {correction.next_step}")
     if total > len(corrected):
         told.append(f"{total - len(corrected)} more are like that: `adops-mcp operations list` has them.")
+    for at, actor, note in (await record.restorations())[:1]:
+        said = f"{actor}: {note}"
+        told.append(f"The record went back in time, and writes went on at {moment(at)}. {printable(said, limit=300)}")
     return told
 
 

@@ -27,14 +27,14 @@ from server.clocks import Clocks, Lease
 from server.corrections import Correction, correction
 from server.operations_database import Database, Stopped, Unrecorded
 from server.operations_marks import Entry, Marks
-from server.state_machine import Event, Ground, Keeps, ordinary
+from server.state_machine import ENDS_SENDING, Event, Ground, Keeps, ordinary
 from tools.states import State
 from tools.writes import Age, Ends, Past
 
 if TYPE_CHECKING:
     from server.operations_rows import Record
 
-__all__ = ["Entry", "Keeps", "Unrecorded"]
+__all__ = ["Entry", "Keeps", "Stopped", "Unrecorded"]
 
 T = TypeVar("T")
 
@@ -329,7 +329,8 @@ class Operations:
     async def settle(self, operation_id: str, ending: Ending) -> Settlement | None:
         """Record how a write ended. None when it is in no state to end so."""
         settled = await self._run(lambda record: record.settle(operation_id, ending))
-        self._database.under_way.discard(operation_id)
+        if ending.event in ENDS_SENDING:
+            self._database.under_way.discard(operation_id)
         return settled
 
     async def decide(self, operation_id: str, *, approve: bool, actor: str, note: str) -> Operation | None:
@@ -382,6 +383,10 @@ class Operations:
     async def durability(self) -> Sequence[str]:
         """What its database says of itself that could make it forget, a line each."""
         return await self._run(lambda record: record.durability())
+
+    async def backup(self, file: Path) -> str:
+        """Copy it, in a file, to another one that is not there yet; why not, when it cannot be."""
+        return await anyio.to_thread.run_sync(self._database.backup, file)
 
     async def close(self) -> None:
         if self._database.is_open:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -17,7 +18,7 @@ from server.cleaning import cleaned
 from server.operations import Operation, Operations, Step, Wanted
 from server.places import open_accounts
 from server.reconciling import reconcile, settle_by_hand
-from server.record import by_scope, open_record, user, whole
+from server.record import by_scope, open_record, told_lost, user, whole
 from server.settings import Settings
 from server.standing import moment
 from server.vendors import Wire
@@ -232,6 +233,33 @@ async def _export(desk: _Desk) -> int:
     return 0
 
 
+async def _backup(desk: _Desk) -> int:
+    if why_not := await desk.record.backup(Path(desk.arguments.file)):
+        _complain(why_not)
+        return 1
+    _say(f"The record is copied to {desk.arguments.file}. Should it be restored, writes stop until the operator has")
+    _say("looked what was lost: `adops-mcp operations restored`.")
+    return 0
+
+
+async def _restored(desk: _Desk) -> int:
+    """Show what was lost; with a note, let writes go on."""
+    note = _line(desk.arguments.note or "")
+    stopped = await (desk.record.restored(desk.operator, note) if note else desk.record.stopped())
+    if stopped is None or not stopped.lost:
+        _say("Nothing is known to be lost: what this machine wrote last is in the record.")
+        return 0
+    _say("This machine wrote these last, and the record does not have them; there may be more:")
+    for line in told_lost(stopped):
+        _say(f"  {line}")
+    _say("Compare them with the vendors: what is there was sent, and must not be made again.")
+    if not note:
+        _complain("nothing was changed: once they are compared, `operations restored --note ...` lets writes go on.")
+        return 1
+    _say(f"Writes go on; on record as said by {desk.operator}.")
+    return 0
+
+
 _ACTIONS: dict[str, Callable[[_Desk], Coroutine[Any, Any, int]]] = {
     "list": _list,
     "show": _show,
@@ -239,6 +267,8 @@ _ACTIONS: dict[str, Callable[[_Desk], Coroutine[Any, Any, int]]] = {
     "reject": _reject,
     "reconcile": _reconcile,
     "export": _export,
+    "backup": _backup,
+    "restored": _restored,
 }
 
 

@@ -65,7 +65,7 @@ class Database:
     under_way: set[str] = field(default_factory=set[str])
     _engine: Engine | None = None
     _file: tuple[int, int] | None = None
-    _behind: tuple[float, float] | None = None
+    _read: tuple[float, float] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -78,9 +78,9 @@ class Database:
 
     def now(self) -> float:
         """Seconds since the epoch, by the clock that the ledger goes by, as far as it was read."""
-        if self._behind is None:
+        if self._read is None:
             return self.clocks.wall()
-        then, monotonic = self._behind
+        then, monotonic = self._read
         return then + self.clocks.monotonic() - monotonic
 
     def open(self) -> None:
@@ -97,6 +97,12 @@ class Database:
     def forget(self) -> None:
         """Begin anew with what this machine wrote. Raises Unrecorded."""
         self._guarded(self.marks.forget)
+
+    def backup(self, file: Path) -> str:
+        """See `Operations.backup`. Raises Unrecorded."""
+        from server.operations_tables import back_up  # noqa: PLC0415 - see _open
+
+        return self._guarded(lambda: back_up(self.url, file))
 
     def run(self, work: Callable[[Record], T]) -> T:
         """One transaction. Raises Unrecorded."""
@@ -134,7 +140,7 @@ class Database:
         look = _in_a_file if self.one_machine else _in_a_server
         now, stopped, there = look(connection, self.clocks, [entry.number for entry in entries])
         if not self.one_machine:
-            self._behind = now.clock, now.monotonic
+            self._read = now.clock, now.monotonic
         if stopped is None and any(_name(entry) not in there for entry in entries):
             stopped = self._gone(connection)
         return Record(

@@ -10,7 +10,8 @@ from sqlalchemy.engine import Connection
 from tools.replies import printable
 
 _SETTINGS = sa.text(
-    "SELECT current_setting('full_page_writes'), current_setting('synchronous_commit'),"
+    "SELECT current_setting('full_page_writes'),"
+    " (SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit'),"
     " current_setting('synchronous_standby_names')"
 )
 _STANDBYS = sa.text(
@@ -30,7 +31,7 @@ def durability(connection: Connection) -> Sequence[str]:
         told.append("PostgreSQL has full_page_writes = off: a crash of its machine can damage the record of writes.")
     if commit not in ("on", "remote_apply"):
         shown = printable(str(commit), limit=20)
-        told.append(f"PostgreSQL has synchronous_commit = {shown} and does not keep it for this record's transactions.")
+        told.append(f"PostgreSQL has synchronous_commit = {shown}: each transaction of the record sets it to on.")
     if names and readable and not synchronous:
         told.append("PostgreSQL names synchronous standbys, and none is connected: each write waits for one.")
     if standbys and not names:

@@ -91,6 +91,8 @@ class Record(Rows):
 
     def begin(self, new: New, *, awaiting: bool) -> Begun | Taken | Busy:
         self.check()
+        if (doubt := self._doubt(new)) is not None:
+            return Taken(doubt)
         busy = None if awaiting else digest(new.scope, new.resource)
         begun = self._record(INSERT_IF_FREE[self.connection.dialect.name], new, busy)
         return Begun(begun) if begun else self._begin_against(new, busy)
@@ -170,7 +172,21 @@ class Record(Rows):
 
     def standing(self, new: New) -> Operation | None:
         self.expire()
-        return self.one("claim", new.identity)
+        return self.one("claim", new.identity) or self._doubt(new)
+
+    def _doubt(self, new: New) -> Operation | None:
+        """A write in doubt of the same tool on the same thing, under another key: a key is no way around a doubt.
+
+        Other changes to the same thing, without a key, may be made meanwhile: they are not the same write.
+        """
+        if new.keeps == "sending":
+            return None
+        same = (TABLE.c.scope == new.scope) & (TABLE.c.resource == new.resource) & (TABLE.c.state == "in_doubt")
+        same &= (TABLE.c.tool == new.tool) & (TABLE.c.subject == new.subject)
+        if new.keeps != "success" and new.idempotency_key is None:
+            same &= TABLE.c.fingerprint == new.fingerprint
+        row = self.connection.execute(TABLE.select().where(same).order_by(TABLE.c.created_at).limit(1)).first()
+        return None if row is None else self.read(row)
 
     def rejected(self, new: New, since: float) -> Operation | None:
         newest = TABLE.select().where(TABLE.c.identity == new.identity).order_by(TABLE.c.created_at.desc()).limit(1)
@@ -262,11 +278,10 @@ class Record(Rows):
         """Which other operations may have done the same again."""
         same = sa.or_(TABLE.c.identity == found.identity, TABLE.c.fingerprint == found.fingerprint)
         place = (TABLE.c.scope == found.scope) & (TABLE.c.tool == found.tool) & (TABLE.c.subject == found.subject)
-        later = sa.or_(TABLE.c.departure > (found.departure or 0), TABLE.c.departure.is_(None))
-        open_or_done = TABLE.c.state.in_(
-            ["awaiting_approval", "approved", "sending", "in_doubt", "succeeded", "superseded"]
-        )
-        made = sa.select(TABLE.c.id).where(place, same, later, open_or_done, TABLE.c.id != found.id)
+        undone = TABLE.c.state.in_(["failed", "rejected"])
+        sent = (TABLE.c.departure > (found.departure or 0)) & sa.not_(undone)
+        later = sa.or_(sent, TABLE.c.state.in_(["awaiting_approval", "approved", "sending"]))
+        made = sa.select(TABLE.c.id).where(place, same, later, TABLE.c.id != found.id)
         return tuple(row[0] for row in self.connection.execute(made.order_by(TABLE.c.created_at, TABLE.c.id)))
 
     def _restore_ended_by(self, by: Operation, actor: str) -> None:

@@ -64,12 +64,17 @@ DEPART = CHANGE_MINE.values(
 def into(event: Event) -> sa.Update:
     """The transition that an event is where it corrects no outcome, with what it means for claim and resource."""
     states, target, ground = ordinary(event)
-    holds = [TABLE.c.keeps == keeps for keeps, held in HELD_IN.items() if target in held]
+    holds = [
+        # what gave its claim up to another one does not take it back on its way
+        (TABLE.c.keeps == keeps, TABLE.c.claim if set(states) <= set(held) else TABLE.c.identity)
+        for keeps, held in HELD_IN.items()
+        if target in held
+    ]
     free: dict[str, Any] = {} if holds_resource(target) else {"busy": None, "lease_until": None}
     if ground is not None or next_ground(states[0], event, "inference") is None:
         free["ground"] = ground
     # SQL's NULL is told as such: a statement that is kept has no place for a value of None
-    claim = sa.case((sa.or_(*holds), TABLE.c.identity)) if holds else sa.null()
+    claim = sa.case(*holds) if holds else sa.null()
     change = CHANGE.values(state=target, claim=claim, **free)
     return change.where(_is_in(event))
 

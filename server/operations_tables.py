@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from tenacity import retry, retry_if_exception, retry_if_result, stop_after_delay, wait_random
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from server.clocks import Clocks
 
@@ -25,6 +26,9 @@ HEAD = "0003"
 
 _MIGRATING = 7_261_104_009
 """PostgreSQL's advisory lock for bringing the tables up to date: any number that nobody else uses."""
+
+LONGEST_CONVERSION = 5.0
+"""Seconds for which others may have a file open that has a write-ahead log."""
 
 METADATA = sa.MetaData()
 
@@ -146,30 +150,23 @@ def _roll_back(connection: sqlite3.Connection) -> None:
     """Keep a rollback journal, and convert a file that has a write-ahead log, once nobody else has it open.
 
     Every transaction here takes the write lock, so that a write-ahead log gains little; without one, the file alone
-    is the ledger after each commit, and each transaction sees when it was changed. Raises StillWriteAhead.
+    is the ledger after each commit, and each transaction sees when it was changed. SQLite does not wait for this:
+    while another process makes or converts the file, it says at once that it is locked. Raises StillWriteAhead.
     """
-    try:
-        if _journal(connection) == "wal":
-            raise StillWriteAhead
-    except sqlite3.OperationalError as error:
-        if not _is_locked(error):
-            raise
-        raise StillWriteAhead from error
-
-
-def _is_locked(error: BaseException) -> bool:
-    return isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-
-
-@retry(
-    retry=retry_if_exception(_is_locked) | retry_if_result(lambda mode: mode == "wal"),
-    stop=stop_after_delay(5),
-    wait=wait_random(0.005, 0.05),
-    retry_error_callback=lambda state: state.outcome.result() if state.outcome else "",
-)
-def _journal(connection: sqlite3.Connection) -> str:
-    """SQLite does not wait for this one: while another process makes the file, it says at once that it is locked."""
-    return str(connection.execute("PRAGMA journal_mode=TRUNCATE").fetchone()[0])
+    for attempt in Retrying(
+        retry=retry_if_exception_type(StillWriteAhead),
+        stop=stop_after_delay(LONGEST_CONVERSION),
+        wait=wait_random(0.005, 0.05),
+        reraise=True,
+    ):
+        with attempt:
+            try:
+                if connection.execute("PRAGMA journal_mode=TRUNCATE").fetchone()[0] == "wal":
+                    raise StillWriteAhead
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    raise
+                raise StillWriteAhead from error
 
 
 def _postgresql(url: str) -> Engine:
@@ -198,3 +195,31 @@ def _migrate(engine: Engine, clocks: Clocks) -> None:
         config.attributes["connection"] = connection
         config.attributes["stamp"] = clocks.stamp()
         command.upgrade(config, "head")
+
+
+def back_up(url: str, file: Path) -> str:
+    """Copy a ledger in a file by SQLite's own means, while others use it; why not, when it cannot be.
+
+    Raises OSError or sqlite3.Error.
+    """
+    if not url.startswith("sqlite"):
+        return "the record is in PostgreSQL: use pg_dump, or a base backup with an archive of its write-ahead log."
+    source = Path(sa.make_url(url).database or "")
+    if not source.is_file():
+        return "there is no record of writes here yet."
+    try:
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        return f"{file} is there already, and is left alone: give the name of a new file."
+    except OSError as error:
+        return f"{file} cannot be made: {error.strerror}."
+    try:
+        there = f"{source.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(there, uri=True, timeout=10)) as ledger, closing(sqlite3.connect(file)) as copy:
+            ledger.backup(copy)
+        with file.open("rb+") as copied:
+            os.fsync(copied.fileno())
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
+    return ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from server.clocks import Clocks
-from server.operations import Operation, Operations, Step, Wanted
+from server.operations import Operation, Operations, Step, Stopped, Wanted
 from server.reconciling import asked_of, reconcile
 from server.settings import Settings, variable
 from server.standing import APPROVE, moment
@@ -116,7 +116,11 @@ class RecordView:
     async def look(self, backends: Backends) -> Reached:
         try:
             counts = await self.record.counts(by_scope(backends).keys())
+            stopped = await self.record.stopped()
         except AdOpsError as error:
+            return Reached(ok=False, said=error.message, next_step=error.next_step)
+        if stopped is not None:
+            error = stopped.error()
             return Reached(ok=False, said=error.message, next_step=error.next_step)
         open_ = ", ".join(f"{counts[state]} {words}" for state, words in _OPEN.items() if state in counts)
         return Reached(ok=True, said=f"{sum(counts.values())} writes on record{': ' if open_ else ''}{open_}.")
@@ -140,6 +144,15 @@ class RecordView:
             + (", or it is another caller's: those are shown to who has adops:approve." if only_of else "."),
             next_step="Take the id from list_operations.",
         )
+
+
+def told_lost(stopped: Stopped) -> list[str]:
+    """What this machine wrote, and the record does not have, for the operator: an operation a line."""
+    lost = {entry.operation: entry for entry in stopped.lost}
+    return [
+        f"{entry.operation}  {moment(entry.at)}  {printable(f'{entry.tool} {entry.subject}', limit=200)}".rstrip()
+        for entry in lost.values()
+    ]
 
 
 def by_scope(backends: Backends) -> dict[str, Backends]:

@@ -182,6 +182,10 @@ HELD_IN: Mapping[Keeps, tuple[State, ...]] = {
 STARTS: Mapping[Literal["claimed", "asked"], State] = {"claimed": "sending", "asked": "awaiting_approval"}
 
 
+ENDS_SENDING = frozenset(edge.event for edge in EDGES if edge.by == _SENDER and edge.event != "departed")
+"""What ends an operation for its sender, whatever it means for the outcome."""
+
+
 def holds_claim(keeps: Keeps, state: State) -> bool:
     """Whether no other operation of the same identity may be recorded while this one is in that state."""
     return state in HELD_IN[keeps]

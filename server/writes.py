@@ -254,7 +254,7 @@ class Writes:
         new = call.new()
         near = {found.id: found for found in await self.record.near(new.scope, new.resource, states=_HELD, but=but)}
         others = [operation.past() for operation in near.values()]
-        found = call.effect.against(call.arguments, others, self.record.now() - self.settle_after)
+        found = call.effect.against(call.arguments, others, self.settle_after)
         if found is None or (found.same and new.idempotency_key is not None):
             return None
         return with_other_arguments(near[found.id], new) if found.same else cannot_be_told_from(near[found.id])
@@ -388,6 +388,8 @@ class Writes:
 
 def _answer(call: WriteCall, new: New, standing: Operation) -> dict[str, Any]:
     """The outcome of the same write. Raises AdOpsError where there is none to be had."""
+    if standing.state == "in_doubt" and standing.identity != new.identity:
+        raise cannot_be_told_from(standing)
     if not is_same(standing, new):
         raise with_other_arguments(standing, new)
     if standing.state in ("succeeded", "superseded"):

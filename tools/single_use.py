@@ -7,12 +7,16 @@ for bytes that nobody asked for. The request leaves in one piece, after its atte
 
 from __future__ import annotations
 
+import socket
 import ssl
+import struct
+import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
 
+import anyio
 import h11
 import httpcore
 import httpx
@@ -29,9 +33,13 @@ in any case; the time is for the event loop to look."""
 SLICE = 8 * 1024
 """Bytes that are read at once, so that the event loop turns between the parts of an answer of tiny chunks."""
 
+LONGEST_REPEATED = 64 * 1024
+"""Bytes of an answer that may come twice: a longer one is not told from another."""
+
 LARGEST_EXCHANGE = 40 * 1024 * 1024
 """Bytes that are read from one connection, with heads, interim answers and what frames the chunks of a body."""
 
+_DROP_WHAT_IS_UNSENT = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _HEAD_ENDS = b"\r\n\r\n"
 _EXCEPTIONS = (
     httpcore.TimeoutException,
@@ -49,26 +57,35 @@ class _Answers:
 
     def __init__(self) -> None:
         self._reader = h11.Connection(h11.CLIENT)
-        self._ended = False
+        self._answer = bytearray()
+        self._more = bytearray()
+        self.have_ended = False
 
-    def are_followed_by(self, data: bytes) -> bool:
-        """Whether this, which came next, is more than the rest of one answer. A line that ends after it is not."""
-        if not data:
-            return False
-        if self._ended:
-            return bool(data.strip())
+    def receive(self, data: bytes) -> None:
+        part = self._more if self.have_ended else self._answer
+        if len(part) <= LONGEST_REPEATED:
+            part += data
+        if self.have_ended:
+            return
         try:
             self._reader.receive_data(data)
-            while (event := self._reader.next_event()) is not h11.NEED_DATA:
+            while (event := self._reader.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
                 if isinstance(event, h11.EndOfMessage):
-                    self._ended = True
-                    return bool(self._reader.trailing_data[0].strip())
-                if event is h11.PAUSED:
-                    break
+                    self.have_ended = True
+                    self._more += self._reader.trailing_data[0]
+                    del self._answer[len(self._answer) - len(self._more) :]
+                    return
         except h11.RemoteProtocolError:
             # httpcore says so as well, and to whom it matters
-            self._ended = True
-        return False
+            self.have_ended = True
+
+    @property
+    def are_several(self) -> bool:
+        """Whether more came than one answer. The same again, whole, says nothing else, nor does the end of a line."""
+        more = self._more.strip()
+        if len(self._answer) <= LONGEST_REPEATED:
+            more = more.replace(self._answer.strip(), b"").strip()
+        return bool(more)
 
 
 class SingleUse(httpcore.AsyncNetworkStream):
@@ -93,8 +110,7 @@ class SingleUse(httpcore.AsyncNetworkStream):
         self._read += len(data)
         if self._read > LARGEST_EXCHANGE:
             raise httpcore.RemoteProtocolError("more was sent than is read")
-        if self._answers is not None and self._answers.are_followed_by(data):
-            self._attempt.is_followed = True
+        self._hear(data)
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -114,8 +130,9 @@ class SingleUse(httpcore.AsyncNetworkStream):
         await self._attempt.leaving()
         if (heard := await self._heard()) is not None:
             raise Unsolicited if heard else httpcore.ConnectError("closed before anything was sent")
-        self._answers = _Answers()
+        answers = _Answers()
         self._attempt.sending()
+        self._answers = answers
         try:
             await self._stream.write(request, timeout)
         except httpcore.WriteError:
@@ -124,8 +141,13 @@ class SingleUse(httpcore.AsyncNetworkStream):
 
     async def listen(self) -> None:
         """Look whether more follows, once the answer is read."""
-        if self._answers is not None and (heard := await self._heard()) and self._answers.are_followed_by(heard):
-            self._attempt.is_followed = True
+        if self._answers is not None:
+            self._hear(await self._heard() or b"")
+
+    def _hear(self, data: bytes) -> None:
+        if self._answers is not None and data:
+            self._answers.receive(data)
+            self._attempt.is_followed = self._answers.are_several
 
     async def _heard(self) -> bytes | None:
         """What came already; empty when the other side closed, None when nothing came.
@@ -140,12 +162,23 @@ class SingleUse(httpcore.AsyncNetworkStream):
             return b""
 
     async def aclose(self) -> None:
+        if self._answers is not None and not self._answers.have_ended:
+            # or the system goes on sending what the other side did not confirm, for minutes after it was given up
+            unsent: socket.socket | None = self._stream.get_extra_info("socket")
+            if unsent is not None:
+                unsent.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_WHAT_IS_UNSENT)
         await self._stream.aclose()
 
     async def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.AsyncNetworkStream:
-        within = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        try:
+            within = await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            # httpcore leaves it open when whoever waits for it gives up
+            with anyio.CancelScope(shield=True):
+                await self._stream.aclose()
+            raise
         return SingleUse(within, self._request, self._attempt)
 
     def get_extra_info(self, info: str) -> Any:

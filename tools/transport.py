@@ -4,12 +4,17 @@ A request is one of three kinds. A READ is sent again after a connection error, 
 nothing that matters but is sent once, because its answer is a finding and not an obstacle. A WRITE is sent again only
 when it certainly was not carried out: the connection never opened, or the vendor refused its token (401) and gave
 another. After anything else, an answer that did not come, a 408, a 5xx, a redirect or an answer that cannot be read
-leaves it in doubt. A write that was handed to the network is not cancelled with its caller: it is seen through to its
+leaves it in doubt. A write whose departure is on record is not cancelled with its caller: it is seen through to its
 answer.
+
+The order of a try: token, breaker, rate limit, the connection with its TLS and the tunnel of a proxy, then for a write
+its departure on record, and last, right before the first byte, whether it may still leave. Until then nothing was sent,
+whatever goes wrong. Bytes that come before the request, or more than one answer, prove nothing of a write.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -251,6 +256,7 @@ class Transport:
 
         async def depart() -> None:
             await anyio.lowlevel.checkpoint_if_cancelled()
+            scope.deadline = math.inf
             if departure is not None:
                 await departure.leaving(*call.shown)
             scope.shield = True

@@ -18,7 +18,7 @@ async def _(agent: World) -> str:
 async def _(agent: World) -> str:
     await agent.done("reserve_avail", {**HOLD, "package_id": "small", "requested_impressions": 499_999})
     agent.network.time.moment += 120
-    return await outcome(agent, await agent.lost("reserve_avail", LASTING, when="before"))
+    return await outcome(agent, await agent.lost("reserve_avail", {**LASTING, "package_id": "B"}, when="before"))
 
 
 @drives("reserve_avail", "the counts are as before, and it had no `hold_minutes`")

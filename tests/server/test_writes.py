@@ -76,7 +76,7 @@ async def test_an_outcome_that_could_not_be_recorded_is_recorded_once_it_can_be(
 
     async def answered(request: httpx.Request) -> httpx.Response:
         answer = await network.freewheel.handle_async_request(request)
-        if request.url.path.endswith("/proposed_insertion_orders"):
+        if request.method == "POST" and request.url.path.endswith("/proposed_insertion_orders"):
             file.rename(aside)
         return answer
 
@@ -200,7 +200,9 @@ async def test_a_write_is_on_record_as_sending_with_its_request_before_it_leaves
     settings = live_settings(data_dir=tmp_path)
     record = Operations(f"sqlite:///{tmp_path}/operations-live.sqlite3", "ADOPS_DATA_DIR", FakeTime().clocks)
 
-    async def answer(_: httpx.Request) -> httpx.Response:
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"items": [], "total_count": 0})
         seen.extend((await record.list(Wanted()))[0])
         return httpx.Response(200, json={"proposed_insertion_order": {"id": 7}})
 

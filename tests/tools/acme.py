@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -10,9 +11,10 @@ import pytest
 
 from tests.support import Answer, FakeTime, Recorder
 from tools.connections import Connections
-from tools.errors import AdOpsError
+from tools.errors import AdOpsError, Unavailable
 from tools.limits import SlidingWindow
 from tools.transport import Auth, Hints, Kind, Transport
+from tools.writes import departing
 
 LOOK = "Look in the vendor's list first."
 NOT_OPENED = "No connection to Acme could be opened, so nothing was sent."
@@ -38,6 +40,61 @@ class Line:
     @property
     def tries(self) -> int:
         return len(self.network.requests)
+
+
+@dataclass
+class Departures:
+    """What a write's departure is told, in order, beside what a test adds. late: the last look finds it so."""
+
+    told: list[str] = field(default_factory=list[str])
+    late: bool = False
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    def remember(self, before: Mapping[str, Any]) -> None:
+        raise AssertionError(before)
+
+    def requested(self, method: str, path: str, body: Any) -> None:
+        assert (method, path, body) == ("POST", "/", {"n": 1})
+        self.told.append("requested")
+
+    async def leaving(self, method: str, path: str, body: Any) -> None:
+        assert (method, path, body) == ("POST", "/", {"n": 1})
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        self.told.append("departed")
+
+    def check(self) -> None:
+        if self.late:
+            raise Unavailable("too late", next_step="Make the same call again.")
+        self.told.append("checked")
+
+    def not_sent(self) -> None:
+        self.told.append("not sent")
+
+    def answered(self, status: int) -> None:
+        self.told.append(f"answered {status}")
+
+
+def transport(network: httpx.AsyncBaseTransport, *, auth: Auth | None = None) -> Transport:
+    """A transport that nobody listens in to."""
+    timing = FakeTime().timing
+    window = SlidingWindow(1000, 1.0, clock=timing.clock, sleep=timing.sleep)
+    return Transport("Acme", Connections(network), limit=window, auth=auth, timing=timing)
+
+
+async def write(
+    network: httpx.AsyncBaseTransport,
+    url: str,
+    departures: Departures | None = None,
+    *,
+    auth: Auth | None = None,
+    timeout: float = 5.0,
+) -> Any:
+    """What a write is answered."""
+    with departing(departures or Departures()):
+        acme = transport(network, auth=auth)
+        answer = await acme.request(Kind.WRITE, "POST", url, json={"n": 1}, timeout=timeout, hints=Hints(look=LOOK))
+    return answer.json()
 
 
 def line(

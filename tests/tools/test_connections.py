@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from typing import Any
 
 import httpx
@@ -146,13 +145,6 @@ async def test_a_redirect_is_an_answer_wherever_it_leads(location: str) -> None:
     http, network = connections(answer=lambda _: httpx.Response(302, headers={"location": location}))
     answer = await http.send(http.request("GET", "/things"), Attempt())
     assert (answer.status_code, len(network.requests)) == (302, 1)
-
-
-async def test_a_packed_body_is_unpacked_as_it_is_read() -> None:
-    packed = httpx.Response(200, headers={"content-encoding": "gzip"}, content=gzip.compress(b'{"n": 1}'))
-    http, _ = connections(answer=lambda _: packed)
-    answer = await http.send(http.request("GET", "/things"), Attempt())
-    assert b"".join([part async for part in answer.aiter_bytes()]) == b'{"n": 1}'
 
 
 async def test_the_network_is_closed_with_the_connections() -> None:

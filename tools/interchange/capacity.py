@@ -203,7 +203,7 @@ def _before(write: Past) -> _Counts | None:
 
 
 def _moves(before: _Counts, doubt: Doubt) -> _Moves:
-    sums = _late_sums(before, doubt)
+    late = sums = _late_sums(before, doubt)
     for write in doubt.siblings:
         choices = _choices(write, doubt)
         if choices is None or sums is None or len(sums) > MOST_SUMS:
@@ -211,12 +211,19 @@ def _moves(before: _Counts, doubt: Doubt) -> _Moves:
         sums = {moved + choice for moved in sums for choice in choices}
     if sums is None:
         return _Moves(None, {0}, before.held)
-    earlier = [write for write in doubt.siblings if _is_standing_hold(write) and write.sequence < doubt.write.sequence]
-    settled = [write for write in earlier if not _is_recent(write, doubt)]
-    standing = sum(holds.held_by(write) or 0 for write in settled if holds.is_known_to_stand(write))
-    recent = sum(holds.held_by(write) or 0 for write in earlier if _is_recent(write, doubt))
-    may_have_ended = [holds.held_by(write) or 0 for write in settled if not holds.is_known_to_stand(write)]
-    return _Moves(sums, _subset_sums(may_have_ended), max(0, before.held - standing) + recent)
+    standing, others, may_have_ended = 0, 0, list[int]()
+    for write in doubt.siblings:
+        if not _is_standing_hold(write) or write.sequence > doubt.write.sequence:
+            continue
+        # one of shortly before was in the counts for certain where nothing came late
+        count, counted = holds.held_by(write) or 0, late == {0} or not _is_recent(write, doubt)
+        if holds.is_known_to_stand(write):
+            standing += count if counted else 0
+        elif counted:
+            may_have_ended.append(count)
+        else:
+            others += count
+    return _Moves(sums, _subset_sums(may_have_ended), max(0, before.held - standing) + others)
 
 
 def _subset_sums(amounts: Sequence[int]) -> set[int]:

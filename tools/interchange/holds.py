@@ -202,12 +202,12 @@ def against(tool: str) -> Callable[[BookingIds, Sequence[Past], float], Against 
 
     def found(ids: BookingIds, others: Sequence[Past], settle_after: float) -> Against | None:
         for other in others:
+            # which booking it would be about is not known before that is; a key does not change that
+            if other.state == "in_doubt" and is_of(ids, other) and (tool != "reserve_avail" or other.tool == tool):
+                return Against(id=other.id, same=False)
             told_otherwise = _given(other.arguments.get("package_id")) != _given(ids.package_id)
             if other.tool == tool and other.idempotency_key is None and told_otherwise and is_of(ids, other):
                 return Against(id=other.id, same=True)
-            # which booking it would be about is not known before that is
-            if tool != "reserve_avail" and other.state == "in_doubt" and is_of(ids, other):
-                return Against(id=other.id, same=False)
         doubted = [other for other in others if other.state == "in_doubt" and not _shows_by_now(other, settle_after)]
         mine = [getattr(ids, "requested_impressions", 0)] if tool == "reserve_avail" else None
         mine = _to_give_up(ids, others) if tool == "release_booking" else mine

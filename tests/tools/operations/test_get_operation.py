@@ -22,6 +22,9 @@ HOLD: dict[str, Any] = {
 }
 
 
+RESERVATIONS = "/api/v2/storefront/inventory-sources/northlight-cadent/modular/reservations"
+
+
 async def test_a_write_is_told_with_what_was_sent_what_came_back_and_its_history(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, _):
         made = await client.call_tool("reserve_avail", HOLD)
@@ -43,7 +46,7 @@ async def test_a_write_is_told_with_what_was_sent_what_came_back_and_its_history
         "requests": [
             {
                 "method": "POST",
-                "path": "/api/v2/storefront/inventory-sources/northlight-cadent/modular/reservations",
+                "path": RESERVATIONS,
                 "body": {
                     "availId": "avl_news_evening",
                     "mediaBuyId": "sf_mb_7f3a91c204",
@@ -60,7 +63,7 @@ async def test_a_write_is_told_with_what_was_sent_what_came_back_and_its_history
                 "at": "2026-11-22T12:00:00Z",
                 "state": "sending",
                 "by": "adops-mcp",
-                "note": "departure recorded: POST /api/v2/storefront/inventory-sources/northlight-cadent/modular/reservations",
+                "note": f"departure recorded: POST {RESERVATIONS}",
             },
             {"at": "2026-11-22T12:00:00Z", "state": "succeeded", "by": by, "note": "the vendor answered"},
         ],

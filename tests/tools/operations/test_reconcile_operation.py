@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from server.sandbox import FILE_NAME
 from server.settings import Settings
-from tests.doubts import HOLD, IDS, ITEM, RECONCILE, SOURCE, TARGETING, Rewrite, World, world
+from tests.doubts import HOLD, IDS, ITEM, LASTING, RECONCILE, SOURCE, TARGETING, Rewrite, World, world
 from tests.snapshots import answer_of
 from tests.support import connected, error_of, text_of
+from tools.catalogue import BY_NAME
+from tools.tool import Write
 
 WRITES: list[tuple[str, dict[str, Any], list[tuple[str, dict[str, Any]]]]] = [
-    ("reserve_avail", HOLD, []),
+    ("reserve_avail", LASTING, []),
     ("finalize_booking", IDS, [("reserve_avail", HOLD)]),
-    ("release_booking", IDS, [("reserve_avail", HOLD)]),
+    ("release_booking", IDS, [("reserve_avail", LASTING)]),
     ("update_work_item", {**ITEM, "status": "IN_PROGRESS", "notes": "taken"}, []),
     ("update_work_item", {**ITEM, "notes": "only a note"}, []),
     ("complete_work_item", {**ITEM, "result": {"reference": "R"}}, []),
@@ -61,6 +63,53 @@ async def test_a_write_that_never_arrived_is_found_not_to_be_done_and_may_be_sen
         again = await agent.done(tool, arguments)
         assert again["operation_id"] != operation_id
         assert "replayed" not in again
+
+
+KEYED = [
+    pytest.param(keys, write, id=f"{write[0]}, {keys[0]}, then {keys[1]}")
+    for write in WRITES
+    if cast("Write[Any]", BY_NAME[write[0]].tool.effect).holds
+    for keys in ((None, "k2"), ("k1", None), ("k1", "k2"))
+]
+"""Writes that take a key, and with which key they are in doubt and made again."""
+
+
+@pytest.mark.parametrize(("keys", "write"), KEYED)
+async def test_a_key_is_no_way_around_a_write_in_doubt(
+    tmp_path: Path,
+    keys: tuple[str | None, str | None],
+    write: tuple[str, dict[str, Any], list[tuple[str, dict[str, Any]]]],
+) -> None:
+    tool, arguments, first = write
+    first_key, second_key = keys
+
+    def keyed(key: str | None) -> dict[str, Any]:
+        return {**arguments, **({"idempotency_key": key} if key else {})}
+
+    async with world(tmp_path) as agent:
+        arguments = await prepared(agent, tool, arguments, first)
+        operation_id = await agent.lost(tool, keyed(first_key), when="after")
+        sent = agent.writes()
+        result = await agent.client.call_tool(tool, keyed(second_key))
+        error = error_of(result)
+        assert (error["code"], result.structured_content["error"]["operation_id"]) == ("in_progress", operation_id)
+        assert f"reconcile_operation with operation_id {operation_id} first" in text_of(result)
+        dry = await agent.done(tool, {**keyed(second_key), "dry_run": True})
+        assert any(operation_id in problem for problem in dry["rehearsal"]["problems"]), dry
+        assert agent.writes() == sent
+        assert (await agent.reconciled(operation_id))["outcome"] == "succeeded"
+
+
+async def test_another_order_of_the_same_external_id_waits_for_the_one_in_doubt_whatever_its_key(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as agent:
+        operation_id = await agent.lost("create_proposed_io", {"external_id": "X", "name": "N"}, when="before")
+        for more in ({"name": "Other"}, {"name": "Other", "idempotency_key": "2"}, {"name": "N", "description": "d"}):
+            result = await agent.client.call_tool("create_proposed_io", {"external_id": "X", **more})
+            assert error_of(result)["code"] in ("in_progress", "conflict")
+            assert result.structured_content["error"]["operation_id"] == operation_id
+        assert agent.network.freewheel.written() == []
 
 
 async def prepared(
@@ -218,9 +267,9 @@ async def test_what_of_unknown_size_was_in_doubt_meanwhile_leaves_a_hold_unknown
 
 
 async def test_two_holds_of_different_sizes_in_doubt_are_told_apart(tmp_path: Path) -> None:
-    other = {**HOLD, "package_id": "pkg-2", "requested_impressions": 1_000}
+    other = {**LASTING, "package_id": "pkg-2", "requested_impressions": 1_000}
     async with world(tmp_path) as agent:
-        first = await agent.lost("reserve_avail", {**HOLD, "package_id": "pkg-1"}, when="after")
+        first = await agent.lost("reserve_avail", {**LASTING, "package_id": "pkg-1"}, when="after")
         second = await agent.lost("reserve_avail", other, when="before")
         assert (await agent.reconciled(first))["outcome"] == "succeeded"
         assert (await agent.reconciled(second))["outcome"] == "not_sent"
@@ -244,9 +293,9 @@ async def test_counts_that_were_late_before_a_hold_do_not_make_it_look_done_or_u
 ) -> None:
     async with world(tmp_path) as agent:
         late = await counts(agent)
-        await agent.done("reserve_avail", {**HOLD, "package_id": "pkg-1"})
+        await agent.done("reserve_avail", {**LASTING, "package_id": "pkg-1"})
         agent.losing["interchange"].rewrite = counted(late)
-        operation_id = await agent.lost("reserve_avail", {**HOLD, "package_id": "pkg-2"}, when=when)
+        operation_id = await agent.lost("reserve_avail", {**LASTING, "package_id": "pkg-2"}, when=when)
         agent.losing["interchange"].rewrite = None
         answer = await agent.reconciled(operation_id)
     assert answer["outcome"] == outcome, answer
@@ -324,10 +373,10 @@ async def test_a_release_of_a_hold_that_is_not_on_record_is_told_by_what_stayed(
 
 async def test_a_release_that_is_found_lets_the_avail_be_held_again(tmp_path: Path) -> None:
     async with world(tmp_path) as agent:
-        await agent.done("reserve_avail", HOLD)
+        await agent.done("reserve_avail", LASTING)
         operation_id = await agent.lost("release_booking", IDS, when="after")
         assert (await agent.reconciled(operation_id))["outcome"] == "succeeded"
-        assert "replayed" not in await agent.done("reserve_avail", HOLD)
+        assert "replayed" not in await agent.done("reserve_avail", LASTING)
 
 
 @pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(200, html="<html>"), httpx.Response(403)])
