@@ -29,11 +29,14 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
 
+from server.operations import LEASE
 from server.sandbox.freewheel_access import PASSWORD, USERNAME
 from server.sandbox.interchange_gate import API_KEY
 from tests.chaos.intents import Intent, Upstream, Verdicts, intents, judged, shown
 from tests.chaos.launcher import SETTING, ClockFile
 from tests.chaos.trouble import (
+    CLEAN,
+    IMPATIENT,
     RATES,
     STEPS,
     STEPS_OF_ONE_MACHINE,
@@ -54,12 +57,18 @@ SETTLE_AFTER = 3
 MOST_CALLS = 60
 """Of one intent, before its worker leaves it to the end."""
 
+PASSING = ("in_doubt", "in_progress", "unavailable", "rate_limited")
+"""Errors after which it makes the same call again where nothing misbehaves."""
+
+MOST_LOOKS = 6
+"""In a row: a second between two, so that all that may become known by waiting does."""
+
+WAITED_OUT = LEASE + SETTLE_AFTER + 2
+"""Seconds in the end, after which waiting makes nothing known any more."""
+
 LONGEST_CALL = 90.0
 LONGEST_LIFE = 60.0
 """Seconds until a client goes away, whatever it waits for, and comes back with a new server."""
-
-CLEAN = 99
-"""The number of the client that settles what is open in the end, with a server whose clocks and vendors are right."""
 
 NOT_YET = ("in_progress", "unavailable", "rate_limited", "unauthorized", "unexpected_answer", "refused")
 """Errors after which the agent makes the same call again: with the vendors misbehaving, all of them pass."""
@@ -95,6 +104,7 @@ class Soak:
     waiting: list[Intent] = field(default_factory=list[Intent])
     in_flight: dict[int, Intent] = field(default_factory=dict[int, Intent])
     probes: list[Intent] = field(default_factory=list[Intent])
+    settling: Client | None = None
     clock_files: dict[ClockFile, None] = field(default_factory=dict[ClockFile, None])
     dice: random.Random = field(default_factory=random.Random)
 
@@ -225,7 +235,7 @@ class Soak:
                     current[0].history.append("the server was killed")
 
     async def _do(self, number: int, client: Client, intent: Intent) -> None:
-        if intent.needs is not None and intent.needs.told != "done":
+        if not _is_due(intent):
             return
         while intent.told is None and intent.calls < MOST_CALLS:
             error = await self.once(number, client, intent)
@@ -237,7 +247,7 @@ class Soak:
 
     async def once(self, number: int, client: Client, intent: Intent) -> dict[str, Any] | None:
         """Make a call of an intent, and look when it is in doubt; the error, or None when it is done."""
-        while self.paused and number < CLEAN:  # noqa: ASYNC110 - looked at by several tasks
+        while self.paused and number <= IMPATIENT:  # noqa: ASYNC110 - looked at by several tasks
             await anyio.sleep(0.1)
         error = await self._call(number, client, intent)
         if error is None:
@@ -251,7 +261,7 @@ class Soak:
         """The error, or None when it is done."""
         intent.calls += 1
         self.calls += 1
-        if number < CLEAN:
+        if number < IMPATIENT:
             self.in_flight[number] = intent
         try:
             with anyio.fail_after(LONGEST_CALL):
@@ -263,39 +273,35 @@ class Soak:
         return error
 
     async def _reconcile(self, client: Client, intent: Intent, operation_id: str) -> None:
-        """Look until it is known; what stays unknown is left to a person."""
-        for _ in range(12):
+        """Look until it is known; what stays unknown is left to the end, or to a person."""
+        for _ in range(MOST_LOOKS):
             with anyio.fail_after(LONGEST_CALL):
                 result = await client.call_tool("reconcile_operation", {"operation_id": operation_id})
             outcome = "failed" if result.is_error else result.structured_content["outcome"]
             intent.history.append(f"reconcile: {outcome}")
             if outcome == "succeeded":
                 intent.told = "done"
-            if outcome in ("succeeded", "not_sent"):
+            if outcome in ("succeeded", "not_sent") or client is self.settling:
                 return
             await anyio.sleep(1)
 
     async def _settle_all(self) -> None:
-        """The vendors answer again: everything that is still open is made known."""
-        open_ = [
-            intent for intent in self.work if intent.told is None and (not intent.needs or intent.needs.told == "done")
-        ]
+        """The vendors answer again: everything that is still open is made known, by a person where looking does not."""
         async with Client(self._server(CLEAN, 0, faults=False)) as client:
-            for intent in open_:
-                for _ in range(40):
-                    await self._do_clean(client, intent)
-                    if intent.told is not None:
-                        break
-                    await anyio.sleep(1)
-
-    async def _do_clean(self, client: Client, intent: Intent) -> None:
-        error = await self.once(CLEAN, client, intent)
-        if error is None:
-            return
-        if _is_final(error):
-            intent.told = "not done"
-        elif error["code"] == "in_doubt" and intent.history[-1] == "reconcile: unknown":
-            await self._by_hand(intent, error["operation_id"])
+            self.settling, began = client, time.monotonic()
+            while open_ := [intent for intent in self.work if intent.told is None and _is_due(intent)]:
+                doubts: dict[str, Intent] = {}
+                for intent in open_:
+                    error = await self.once(CLEAN, client, intent)
+                    if error is not None and intent.told is None and error["code"] not in PASSING:
+                        intent.told = "not done"
+                    elif error is not None and intent.history[-1] == "reconcile: unknown":
+                        doubts[error["operation_id"]] = intent
+                await anyio.sleep(1)
+                if doubts and time.monotonic() - began > WAITED_OUT:
+                    # one at a time: what a person says of one tells something of others
+                    operation_id = next(iter(doubts))
+                    await self._by_hand(doubts[operation_id], operation_id)
 
     async def _by_hand(self, intent: Intent, operation_id: str) -> None:
         """What a person does where the vendor does not tell: look at it, and say so at the command line."""
@@ -306,6 +312,10 @@ class Soak:
         if done.returncode == 0:
             self.by_hand.add(intent.number)
             intent.history.append(f"by hand: {outcome}")
+
+
+def _is_due(intent: Intent) -> bool:
+    return intent.needs is None or intent.needs.told == "done"
 
 
 def _is_final(error: dict[str, Any]) -> bool:

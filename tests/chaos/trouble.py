@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
     from tests.chaos.soak import Soak
 
+IMPATIENT, PROBING, CLEAN = 90, 91, 99
+"""The numbers of clients that are no workers: of an agent whose server stands still, of who looks whether an older
+record is noticed, and of who settles what is open in the end, whose server has right clocks and vendors."""
+
 STEPS = (-100.0, -7.0, 0.0, 7.0, 70.0, 100.0)
 """Seconds by which a clock may be ahead of the database's: more than a lease, and less."""
 
@@ -76,9 +80,9 @@ async def stopped(run: Soak) -> None:
 
 async def _impatient(run: Soak, intent: Intent) -> None:
     """The agent of a server that stands still makes the same call of another one, until it knows."""
-    async with run.client(90, run.stopped) as client:
+    async with run.client(IMPATIENT, run.stopped) as client:
         while intent.told is None:
-            await run.once(90, client, intent)
+            await run.once(IMPATIENT, client, intent)
             await anyio.sleep(0.5)
 
 
@@ -160,12 +164,12 @@ async def restored(run: Soak, record: FileRecord | ServerRecord) -> None:
         run.paused = False
         await _calls(run, 25)
         await run.pause()
-        async with run.client(91, run.restored) as running:
+        async with run.client(PROBING, 2 * run.restored) as running:
             await _probe(run, running, is_sent=True)
             await anyio.to_thread.run_sync(record.go_back)
             try:
                 await _probe(run, running, is_sent=False)
-                async with run.client(92, run.restored) as started:
+                async with run.client(PROBING, 2 * run.restored + 1) as started:
                     await _probe(run, started, is_sent=False)
             finally:
                 await anyio.to_thread.run_sync(record.come_back)
@@ -182,9 +186,10 @@ async def _calls(run: Soak, many: int) -> None:
 
 async def _probe(run: Soak, client: Client, *, is_sent: bool) -> None:
     """A write that is sent before the record goes back, and must not be after it."""
-    probe = Intent(-1, "create_proposed_io", {"external_id": f"PROBE-{len(run.probes)}", "name": "Probe"})
+    number = run.calls
+    probe = Intent(number, "create_proposed_io", {"external_id": f"PROBE-{number}", "name": "Probe"})
     for _ in range(20 if is_sent else 3):
-        await run.once(91, client, probe)
+        await run.once(PROBING, client, probe)
         if probe.told is not None:
             break
     if not is_sent:
