@@ -11,7 +11,6 @@ from typing import get_args
 from pydantic.fields import FieldInfo
 
 import prompts
-from server import state_machine
 from server.cli import parser
 from server.resources import TEMPLATES
 from server.settings import Settings, variable
@@ -98,7 +97,6 @@ def _text(text: str) -> str:
 
 PARTS = {
     "tools": tools,
-    "states": state_machine.markdown,
     "prompts": prompt_table,
     "resources": resource_table,
     "settings": settings,
