@@ -54,6 +54,6 @@ def correction(was: State, state: State, others: Sequence[str] = ()) -> Correcti
 def log_settlement(operation_id: str, ended_as: State, settled: Settlement | None) -> None:
     """Say loudly that the record had, or has, another outcome than the one with which a write ended."""
     if settled is None:
-        logger.error("%s ended as %s, and the record has another outcome that stands", operation_id, ended_as)
+        logger.error("%s ended as %s, which the record does not take: look at it", operation_id, ended_as)
     elif settled.correction is not None:
         logger.error("%s: %s %s", operation_id, settled.correction.what, settled.correction.next_step)

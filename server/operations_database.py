@@ -136,16 +136,20 @@ class Database:
     def _record(self, connection: Connection) -> Record:
         from server.operations_rows import Record  # noqa: PLC0415 - see _open
 
-        entries = self.marks.entries
+        self.marks.refresh()
+        known = self.marks.known
         look = _in_a_file if self.one_machine else _in_a_server
-        now, stopped, there = look(connection, self.clocks, [entry.number for entry in entries])
+        found = look(connection, self.clocks, [entry.number for entry in known])
         if not self.one_machine:
-            self._read = now.clock, now.monotonic
-        if stopped is None and any(_name(entry) not in there for entry in entries):
+            self._read = found.now.clock, found.now.monotonic
+        stopped = found.stopped
+        if stopped is None and any(_name(entry) not in found.there for entry in known):
             stopped = self._gone(connection)
+        elif found.newest is not None:
+            self.marks.saw(found.newest)
         return Record(
             connection,
-            now,
+            found.now,
             self.one_machine,
             owner=self.owner,
             lease=self.lease,
@@ -155,9 +159,10 @@ class Database:
 
     def _gone(self, connection: Connection) -> Stopped | None:
         """What this machine wrote and the ledger does not have, unless an operator let writes go on since."""
-        self.marks.load("")
-        there = _there(connection, [entry.number for entry in self.marks.entries])
-        lost = tuple(entry for entry in self.marks.entries if _name(entry) not in there)
+        self.marks.load()
+        known = self.marks.known
+        there = _there(connection, [entry.number for entry in known])
+        lost = tuple(entry for entry in known if _name(entry) not in there)
         return _went_back(lost) if lost else None
 
     def _watch(self, engine: Engine) -> None:
@@ -221,27 +226,34 @@ def _there(connection: Connection, numbers: Sequence[int]) -> set[str]:
     return {f"{row[0]}:{row[1]}" for row in connection.exec_driver_sql(entries, tuple(numbers))} if numbers else set()
 
 
-def _in_a_file(
-    connection: Connection, clocks: Clocks, numbers: Sequence[int]
-) -> tuple[Stamp, Stopped | None, set[str]]:
-    """Now, what stops writes, and which entries of those numbers there are."""
-    return clocks.stamp(), None, _there(connection, numbers)
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a transaction finds at its start. there: which of the entries that it looked for there are, by number and
+    operation. newest: of all; None where that is not looked at."""
+
+    now: Stamp
+    stopped: Stopped | None
+    there: set[str]
+    newest: Entry | None = None
+
+
+def _in_a_file(connection: Connection, clocks: Clocks, numbers: Sequence[int]) -> _Found:
+    return _Found(clocks.stamp(), None, _there(connection, numbers))
 
 
 _SERVER = """
 SELECT extract(epoch FROM clock_timestamp())::float8, current_setting('fsync'), pg_is_in_recovery(),
 set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('on', 'remote_apply')
 THEN current_setting('synchronous_commit') ELSE 'on' END, true),
-(SELECT string_agg(number || ':' || operation_id, ',') FROM operation_history WHERE number = ANY (%s::bigint[]))
+(SELECT string_agg(number || ':' || operation_id, ',') FROM operation_history WHERE number = ANY (%s::bigint[])),
+(SELECT number || ':' || operation_id FROM operation_history ORDER BY number DESC LIMIT 1)
 """
 """Its clock, whether it keeps what it commits, and which entries it has; and, for this transaction alone, that a commit
 is on its disk."""
 
 
-def _in_a_server(
-    connection: Connection, clocks: Clocks, numbers: Sequence[int]
-) -> tuple[Stamp, Stopped | None, set[str]]:
-    clock, fsync, in_recovery, _commit, there = connection.exec_driver_sql(_SERVER, (list(numbers),)).one()
+def _in_a_server(connection: Connection, clocks: Clocks, numbers: Sequence[int]) -> _Found:
+    clock, fsync, in_recovery, _commit, there, newest = connection.exec_driver_sql(_SERVER, (list(numbers),)).one()
     stopped = None
     if in_recovery:
         stopped = Stopped(
@@ -252,7 +264,9 @@ def _in_a_server(
             f"its PostgreSQL does not keep what it commits (fsync = {printable(str(fsync), limit=20)})",
             "sets fsync = on",
         )
-    return clocks.stamp(clock), stopped, set((there or "").split(","))
+    number, _, operation = (newest or "").partition(":")
+    last = Entry(int(number), operation, clock) if number else None
+    return _Found(clocks.stamp(clock), stopped, set((there or "").split(",")), last)
 
 
 def _went_back(lost: tuple[Entry, ...]) -> Stopped:

@@ -47,7 +47,7 @@ class _Kept:
 
 @dataclass
 class Marks:
-    """The newest entries that this machine wrote to one ledger.
+    """The newest entries that this machine wrote to one ledger, and the newest one of anybody that this process saw.
 
     path: the file; None for this process alone. url: of the database. first: the operation of the first entry of the
     history, which a copy of the ledger has too, wherever it is.
@@ -57,22 +57,37 @@ class Marks:
     url: str
     first: str = ""
     entries: tuple[Entry, ...] = ()
+    seen: Entry | None = None
     _restored: str = ""
     _pending: tuple[Entry, ...] = ()
+    _file: tuple[int, int] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _complained: bool = False
 
     def __post_init__(self) -> None:
         self.url = hashlib.sha256(self.url.encode()).hexdigest()[:16]
 
-    def load(self, first: str) -> None:
+    @property
+    def known(self) -> tuple[Entry, ...]:
+        """All that has to be there."""
+        return self.entries if self.seen is None else (*self.entries, self.seen)
+
+    def load(self, first: str = "") -> None:
         """Take up what the file has: at the start, and after an operator may have let writes go on."""
         with self._lock:
             self.first = self.first or first
-            kept = self._own(self._read())
-            if kept.restored != self._restored:
-                self._pending = ()
-            self._take(kept)
+            self._file = self._version()
+            self._take(self._own(self._read()))
+
+    def refresh(self) -> None:
+        """Take up what other processes of this machine wrote since, if they did."""
+        if self.path is not None and self._version() != self._file:
+            self.load()
+
+    def saw(self, entry: Entry) -> None:
+        """Remember the newest entry, whoever wrote it."""
+        if self.seen is None or entry.number > self.seen.number:
+            self.seen = entry
 
     def wrote(self, entries: Iterable[Entry]) -> None:
         """Remember what this process committed; `save` puts it into the file."""
@@ -93,9 +108,11 @@ class Marks:
         with self._lock:
             try:
                 with self._alone() as file:
+                    pending = self._pending
                     self._take(self._own(told := self._read()))
+                    self.entries = _newest((*self.entries, *pending))
                     self._write(file, told)
-                self._pending = ()
+                self._pending, self._file = (), self._version()
             except OSError:
                 if not self._complained:
                     what = "a ledger that goes back in time is not noticed after a restart"
@@ -105,19 +122,34 @@ class Marks:
     def forget(self) -> None:
         """Begin anew: an operator compared what was lost with the vendors. Raises OSError."""
         with self._lock:
-            self.entries, self._pending, self._restored = (), (), secrets.token_hex(8)
+            times = int(self._restored.partition("-")[0] or 0) + 1
+            self._begin_anew(f"{times:06}-{secrets.token_hex(8)}")
             if self.path is not None:
                 with self._alone() as file:
                     self._write(file, self._read())
 
+    def _begin_anew(self, restored: str) -> None:
+        self.entries, self._pending, self.seen, self._restored = (), (), None, restored
+
     def _take(self, kept: _Kept) -> None:
-        self._restored = kept.restored
-        self.entries = _newest((*kept.entries, *self._pending))
+        """A file that is gone, or was restored as well, takes nothing back; an operator who let writes go on does."""
+        if kept.restored > self._restored:
+            self._begin_anew(kept.restored)
+        if kept.restored == self._restored:
+            self.entries = _newest((*self.entries, *kept.entries))
+
+    def _version(self) -> tuple[int, int] | None:
+        try:
+            found = self.path.stat() if self.path is not None else None
+        except OSError:
+            return None
+        return (found.st_ino, found.st_mtime_ns) if found is not None else None
 
     def _own(self, told: Sequence[_Kept]) -> _Kept:
         mine = [kept for kept in told if self._is_own(kept)]
         entries = [entry for kept in mine for entry in kept.entries]
-        return _Kept(self.url, self.first, mine[-1].restored if mine else self._restored, _newest(entries))
+        restored = max((kept.restored for kept in mine), default=self._restored)
+        return _Kept(self.url, self.first, restored, _newest(entries))
 
     def _is_own(self, kept: _Kept) -> bool:
         return kept.url == self.url or (kept.first == self.first != "")

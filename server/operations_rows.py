@@ -215,6 +215,8 @@ class Record(Rows):
         self.departs = True
 
     def renew(self, ids: Collection[str]) -> None:
+        if not ids:
+            return
         mine = (TABLE.c.owner == self.owner) & (TABLE.c.state == "sending") & TABLE.c.id.in_(list(ids))
         self.connection.execute(TABLE.update().where(mine).values(self._leased()))
 

@@ -140,8 +140,7 @@ class Writes:
     async def look_after(self) -> None:
         """Renew the leases of what is under way, and record the outcomes that could not be before."""
         try:
-            if self.under_way.count:
-                await self.record.renew()
+            await self.record.renew()
             for operation_id, ending in tuple(self.late.items()):
                 log_settlement(operation_id, ending.state, await self.record.settle(operation_id, ending))
                 del self.late[operation_id]

@@ -1,7 +1,7 @@
 """One attempt to send a request: what has to happen before its first byte leaves, and what is known of it afterwards.
 
-Whoever sends a request asks its attempt twice: `leaving` once a connection is open, which puts a departure on record,
-and `sending` at the first byte. Between the latter and the bytes nothing may be awaited: the process may stand still
+Whoever sends a request asks its attempt twice: `depart` once a connection is open, which puts a departure on record,
+and `start` at the first byte. Between the latter and the bytes nothing may be awaited: the process may stand still
 there, and the time within which the request may leave would pass unseen.
 """
 
@@ -44,7 +44,7 @@ class Attempt:
         self.is_sent = False
         self.is_followed = False
 
-    async def leaving(self) -> None:
+    async def depart(self) -> None:
         """Put the departure on record: the connection is open."""
         if self._is_asked:
             raise SentTwice
@@ -52,7 +52,7 @@ class Attempt:
         await self._depart()
         self.is_departed = True
 
-    def sending(self) -> None:
+    def start(self) -> None:
         """The first byte leaves when this returns."""
         if self.is_sent or not self.is_departed:
             raise SentTwice

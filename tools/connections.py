@@ -79,8 +79,8 @@ class Connections:
         if isinstance(self._network, Network):
             request.extensions["attempt"] = attempt
         else:
-            await attempt.leaving()
-            attempt.sending()
+            await attempt.depart()
+            attempt.start()
         return await self._network.handle_async_request(request)
 
     async def aclose(self) -> None:

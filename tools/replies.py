@@ -32,6 +32,12 @@ DEEPEST = 100
 MOST_IN_A_LIST = 50_000
 """Entries of one list in an answer that are read; no page and no projection comes near."""
 
+MOST_VALUES = 500_000
+"""Values in an answer that are read, whatever they hold: of the smallest, sixteen megabytes take seconds."""
+
+_TEXT = 16 * 1024
+"""Bytes of a body that is no JSON in which words for an error are looked for."""
+
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 _ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
@@ -68,6 +74,10 @@ class NotJson(ValueError):
     """The body is not JSON."""
 
 
+class TooManyValues(NotJson):
+    """It may be JSON, and nothing else would go on while it is read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One answer of a vendor, read to its end."""
@@ -82,6 +92,8 @@ class Reply:
 
     def json(self) -> Any:
         """The body as JSON, without NaN, infinities and halves of surrogate pairs. Raises NotJson."""
+        if sum(map(self.body.count, (b",", b"[", b"{"))) > MOST_VALUES:
+            raise TooManyValues
         try:
             read = json.loads(self.body, parse_constant=_no_json_number, parse_float=_finite)
             return _encodable(read) if _may_hold_half(self.body) else read
@@ -122,7 +134,7 @@ class Reply:
         )
 
     def _plain_text(self, secrets: Iterable[str]) -> str | None:
-        text = " ".join(self.body.decode("utf-8", errors="replace").split())
+        text = " ".join(self.body[:_TEXT].decode("utf-8", errors="replace").split())
         if not text or text.startswith(("<", "{", "[")):
             return None
         return printable(text[:4096], limit=120, secrets=secrets)
@@ -176,6 +188,8 @@ class Answer:
         """Raises UnexpectedAnswer, or InDoubt for the answer to a write, when it is not JSON."""
         try:
             return self.reply.json()
+        except TooManyValues:
+            self.unreadable(f"JSON of more than {MOST_VALUES:,} values")
         except NotJson:
             self.unreadable(f"{self.reply.looks_like()} instead of JSON")
 

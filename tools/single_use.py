@@ -12,7 +12,7 @@ import ssl
 import struct
 import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -127,11 +127,11 @@ class SingleUse(httpcore.AsyncNetworkStream):
             await self._send(bytes(self._held), timeout)
 
     async def _send(self, request: bytes, timeout: float | None) -> None:
-        await self._attempt.leaving()
+        await self._attempt.depart()
         if (heard := await self._heard()) is not None:
             raise Unsolicited if heard else httpcore.ConnectError("closed before anything was sent")
         answers = _Answers()
-        self._attempt.sending()
+        self._attempt.start()
         self._answers = answers
         try:
             await self._stream.write(request, timeout)
@@ -165,8 +165,10 @@ class SingleUse(httpcore.AsyncNetworkStream):
         if self._answers is not None and not self._answers.have_ended:
             # or the system goes on sending what the other side did not confirm, for minutes after it was given up
             unsent: socket.socket | None = self._stream.get_extra_info("socket")
-            if unsent is not None:
-                unsent.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_WHAT_IS_UNSENT)
+            # there is nothing to drop where it is closed already
+            with suppress(OSError):
+                if unsent is not None:
+                    unsent.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP_WHAT_IS_UNSENT)
         await self._stream.aclose()
 
     async def start_tls(

@@ -176,12 +176,14 @@ async def test_the_same_write_in_another_account_is_another_write(
 async def test_a_doubt_is_settled_with_the_credentials_of_its_account(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with staged(tmp_path, monkeypatch, settle_after=0) as (client, network):
+    time = FakeTime()
+    async with staged(tmp_path, monkeypatch, time=time) as (client, network):
         network.inner = httpx.MockTransport(
             lambda request: httpx.Response(502) if request.method == "POST" else freewheel(request)
         )
         lost = await said(client, "create_proposed_io", {"account": "uk", **ORDER})
         network.requests.clear()
+        time.moment += 61
         settled = await said(client, "reconcile_operation", {"operation_id": lost["error"]["operation_id"]})
     assert (lost["account"], lost["error"]["code"]) == ("uk", "in_doubt")
     assert (settled["account"], settled["outcome"]) == ("uk", "not_sent")

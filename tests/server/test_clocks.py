@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from math import inf
 
@@ -89,12 +90,12 @@ class Moved:
 
 @pytest.mark.parametrize("clock", ["wall", "monotonic", "up"])
 def test_a_lease_of_this_process_is_over_as_soon_as_one_clock_says_so(clock: str) -> None:
-    time = Moved()
-    lease = Lease.begin(time.clocks(), 15.0)
+    moved = Moved()
+    lease = Lease.begin(moved.clocks(), 15.0)
     assert not lease.is_over
-    setattr(time, clock, getattr(time, clock) + 14.9)
+    setattr(moved, clock, getattr(moved, clock) + 14.9)
     assert not lease.is_over
-    setattr(time, clock, getattr(time, clock) + 0.1)
+    setattr(moved, clock, getattr(moved, clock) + 0.1)
     assert lease.is_over
 
 
@@ -116,6 +117,10 @@ def test_this_machine_has_a_name_for_its_start_and_its_clocks_agree_with_themsel
     assert one.boot == other.boot == boot_id()
     assert 0 <= age(one, other, one_machine=True).least < 60
     assert (uptime() is None) == (one.uptime is None)
+
+
+def test_pauses_that_a_test_shortens_are_no_reason_to_leave_the_clocks_of_this_machine() -> None:
+    assert Clocks.of(lambda: 0.0, time.time) == Clocks()
 
 
 def test_a_test_that_hands_in_its_clocks_moves_all_of_them() -> None:

@@ -208,3 +208,25 @@ async def test_a_standby_that_was_promoted_while_it_lagged_does_not_let_a_write_
             assert (await promoted.list(Wanted()))[1] == 1
             assert await promoted.restored("lee", "it is not there")
             await begun(promoted)
+
+
+async def test_a_server_that_only_saw_what_another_machine_wrote_notices_that_it_is_gone(
+    tmp_path: Path, postgresql: sa.URL
+) -> None:
+    url = new_database(postgresql)
+    name, clocks = sa.make_url(url).database, FakeTime().clocks
+    one, other = (Operations(url, "ADOPS_DATABASE_URL", clocks, marks=tmp_path / f"{n}.json") for n in "ab")
+    async with opened(one, other):
+        await begun(one, HOLD)
+        await one.close()
+        on_server(postgresql, f"CREATE DATABASE {name}_before TEMPLATE {name}")
+        await other.list(Wanted())
+        sent = await begun(one)
+        await one.depart(sent, REQUEST)
+        await other.renew()
+        await one.close()
+        await other.close()
+        on_server(postgresql, f"DROP DATABASE {name}", f"ALTER DATABASE {name}_before RENAME TO {name}")
+        for server in (one, other):
+            with pytest.raises(Unrecorded, match=rf"it went back in time: .*{sent}"):
+                await server.begin(ORDER)

@@ -4,11 +4,11 @@ how it ends, when this process stands still on the way."""
 from __future__ import annotations
 
 import asyncio
-import itertools
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,15 +32,30 @@ def no_proxy_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @dataclass
-class Standstill:
-    """A clock that goes on by `seconds` after it was read `after` times."""
+class Time:
+    """Two clocks, and by how much each goes on while a process stands still."""
 
-    seconds: float
+    wall: float = 0.0
+    monotonic: float = 0.0
+    moved: float = 0.0
+
+    @property
+    def clocks(self) -> Clocks:
+        return Clocks(lambda: self.wall * self.moved, lambda: self.monotonic * self.moved, lambda: None, lambda: "boot")
+
+
+@dataclass
+class StandsStill(Journey):
+    """A process that stands still for 100 s after its departure number `after`."""
+
+    time: Time = field(default_factory=Time)
     after: int = 1
+    departures: int = 0
 
-    def clock(self) -> Callable[[], float]:
-        reads = itertools.count()
-        return lambda: self.seconds if next(reads) >= self.after else 0.0
+    async def leaving(self, method: str, path: str, body: Any) -> None:
+        await super().leaving(method, path, body)
+        self.departures += 1
+        self.time.moved = 100.0 if self.departures >= self.after else 0.0
 
 
 @dataclass
@@ -57,10 +72,10 @@ class Vendor:
 
 
 @asynccontextmanager
-async def recording(directory: Path, clocks: Clocks) -> AsyncGenerator[tuple[Operations, Journey]]:
-    record = Operations(f"sqlite:///{directory}/r.sqlite3", "ADOPS_DATA_DIR", clocks)
+async def recording(directory: Path, time: Time, *, after: int = 1) -> AsyncGenerator[tuple[Operations, Journey]]:
+    record = Operations(f"sqlite:///{directory}/r.sqlite3", "ADOPS_DATA_DIR", time.clocks)
     try:
-        yield record, Journey(record, await begun(record), set(), None)
+        yield record, StandsStill(record, await begun(record), set(), None, time=time, after=after)
     finally:
         await record.close()
 
@@ -82,16 +97,12 @@ async def found(journey: Journey) -> Operation:
     return operation[0]
 
 
-LONG = Standstill(100.0).clock
-NO_TIME = Standstill(0.0).clock
-
-
-@pytest.mark.parametrize(("wall", "monotonic"), [(LONG, NO_TIME), (NO_TIME, LONG), (LONG, LONG)])
+@pytest.mark.parametrize(("wall", "monotonic"), [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
 async def test_a_process_that_stands_still_after_the_departure_gives_the_write_up(
-    wall: Callable[[], Callable[[], float]], monotonic: Callable[[], Callable[[], float]], tmp_path: Path
+    wall: float, monotonic: float, tmp_path: Path
 ) -> None:
     vendor = Vendor([answer(201)])
-    async with recording(tmp_path, Clocks(wall(), monotonic())) as (record, journey), serving(vendor) as url:
+    async with recording(tmp_path, Time(wall, monotonic)) as (record, journey), serving(vendor) as url:
         error = await sent(journey, url)
         assert (type(error), error.message) == (Unavailable, HELD_UP)
         operation = await found(journey)
@@ -103,7 +114,7 @@ async def test_a_process_that_stands_still_after_the_departure_gives_the_write_u
 
 async def test_a_process_that_goes_on_sends_it_and_a_refusal_is_one(tmp_path: Path) -> None:
     vendor = Vendor([answer(409)])
-    async with recording(tmp_path, Clocks(NO_TIME(), NO_TIME())) as (_, journey), serving(vendor) as url:
+    async with recording(tmp_path, Time()) as (_, journey), serving(vendor) as url:
         assert type(await sent(journey, url)) is Conflict
         operation = await found(journey)
     request = {"method": "POST", "path": "/orders", "body": {"n": 1}, "status": 409}
@@ -112,8 +123,13 @@ async def test_a_process_that_goes_on_sends_it_and_a_refusal_is_one(tmp_path: Pa
 
 async def test_a_lost_answer_stays_in_doubt_however_late_it_is_by_then(tmp_path: Path) -> None:
     vendor = Vendor([b""])
-    later = Standstill(100.0, after=2).clock
-    async with recording(tmp_path, Clocks(later(), later())) as (_, journey), serving(vendor) as url:
+    time = Time(1.0, 1.0)
+
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        time.moved = 100.0
+        await vendor(reader, writer)
+
+    async with recording(tmp_path, time, after=2) as (_, journey), serving(late) as url:
         assert type(await sent(journey, url)) is InDoubt
         operation = await found(journey)
     assert (vendor.heard, operation.state, len(operation.requests)) == (1, "in_doubt", 1)
@@ -129,10 +145,8 @@ async def test_a_second_try_with_another_token_is_given_up_as_a_first_one_is(tmp
         async def renew(self, refused: str) -> str | None:
             return f"{refused}-renewed"
 
-    # each try reads a clock as its lease begins and at the last look
-    third = Standstill(100.0, after=3).clock
     vendor = Vendor([answer(401), answer(201)])
-    async with recording(tmp_path, Clocks(third(), third())) as (_, journey), serving(vendor) as url:
+    async with recording(tmp_path, Time(1.0, 1.0), after=2) as (_, journey), serving(vendor) as url:
         error = await sent(journey, url, Renewed())
         assert (type(error), error.message) == (Unavailable, HELD_UP)
         operation = await found(journey)
@@ -141,7 +155,7 @@ async def test_a_second_try_with_another_token_is_given_up_as_a_first_one_is(tmp
 
 
 async def test_a_write_whose_connection_never_opened_has_no_departure_on_record(tmp_path: Path) -> None:
-    async with recording(tmp_path, Clocks(NO_TIME(), NO_TIME())) as (_, journey):
+    async with recording(tmp_path, Time()) as (_, journey):
         async with serving(Vendor([])) as url:
             pass
         assert type(await sent(journey, url)) is Unavailable
@@ -158,6 +172,6 @@ async def test_whoever_hears_a_write_finds_its_departure_on_record(tmp_path: Pat
         await heard(reader)
         writer.write(answer(409))
 
-    async with recording(tmp_path, Clocks(NO_TIME(), NO_TIME())) as (_, journey), serving(serve) as url:
+    async with recording(tmp_path, Time()) as (_, journey), serving(serve) as url:
         assert type(await sent(journey, url)) is Conflict
     assert departed == [True]

@@ -28,10 +28,12 @@ class RepeatsRefusals:
         while True:
             head, _, body = (await heard(reader)).partition(b"\r\n\r\n")
             method, path, _ = head.decode().split(" ", 2)
-            self.asked.append(f"{method} {path}")
             if method == "GET":
                 writer.write(answer(200, b'{"total_count": 0, "items": []}'))
-            elif len(self.asked) == 1:
+                await writer.drain()
+                continue
+            self.asked.append(f"{method} {path}")
+            if len(self.asked) == 1:
                 refusal = answer(404, b'{"errors": [{"message": "no such advertiser"}]}')
                 writer.write(refusal)
                 if self.apart:

@@ -88,10 +88,6 @@ async def test_an_older_copy_that_is_put_in_its_place_stops_writes_and_reads_go_
         newest = files.file.read_bytes()
         files.overwrite(older)
         asked = {"the same server": record, "another one": other}.get(server) or files.server()
-        if asked is other:
-            # it wrote nothing itself since, so it learns of it when it is started anew
-            await other.close()
-            asked = files.server()
         with pytest.raises(Unrecorded, match=rf"it went back in time: .* not in it \({sent}\)") as caught:
             await asked.begin(ORDER)
         assert "adops-mcp operations restored --note" in caught.value.next_step
@@ -309,6 +305,23 @@ async def test_processes_of_a_machine_share_what_they_wrote_last_and_the_greates
     third.load("")
     assert [entry.number for entry in third.entries] == list(range(KEPT + 1, 2 * KEPT + 1))
     assert stat.S_IMODE((tmp_path / "marks.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("marks", ["gone", "restored as well"])
+async def test_a_file_of_marks_that_goes_back_too_makes_no_running_server_forget(tmp_path: Path, marks: str) -> None:
+    async with in_files(tmp_path) as files:
+        record = files.server()
+        await begun(record, HOLD)
+        older = files.file.read_bytes(), files.marks.read_bytes()
+        await begun(record)
+        files.overwrite(older[0])
+        if marks == "gone":
+            files.marks.unlink()
+        else:
+            files.marks.write_bytes(older[1])
+        for _ in range(2):
+            with pytest.raises(Unrecorded, match="it went back in time"):
+                await record.begin(ORDER)
 
 
 async def test_a_copy_of_the_record_elsewhere_is_known_by_its_first_entry(tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ async def test_a_trace_leads_from_the_call_to_each_request_to_the_vendor(spans: 
     found = spans.get_finished_spans()
     (call,) = [span for span in found if span.name == "tools/call create_proposed_io" and span.kind.name == "SERVER"]
     requests = [span for span in found if span.name.endswith(" FreeWheel")]
-    assert [span.name for span in requests] == ["POST FreeWheel"]
+    assert [span.name for span in requests] == ["GET FreeWheel", "POST FreeWheel"]
     assert call.context is not None
     for request in requests:
         assert request.parent is not None

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 from pathlib import Path
 
 import anyio
@@ -237,6 +238,21 @@ async def test_in_tls_too_what_answers_before_it_is_asked_is_sent_nothing(
             await write(network, url, Departures(meanwhile=said.acquire))
 
 
+@pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 Any\r\ncontent-length: 90\r\n\r\n{"])
+async def test_a_server_that_resets_the_connection_leaves_a_write_in_doubt(said: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard(reader)
+        writer.write(said)
+        await writer.drain()
+        reset = struct.pack("ii", 1, 0)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        writer.transport.abort()
+
+    async with serving(serve) as url, Network() as network:
+        with pytest.raises(InDoubt, match="closed the connection before it answered"):
+            await write(network, url)
+
+
 async def test_what_is_given_up_without_an_answer_is_not_sent_on_by_the_system() -> None:
     ends: list[BaseException | bytes] = []
 
@@ -295,7 +311,7 @@ async def test_a_request_leaves_in_one_piece_and_once() -> None:
 
 async def test_an_attempt_that_did_not_depart_cannot_send() -> None:
     with pytest.raises(SentTwice):
-        Attempt().sending()
+        Attempt().start()
 
 
 async def test_no_answer_is_read_to_a_request_that_did_not_leave_whole() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tools.replies import EXCERPT, NotJson, Reply, printable
+from tools.errors import InDoubt
+from tools.replies import EXCERPT, MOST_VALUES, Answer, Kind, NotJson, Reply, TooManyValues, printable
 
 
 def reply(body: Any = b"", *, status: int = 400, headers: dict[str, str] | None = None) -> Reply:
@@ -182,6 +183,19 @@ def test_a_body_is_named_by_its_kind(body: bytes, name: str) -> None:
 def test_what_is_not_json_is_said_to_be_so_and_nothing_else_is_raised(body: bytes) -> None:
     with pytest.raises(NotJson):
         reply(body).json()
+
+
+@pytest.mark.parametrize("value", [b"0", b"[]", b"{}", b'{"a":1}', b'"\\ud800"', b'""'])
+def test_no_more_values_are_read_than_anything_else_can_wait_for(value: bytes) -> None:
+    def count(times: int) -> bytes:
+        return b"[" + b",".join([value] * times) + b"]"
+
+    assert len(reply(count(MOST_VALUES // 3)).json()) == MOST_VALUES // 3
+    with pytest.raises(TooManyValues):
+        reply(count(MOST_VALUES + 1)).json()
+    answer = Answer("Acme", Kind.WRITE, "", reply(count(MOST_VALUES + 1), status=201))
+    with pytest.raises(InDoubt, match="answered with JSON of more than 500,000 values"):
+        answer.json()
 
 
 @pytest.mark.parametrize("status", [199, 200, 204, 299, 300, 304, 400, 500])
