@@ -261,7 +261,7 @@ class Soak:
         """The error, or None when it is done."""
         intent.calls += 1
         self.calls += 1
-        if number < IMPATIENT:
+        if number <= IMPATIENT:
             self.in_flight[number] = intent
         try:
             with anyio.fail_after(LONGEST_CALL):

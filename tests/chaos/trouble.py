@@ -35,25 +35,29 @@ STEPS_OF_ONE_MACHINE = (0.0, 2.0, 7.0, 20.0)
 RATES = (0.99, 1.0, 1.01)
 
 
-def processes(number: int) -> list[psutil.Process]:
-    """The server of a worker, where there is one."""
-    found: list[psutil.Process] = []
-    for process in psutil.Process().children():
-        try:
-            if f"worker={number}" in process.cmdline():
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
+def _number_of(process: psutil.Process) -> int:
+    """Of the worker whose server it is; -1 for any other process."""
+    try:
+        return next((int(part[7:]) for part in process.cmdline() if part.startswith("worker=")), -1)
+    except psutil.Error:
+        return -1
+
+
+def _with_a_call(run: Soak) -> list[psutil.Process]:
+    """A server of a worker that has a call under way; none when there is none."""
+    found = [one for one in psutil.Process().children() if _number_of(one) in run.in_flight and _is_of_a_worker(one)]
+    return run.dice.sample(found, 1) if found else []
+
+
+def _is_of_a_worker(process: psutil.Process) -> bool:
+    return 0 <= _number_of(process) < IMPATIENT
 
 
 async def killed(run: Soak) -> None:
     """Kill servers that have a call under way, at a moment of chance."""
     while run.killed < run.kills:
         await anyio.sleep(run.dice.uniform(0.2, 2.0))
-        if not run.in_flight:
-            continue
-        for process in processes(run.dice.choice(sorted(run.in_flight))):
+        for process in _with_a_call(run):
             process.send_signal(signal.SIGKILL)
             run.killed += 1
 
@@ -62,11 +66,8 @@ async def stopped(run: Soak) -> None:
     """Let servers with a call under way stand still for longer than a lease, while their agents turn to another one."""
     while run.stopped < run.stops:
         await anyio.sleep(run.dice.uniform(0.1, 1.0))
-        if run.paused or not run.in_flight:
-            continue
-        number = run.dice.choice(sorted(run.in_flight))
-        intent = run.in_flight[number]
-        for process in processes(number):
+        for process in [] if run.paused else _with_a_call(run):
+            intent = run.in_flight[_number_of(process)]
             process.send_signal(signal.SIGSTOP)
             run.stopped += 1
             intent.history.append("the server stands still")

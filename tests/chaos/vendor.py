@@ -37,8 +37,8 @@ LATE = 0.03
 LATEST = 4.0
 """Of requests, and seconds: how often and how late an answer comes of what was carried out at once."""
 
-MOVES = 0.05
-CONTRADICTS = 0.03
+MOVES = 0.01
+CONTRADICTS = 0.005
 """Of pages of lists: how often a list changes before it, and how often its counts contradict each other."""
 
 ENDS_EVERY = 0.4
