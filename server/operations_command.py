@@ -256,7 +256,7 @@ async def _restored(desk: _Desk) -> int:
     if not note:
         _complain("nothing was changed: once they are compared, `operations restored --note ...` lets writes go on.")
         return 1
-    _say(f"Writes go on; on record as said by {desk.operator}.")
+    _say(f"Writes go on from this machine; on record as said by {desk.operator}. Each machine looks for itself.")
     return 0
 
 

@@ -97,6 +97,21 @@ async def test_an_older_copy_that_is_put_in_its_place_stops_writes_and_reads_go_
         assert isinstance(await asked.begin(ORDER), Taken)
 
 
+async def test_what_a_server_has_of_the_file_in_memory_does_not_hide_that_it_went_back(tmp_path: Path) -> None:
+    """SQLite takes its pages for fresh while a counter in the file is as it was, and this one is by chance."""
+    async with in_files(tmp_path) as files:
+        record = files.server()
+        first = await begun(record, HOLD)
+        older = files.file.read_bytes()
+        await record.settle(first, DONE)
+        files.overwrite(older)
+        with closing(sqlite3.connect(files.file)) as somebody:
+            somebody.execute("UPDATE operations SET does = 'x'")
+            somebody.commit()
+        with pytest.raises(Unrecorded, match="it went back in time"):
+            await record.begin(ORDER)
+
+
 @pytest.mark.parametrize("step", ["take up", "depart", "settle", "expire"])
 async def test_each_step_towards_sending_looks_whether_the_record_went_back(tmp_path: Path, step: str) -> None:
     async with in_files(tmp_path) as files:
