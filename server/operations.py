@@ -362,12 +362,15 @@ class Operations:
         return await self._run(lambda record: record.stopped)
 
     async def restored(self, actor: str, note: str) -> Stopped | None:
-        """Let writes go on after the record went back in time; what was lost, None where nothing was."""
+        """Let writes go on after the record went back in time; why they had stopped, as far as this process knows.
+
+        Servers that are running may know of more: they, too, begin anew. Where writes stopped for another reason,
+        nothing is done."""
         stopped = await self.stopped()
-        if stopped is None or not stopped.lost:
-            return None
-        await self._run(lambda record: record.restored(actor, note, stopped.lost))
-        await anyio.to_thread.run_sync(self._database.forget)
+        if stopped is None or stopped.lost:
+            lost = stopped.lost if stopped else ()
+            await self._run(lambda record: record.restored(actor, note, lost))
+            await anyio.to_thread.run_sync(self._database.forget)
         return stopped
 
     async def restorations(self) -> Sequence[tuple[float, str, str]]:

@@ -287,8 +287,22 @@ async def test_writes_stop_until_the_operator_has_compared_what_was_lost(
         report, healthy = await examine(operator.settings, operator.wire)
         assert "CRM-1 is there, 418420" in report
         assert healthy
-        code, shown, _ = await operator.run("restored", "--note", "again")
+        code, shown, _ = await operator.run("restored")
         assert (code, shown) == (0, "Nothing is known to be lost: what this machine wrote last is in the record.\n")
+
+
+async def test_servers_that_saw_more_than_the_operators_process_knows_go_on_as_well(tmp_path: Path) -> None:
+    async with in_files(tmp_path) as files:
+        record = files.server()
+        await begun(record, HOLD)
+        older = files.file.read_bytes()
+        await begun(record)
+        files.overwrite(older)
+        files.marks.unlink()
+        with pytest.raises(Unrecorded, match="it went back in time"):
+            await record.begin(ORDER)
+        assert await files.server().restored("lee", "looked") is None
+        await begun(record)
 
 
 async def test_what_was_under_way_in_a_restored_record_may_have_departed(tmp_path: Path) -> None:
