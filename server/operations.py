@@ -12,7 +12,6 @@ is confirmed in the same transaction that records the departure: a process that 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import secrets
@@ -48,9 +47,6 @@ MOST_AT_ONCE = 10
 
 APPROVAL_LASTS = 24 * 60 * 60.0
 """Seconds for which an approval that was not used may be used."""
-
-_AFTERWARDS = 0.005
-"""Seconds after a departure in which its first byte has left."""
 
 OPEN_STATES: tuple[State, ...] = ("awaiting_approval", "approved", "sending", "in_doubt")
 
@@ -316,9 +312,6 @@ class Operations:
             await self._run(lambda record: record.depart(operation_id, request, before))
         except NotOurs:
             return None
-        # what it wrote is put into the file once the first byte has left: nothing is to come in between
-        loop = asyncio.get_running_loop()
-        loop.call_later(_AFTERWARDS, lambda: loop.run_in_executor(None, self._database.marks.save))
         return lease
 
     async def renew(self) -> None:
@@ -369,12 +362,15 @@ class Operations:
         return await self._run(lambda record: record.stopped)
 
     async def restored(self, actor: str, note: str) -> Stopped | None:
-        """Let writes go on after the record went back in time; what was lost, None where nothing was."""
+        """Let writes go on after the record went back in time; why they had stopped, as far as this process knows.
+
+        Servers that are running may know of more: they, too, begin anew. Where writes stopped for another reason,
+        nothing is done."""
         stopped = await self.stopped()
-        if stopped is None or not stopped.lost:
-            return None
-        await self._run(lambda record: record.restored(actor, note, stopped.lost))
-        await anyio.to_thread.run_sync(self._database.forget)
+        if stopped is None or stopped.lost:
+            lost = stopped.lost if stopped else ()
+            await self._run(lambda record: record.restored(actor, note, lost))
+            await anyio.to_thread.run_sync(self._database.forget)
         return stopped
 
     async def restorations(self) -> Sequence[tuple[float, str, str]]:
@@ -397,4 +393,7 @@ class Operations:
         if not self._database.is_open:
             async with self._opening:
                 await anyio.to_thread.run_sync(self._database.open)
-        return await anyio.to_thread.run_sync(self._database.run, work, limiter=self._at_once)
+        try:
+            return await anyio.to_thread.run_sync(self._database.run, work, limiter=self._at_once)
+        finally:
+            self._database.marks.save_soon()

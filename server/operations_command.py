@@ -246,17 +246,21 @@ async def _restored(desk: _Desk) -> int:
     """Show what was lost; with a note, let writes go on."""
     note = _line(desk.arguments.note or "")
     stopped = await (desk.record.restored(desk.operator, note) if note else desk.record.stopped())
-    if stopped is None or not stopped.lost:
+    if stopped is not None and not stopped.lost:
+        raise stopped.error()
+    if stopped is None:
         _say("Nothing is known to be lost: what this machine wrote last is in the record.")
+    else:
+        _say("This machine wrote these last, and the record does not have them; there may be more:")
+        for line in told_lost(stopped):
+            _say(f"  {line}")
+        _say("Compare them with the vendors: what is there was sent, and must not be made again.")
+    if not note and stopped is None:
         return 0
-    _say("This machine wrote these last, and the record does not have them; there may be more:")
-    for line in told_lost(stopped):
-        _say(f"  {line}")
-    _say("Compare them with the vendors: what is there was sent, and must not be made again.")
     if not note:
         _complain("nothing was changed: once they are compared, `operations restored --note ...` lets writes go on.")
         return 1
-    _say(f"Writes go on; on record as said by {desk.operator}.")
+    _say(f"Writes go on from this machine; on record as said by {desk.operator}. Each machine looks for itself.")
     return 0
 
 

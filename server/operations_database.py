@@ -6,11 +6,12 @@ back in time.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from server.clocks import Clocks, Stamp
 from server.operations_marks import Entry, Marks
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
     from server.operations_rows import Record
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -128,7 +131,7 @@ class Database:
                     self.marks.wrote(record.noted)
                     # what was committed to a file that is not there any more was not recorded
                     self._watch(engine)
-                    if not record.departs:
+                    if record.claimed:
                         self.marks.save()
                 return result
         raise AssertionError
@@ -173,7 +176,8 @@ class Database:
             )
 
     def _open(self) -> None:
-        from server.operations_tables import open_engine  # noqa: PLC0415 - reads never pay for SQLAlchemy
+        from server.operations_durability import durability  # noqa: PLC0415 - reads never pay for SQLAlchemy
+        from server.operations_tables import open_engine  # noqa: PLC0415 - as above
 
         engine = open_engine(self.url, self.clocks)
         self._file = _identity_of(engine)
@@ -181,6 +185,8 @@ class Database:
             first = connection.exec_driver_sql(
                 "SELECT operation_id FROM operation_history ORDER BY number LIMIT 1"
             ).scalar()
+            for line in durability(connection):
+                logger.warning(line)
         self.marks.load(first or "")
         self._engine = engine
 
@@ -220,10 +226,13 @@ def _name(entry: Entry) -> str:
 
 def _there(connection: Connection, numbers: Sequence[int]) -> set[str]:
     """Those entries of the history that there are, by number and operation."""
-    sign = "?" if connection.dialect.name == "sqlite" else "%s"
-    signs = ", ".join([sign] * len(numbers))
+    if not numbers:
+        return set()
+    # by the driver itself, as each transaction asks this
+    driver = cast("Any", connection.connection.driver_connection)
+    signs = ", ".join(["?" if connection.dialect.name == "sqlite" else "%s"] * len(numbers))
     entries = f"SELECT number, operation_id FROM operation_history WHERE number IN ({signs})"  # noqa: S608 - only signs
-    return {f"{row[0]}:{row[1]}" for row in connection.exec_driver_sql(entries, tuple(numbers))} if numbers else set()
+    return {f"{number}:{operation}" for number, operation in driver.execute(entries, tuple(numbers))}
 
 
 @dataclass(frozen=True, slots=True)

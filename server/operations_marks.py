@@ -7,6 +7,7 @@ transaction they have to be there. A small file keeps them beyond a restart. All
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -15,13 +16,18 @@ import os
 import secrets
 import threading
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
 KEPT = 8
 """Entries that are kept: transactions that commit at once may be lost in another order than their numbers."""
+
+
+_AFTERWARDS = 0.005
+"""Seconds after a transaction in which the first byte of what it let depart has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,14 @@ class _Kept:
     restored: str = ""
     entries: tuple[Entry, ...] = ()
 
+    def told(self) -> dict[str, Any]:
+        return {
+            "url": self.url,
+            "first": self.first,
+            "restored": self.restored,
+            "entries": [(one.number, one.operation, one.at, one.tool, one.subject) for one in self.entries],
+        }
+
 
 @dataclass
 class Marks:
@@ -62,10 +76,16 @@ class Marks:
     _pending: tuple[Entry, ...] = ()
     _file: tuple[int, int] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _saving: asyncio.TimerHandle | None = None
     _complained: bool = False
 
     def __post_init__(self) -> None:
         self.url = hashlib.sha256(self.url.encode()).hexdigest()[:16]
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether all of it is in the file, where there is one."""
+        return self.path is None or not self._pending
 
     @property
     def known(self) -> tuple[Entry, ...]:
@@ -103,7 +123,7 @@ class Marks:
 
     def save(self) -> None:
         """Put what is not there yet into the file. A file that cannot be written is a warning: the ledger is not."""
-        if self.path is None or not self._pending:
+        if self.path is None or self.is_saved:
             return
         with self._lock:
             try:
@@ -118,6 +138,17 @@ class Marks:
                     what = "a ledger that goes back in time is not noticed after a restart"
                     logger.warning("%s cannot be written: %s", self.path.name, what)
                 self._complained = True
+
+    def save_soon(self) -> None:
+        """Save it from the event loop, once the first byte of what has just departed has left."""
+        if not self.is_saved and self._saving is None:
+            self._saving = asyncio.get_running_loop().call_later(_AFTERWARDS, self._save_now)
+
+    def _save_now(self) -> None:
+        self._saving = None
+        with contextlib.suppress(RuntimeError):
+            # where the loop is being closed, whoever closes the ledger saves it
+            asyncio.get_running_loop().run_in_executor(None, self.save)
 
     def forget(self) -> None:
         """Begin anew: an operator compared what was lost with the vendors. Raises OSError."""
@@ -164,7 +195,7 @@ class Marks:
                     str(one["url"]),
                     str(one["first"]),
                     str(one["restored"]),
-                    tuple(Entry(**entry) for entry in one["entries"]),
+                    tuple(Entry(*entry) for entry in one["entries"]),
                 )
                 for one in told["ledgers"]
             ]
@@ -176,11 +207,13 @@ class Marks:
 
     def _write(self, file: Path, told: Sequence[_Kept]) -> None:
         own = _Kept(self.url, self.first, self._restored, self.entries)
-        ledgers = [asdict(kept) for kept in (*(kept for kept in told if not self._is_own(kept)), own)]
+        ledgers = [kept.told() for kept in (*(kept for kept in told if not self._is_own(kept)), own)]
         other = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
         descriptor = os.open(other, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as writing:
-            json.dump({"ledgers": ledgers}, writing)
+        try:
+            os.write(descriptor, json.dumps({"ledgers": ledgers}).encode())
+        finally:
+            os.close(descriptor)
         other.replace(file)
 
     @contextlib.contextmanager

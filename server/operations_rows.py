@@ -73,8 +73,8 @@ class NotOurs(Exception):
 class Record(Rows):
     """One transaction. owner: this process. lease: seconds. under_way: what this process has under way.
 
-    stopped: why nothing is claimed, sent or concluded now. noted: what was added to the history. departs: whether a
-    request leaves after it.
+    stopped: why nothing is claimed, sent or concluded now. noted: what was added to the history. claimed: whether
+    something may be sent after it.
     """
 
     owner: str
@@ -82,7 +82,7 @@ class Record(Rows):
     under_way: frozenset[str] = frozenset()
     stopped: Stopped | None = None
     noted: list[Entry] = field(default_factory=list[Entry])
-    departs: bool = False
+    claimed: bool = False
 
     def check(self) -> None:
         """Raises Unrecorded where nothing may be claimed, sent or concluded."""
@@ -154,6 +154,7 @@ class Record(Rows):
         )
         if not inserted:
             return ""
+        self.claimed = busy is not None
         self._note(operation_id, state, new.principal, new.note, new)
         return operation_id
 
@@ -166,6 +167,7 @@ class Record(Rows):
         busy = digest(found.scope, found.resource)
         if (other := self.one("busy", busy)) is not None:
             return Busy(other)
+        self.claimed = True
         held = {"busy": busy, "owner": self.owner, **self._leased()}
         taken = self._move(operation_id, "taken_up", actor, "taken up after its approval", **held)
         return Begun(operation_id) if taken else Taken(self._of(operation_id))
@@ -212,7 +214,6 @@ class Record(Rows):
         }
         if not self._mine(DEPART, operation_id, **leaves):
             raise NotOurs
-        self.departs = True
 
     def renew(self, ids: Collection[str]) -> None:
         if not ids:

@@ -137,6 +137,8 @@ def _sqlite(url: str) -> Engine:
     def _on_begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
         # by the driver itself: SQLAlchemy takes ten times as long over this as SQLite
         driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+        # a file that was restored in place may by chance have the counter by which SQLite takes its pages for fresh
+        driver.execute("PRAGMA shrink_memory")
         driver.execute("BEGIN IMMEDIATE")
         while driver.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
             driver.execute("ROLLBACK")

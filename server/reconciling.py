@@ -72,6 +72,8 @@ async def settle_by_hand(
     ending = _ending(operation, verdict, actor, settle_after)
     if operation.state == "in_doubt" and await record.settle(operation.id, ending):
         return ""
+    if operation.state == "in_doubt":
+        return f"{operation.id} was settled by somebody else, or may not be settled yet: look at it again."
     return f"{operation.id} is not in doubt: it is {operation.state}."
 
 

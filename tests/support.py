@@ -26,6 +26,7 @@ from server.calls import LONGEST_CALL, Calls
 from server.clocks import Clocks
 from server.operations import Operations
 from server.operations_tables import open_engine
+from server.record import clocks_of
 from server.sandbox import FILE_NAME, Sandbox
 from server.sandbox.interchange import API_KEY
 from server.settings import Settings
@@ -243,7 +244,7 @@ def free_port() -> int:
 def calls_of(settings: Settings, wire: Wire | None = None, *, longest: float | None = None) -> Calls:
     """The one call path without a client before it. longest: seconds for a call, instead of its own limits."""
     timing = (wire or Wire()).timing
-    record = Operations("sqlite://", "ADOPS_DATA_DIR", Clocks.of(timing.clock, timing.now))
+    record = Operations("sqlite://", "ADOPS_DATA_DIR", clocks_of(timing))
     writes = Writes(record, settings.confirm, timing, longest or LATEST_DEPARTURE)
     return Calls(settings.environment, writes, longest_call=longest or LONGEST_CALL)
 

@@ -22,6 +22,7 @@ import httpcore
 import httpx
 
 from tools.attempts import Attempt, SentTwice, Unsolicited
+from tools.writes import LONGEST_REQUEST
 
 MOST_CONNECTIONS = 100
 """At once, to all that is reached in one way; more requests wait."""
@@ -40,6 +41,14 @@ LARGEST_EXCHANGE = 40 * 1024 * 1024
 """Bytes that are read from one connection, with heads, interim answers and what frames the chunks of a body."""
 
 _DROP_WHAT_IS_UNSENT = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+UNCONFIRMED: list[httpcore.SOCKET_OPTION] = (
+    [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(LONGEST_REQUEST * 1000))]
+    if hasattr(socket, "TCP_USER_TIMEOUT")
+    else []
+)
+"""For how long the system sends again what the other side does not confirm, also when the process is gone meanwhile.
+Where it cannot be set (macOS, Windows) that may be minutes."""
+
 _HEAD_ENDS = b"\r\n\r\n"
 _EXCEPTIONS = (
     httpcore.TimeoutException,
@@ -221,6 +230,7 @@ class SingleUseTransport(httpx.AsyncBaseTransport):
             max_connections=MOST_CONNECTIONS,
             max_keepalive_connections=0,
             network_backend=_Backend(),
+            socket_options=UNCONFIRMED,
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

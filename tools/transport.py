@@ -36,7 +36,7 @@ from tools.network import is_address
 from tools.observing import Observed, Observer, unobserved
 from tools.refusals import Hints, refusal
 from tools.replies import Answer, Kind, Reply, in_doubt
-from tools.writes import DEPARTURE, Departure
+from tools.writes import DEPARTURE, LONGEST_REQUEST, Departure
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -163,7 +163,7 @@ class Transport:
         json: Any = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-        timeout: float = 30.0,
+        timeout: float = LONGEST_REQUEST,
         hints: Hints | None = None,
         answers: Collection[int] = (),
         secrets: Collection[str] = (),

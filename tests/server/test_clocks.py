@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from math import inf
 
 import pytest
 
 from server.clocks import Clocks, Lease, Stamp, age, boot_id, disagreement, lease_is_over, readings, uptime
+from server.record import clocks_of
+from tests.support import FakeTime
+from tools.transport import Timing
 from tools.writes import Age
 
 SENT = Stamp(clock=1000.0, boot="one", monotonic=500.0, uptime=500.0)
@@ -120,7 +122,8 @@ def test_this_machine_has_a_name_for_its_start_and_its_clocks_agree_with_themsel
 
 
 def test_pauses_that_a_test_shortens_are_no_reason_to_leave_the_clocks_of_this_machine() -> None:
-    assert Clocks.of(lambda: 0.0, time.time) == Clocks()
+    assert clocks_of(Timing(clock=lambda: 0.0)) == Clocks()
+    assert clocks_of(FakeTime().timing).boot() == "test"
 
 
 def test_a_test_that_hands_in_its_clocks_moves_all_of_them() -> None:

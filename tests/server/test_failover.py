@@ -85,7 +85,7 @@ async def setting(record: Operations, name: str) -> str:
     ("given", "then"), [("off", "on"), ("local", "on"), ("on", "on"), ("remote_apply", "remote_apply")]
 )
 async def test_each_transaction_is_on_the_disk_when_it_is_committed_whatever_the_database_is_set_to(
-    postgresql: sa.URL, given: str, then: str
+    postgresql: sa.URL, given: str, then: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = new_database(postgresql)
     database = sa.make_url(url).database
@@ -96,6 +96,7 @@ async def test_each_transaction_is_on_the_disk_when_it_is_committed_whatever_the
         assert await setting(record, "synchronous_commit") == then
         warned = any(f"synchronous_commit = {given}" in line for line in await record.durability())
         assert warned is (then != given)
+        assert (f"synchronous_commit = {given}" in caplog.text) is warned
 
 
 async def test_a_server_that_does_not_keep_what_it_commits_takes_no_writes_and_reads_go_on(postgresql: sa.URL) -> None:

@@ -97,6 +97,21 @@ async def test_an_older_copy_that_is_put_in_its_place_stops_writes_and_reads_go_
         assert isinstance(await asked.begin(ORDER), Taken)
 
 
+async def test_what_a_server_has_of_the_file_in_memory_does_not_hide_that_it_went_back(tmp_path: Path) -> None:
+    """SQLite takes its pages for fresh while a counter in the file is as it was, and this one is by chance."""
+    async with in_files(tmp_path) as files:
+        record = files.server()
+        first = await begun(record, HOLD)
+        older = files.file.read_bytes()
+        await record.settle(first, DONE)
+        files.overwrite(older)
+        with closing(sqlite3.connect(files.file)) as somebody:
+            somebody.execute("UPDATE operations SET does = 'x'")
+            somebody.commit()
+        with pytest.raises(Unrecorded, match="it went back in time"):
+            await record.begin(ORDER)
+
+
 @pytest.mark.parametrize("step", ["take up", "depart", "settle", "expire"])
 async def test_each_step_towards_sending_looks_whether_the_record_went_back(tmp_path: Path, step: str) -> None:
     async with in_files(tmp_path) as files:
@@ -272,8 +287,22 @@ async def test_writes_stop_until_the_operator_has_compared_what_was_lost(
         report, healthy = await examine(operator.settings, operator.wire)
         assert "CRM-1 is there, 418420" in report
         assert healthy
-        code, shown, _ = await operator.run("restored", "--note", "again")
+        code, shown, _ = await operator.run("restored")
         assert (code, shown) == (0, "Nothing is known to be lost: what this machine wrote last is in the record.\n")
+
+
+async def test_servers_that_saw_more_than_the_operators_process_knows_go_on_as_well(tmp_path: Path) -> None:
+    async with in_files(tmp_path) as files:
+        record = files.server()
+        await begun(record, HOLD)
+        older = files.file.read_bytes()
+        await begun(record)
+        files.overwrite(older)
+        files.marks.unlink()
+        with pytest.raises(Unrecorded, match="it went back in time"):
+            await record.begin(ORDER)
+        assert await files.server().restored("lee", "looked") is None
+        await begun(record)
 
 
 async def test_what_was_under_way_in_a_restored_record_may_have_departed(tmp_path: Path) -> None:

@@ -88,6 +88,22 @@ def test_a_value_that_cannot_be_used_is_refused_by_the_name_of_its_variable(
     assert "pw" not in str(caught.value)
 
 
+@pytest.mark.parametrize("environment", ["staging", "live"])
+@pytest.mark.parametrize("seconds", ["0", "3", "29.9"])
+def test_where_writes_are_real_a_doubt_is_not_settled_while_its_request_may_live(
+    environment: str, seconds: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADOPS_ENVIRONMENT", environment)
+    monkeypatch.setenv("ADOPS_SETTLE_AFTER", seconds)
+    with pytest.raises(SettingsError, match="ADOPS_SETTLE_AFTER: must be at least 30 in staging and live"):
+        load()
+    monkeypatch.setenv("ADOPS_SETTLE_AFTER", "30")
+    assert load().settle_after == 30
+    monkeypatch.setenv("ADOPS_ENVIRONMENT", "sandbox")
+    monkeypatch.setenv("ADOPS_SETTLE_AFTER", seconds)
+    assert load().settle_after == float(seconds)
+
+
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:8750/x", "http://localhost:1", "http://[::1]:1", "https://a.example/"]
 )

@@ -21,7 +21,7 @@ from tools.errors import AdOpsError, InDoubt, Unavailable
 from tools.network import Network
 from tools.single_use import SingleUse
 from tools.transport import Kind
-from tools.writes import departing
+from tools.writes import LONGEST_REQUEST, departing
 
 ORDER = ["requested", "departed", "checked", "answered 201"]
 
@@ -291,6 +291,19 @@ def request() -> httpx.Request:
 
 
 HEAD = b"POST / HTTP/1.1\r\ncontent-length: 7\r\n\r\n"
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such option")
+async def test_the_system_sends_what_is_not_confirmed_no_longer_than_a_request_may_live() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await heard(reader)
+        writer.write(answer(200))
+
+    async with serving(serve) as url, Network() as network:
+        response = await network.handle_async_request(httpx.Request("GET", url))
+        ours = response.extensions["network_stream"].get_extra_info("socket")
+        assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == LONGEST_REQUEST * 1000
+        await response.aclose()
 
 
 async def test_a_request_leaves_in_one_piece_and_once() -> None:

@@ -23,7 +23,7 @@ LARGEST_PAGE = 50
 MOST_PAGES = 400
 """Pages of a list that are read to its end."""
 
-LONGEST_BASELINE = 10.0
+LONGEST_BASELINE = 15.0
 """Seconds for reading a list before a write."""
 
 MOST_READINGS = 3
