@@ -132,6 +132,11 @@ class Soak:
             clock.write(0 if self.database_url else max(STEPS_OF_ONE_MACHINE))
         await self._settle_all()
 
+    @property
+    def progress(self) -> float:
+        """The share of the work that was begun."""
+        return 1 - len(self.waiting) / max(1, len(self.work))
+
     async def kill(self) -> None:
         await killed(self)
 

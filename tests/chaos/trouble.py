@@ -56,7 +56,9 @@ def _is_of_a_worker(process: psutil.Process) -> bool:
 async def killed(run: Soak) -> None:
     """Kill servers that have a call under way, at a moment of chance."""
     while run.killed < run.kills:
-        await anyio.sleep(run.dice.uniform(0.2, 2.0))
+        await anyio.sleep(run.dice.uniform(0.2, 1.0))
+        if run.progress < run.killed / (run.kills + 1):
+            continue
         for process in _with_a_call(run):
             process.send_signal(signal.SIGKILL)
             run.killed += 1
@@ -66,6 +68,8 @@ async def stopped(run: Soak) -> None:
     """Let servers with a call under way stand still for longer than a lease, while their agents turn to another one."""
     while run.stopped < run.stops:
         await anyio.sleep(run.dice.uniform(0.1, 1.0))
+        if run.progress < run.stopped / (run.stops + 1):
+            continue
         for process in [] if run.paused else _with_a_call(run):
             intent = run.in_flight[_number_of(process)]
             process.send_signal(signal.SIGSTOP)
@@ -159,11 +163,11 @@ class ServerRecord:
 async def restored(run: Soak, record: FileRecord | ServerRecord) -> None:
     """Put an older copy of the record in its place, see that nothing is sent on it, and put the newest one back."""
     while run.restored < run.restores:
-        await _calls(run, 15)
+        await _comes_to(run, (run.restored + 0.3) / run.restores)
         await run.pause()
         await anyio.to_thread.run_sync(record.copy)
         run.paused = False
-        await _calls(run, 25)
+        await _comes_to(run, (run.restored + 0.6) / run.restores)
         await run.pause()
         async with run.client(PROBING, 2 * run.restored) as running:
             await _probe(run, running, is_sent=True)
@@ -178,10 +182,9 @@ async def restored(run: Soak, record: FileRecord | ServerRecord) -> None:
         run.paused = False
 
 
-async def _calls(run: Soak, many: int) -> None:
-    """Wait until as many calls more have been made."""
-    until = run.calls + many
-    while run.calls < until:  # noqa: ASYNC110 - looked at by several tasks
+async def _comes_to(run: Soak, share: float) -> None:
+    """Wait until that share of the work was begun."""
+    while run.progress < share:  # noqa: ASYNC110 - looked at by several tasks
         await anyio.sleep(0.1)
 
 

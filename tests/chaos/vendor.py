@@ -8,14 +8,10 @@ and holds that end, of ours and of others. As a process of its own a vendor goes
 from __future__ import annotations
 
 import argparse
-import json
 import random
-import sqlite3
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, closing
-from datetime import UTC, datetime, timedelta
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import anyio
 import uvicorn
@@ -28,7 +24,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server.faults import Misbehaviour
 from server.misbehaving import CuttableProtocol, Misbehaving
 from server.sandbox import FILE_NAME, Sandbox
-from server.sandbox.store import timestamp
+from server.sandbox.store import utc_now
+from tests.chaos.others import Others, contradicted
 
 TWICE = 0.02
 """Of requests: how often an answer comes twice, half of them refusals of what was not carried out."""
@@ -47,70 +44,6 @@ ENDS_EVERY = 0.4
 _REFUSED = (
     b"HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
 )
-
-
-class Others:
-    """What other people do at the vendors, in their state."""
-
-    def __init__(self, directory: Path, dice: random.Random) -> None:
-        self._path = directory / FILE_NAME
-        self._dice = dice
-        self._made = 0
-
-    def _change(self, *statements: tuple[str, tuple[Any, ...]]) -> None:
-        with closing(sqlite3.connect(self._path, timeout=10, isolation_level=None)) as state:
-            state.execute("BEGIN IMMEDIATE")
-            for statement, values in statements:
-                state.execute(statement, values)
-            state.execute("COMMIT")
-
-    def move_lists(self) -> None:
-        """Delete the first entry of somebody else, or add one: what follows is on another page then."""
-        self._made += 1
-        now = timestamp(datetime.now(UTC))
-        order = (
-            "INSERT INTO freewheel_proposed_insertion_order (external_id, name, time_zone, delivery, budget, user_ids,"
-            " created_at, updated_at, proposed_io_status) SELECT ?, 'Somebody else''s', time_zone, delivery, budget,"
-            " user_ids, ?, ?, 'PROPOSED' FROM freewheel_proposed_insertion_order LIMIT 1",
-            (f"OTHER-{self._made}", now, now),
-        )
-        package = (
-            "INSERT INTO freewheel_inventory_package (name, status, created_at, updated_at) SELECT ?, status, ?, ? FROM"
-            " freewheel_inventory_package LIMIT 1",
-            (f"Somebody else's {self._made}.", now, now),
-        )
-        gone = [
-            (
-                f"DELETE FROM {table} WHERE id = (SELECT MIN(id) FROM {table} WHERE {whose})",  # noqa: S608 - names of ours
-                (),
-            )
-            for table, whose in (
-                ("freewheel_proposed_insertion_order", "external_id LIKE 'OTHER-%'"),
-                ("freewheel_inventory_package", "name LIKE 'Somebody else%'"),
-            )
-        ]
-        self._change(*(gone if self._made > 20 and self._dice.random() < 0.5 else [order, package]))
-
-    def move_holds(self) -> None:
-        """End a hold that may end, or hold something for another buy."""
-        now = datetime.now(UTC)
-        if self._dice.random() < 0.6:
-            end = (
-                "UPDATE interchange_bookings SET expires_at = ? WHERE booking_id = (SELECT booking_id FROM"
-                " interchange_bookings WHERE status = 'HELD' AND expires_at > ? ORDER BY RANDOM() LIMIT 1)"
-            )
-            self._change((end, (timestamp(now), timestamp(now))))
-            return
-        self._made += 1
-        hold = (
-            "INSERT INTO interchange_bookings (source_id, avail_id, media_buy_id, package_id, requested_impressions,"
-            " status, expires_at, created_at, updated_at) SELECT a.source_id, a.avail_id, 'sf_mb_7f3a91c204', ?, ?,"
-            " 'HELD', ?, ?, ? FROM interchange_avails a WHERE a.avail_id IN ('avl_news_evening', 'avl_soccer_sunday')"
-            " ORDER BY RANDOM() LIMIT 1"
-        )
-        until = timestamp(now + timedelta(days=1))
-        values = (f"other-{self._made}", self._dice.randint(1, 900), until, timestamp(now), timestamp(now))
-        self._change((hold, values))
 
 
 class Unreliable:
@@ -155,7 +88,7 @@ class Unreliable:
         start, body = await self._answered(scope, receive)
         if start is None:
             return
-        told = _contradicted(body, self._dice)
+        told = contradicted(body, self._dice)
         headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
         await send({**start, "headers": headers})
         await send({"type": "http.response.body", "body": told})
@@ -179,29 +112,18 @@ class Unreliable:
                 return
             head = f"HTTP/1.1 {start['status']} Told\r\ncontent-type: application/json\r\nconnection: close\r\n"
             answer = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
-        connection = CuttableProtocol.open[tuple(scope["client"])]
-        connection.write(answer + answer)
-        connection.close()
+        connection = CuttableProtocol.open.get(tuple(scope["client"]))
+        if connection is not None and not connection.is_closing():
+            connection.write(answer + answer)
+            connection.close()
         while (await receive())["type"] != "http.disconnect":
             pass
-
-
-def _contradicted(body: bytes, dice: random.Random) -> bytes:
-    """One count of a page is otherwise; a body that is no page is left as it is."""
-    try:
-        told = json.loads(body)
-    except ValueError:
-        return body
-    counts = [name for name in ("total", "total_count", "total_pages", "total_page") if name in told]
-    if counts:
-        told[dice.choice(counts)] += dice.choice([-1, 1, 2])
-    return json.dumps(told).encode()
 
 
 def _app(directory: Path, faults: str, *, moods: float, ends: bool, seed: int) -> tuple[Starlette, Sandbox]:
     dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
     sandbox = Sandbox(directory / FILE_NAME)
-    others = Others(directory, dice)
+    others = Others(directory, dice, utc_now)
     misbehaviour = Misbehaviour.read(faults)
 
     def served(make: Callable[[], ASGIApp]) -> ASGIApp:
