@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +68,7 @@ class Database:
     marks: Marks
     under_way: set[str] = field(default_factory=set[str])
     _engine: Engine | None = None
+    _opening: threading.Lock = field(default_factory=threading.Lock)
     _file: tuple[int, int] | None = None
     _read: tuple[float, float] | None = None
 
@@ -88,8 +90,13 @@ class Database:
 
     def open(self) -> None:
         """Raises Unrecorded."""
-        if self._engine is None:
-            self._guarded(self._open)
+        self._guarded(self._opened)
+
+    def _opened(self) -> Engine:
+        with self._opening:
+            if self._engine is None:
+                self._engine = self._open()
+            return self._engine
 
     def close(self) -> None:
         self.marks.save()
@@ -115,8 +122,7 @@ class Database:
         """Of two that insert the same unique value at once the second fails, and then finds the first one's row."""
         from sqlalchemy.exc import IntegrityError  # noqa: PLC0415 - see _open
 
-        engine = self._engine
-        assert engine is not None  # noqa: S101 - the callers open it first
+        engine = self._engine or self._opened()
         self._watch(engine)
         for tries_left in (2, 1, 0):
             try:
@@ -175,20 +181,22 @@ class Database:
                 "puts it back and starts the server anew: what it held must not be forgotten",
             )
 
-    def _open(self) -> None:
+    def _open(self) -> Engine:
         from server.operations_durability import durability  # noqa: PLC0415 - reads never pay for SQLAlchemy
         from server.operations_tables import open_engine  # noqa: PLC0415 - as above
 
         engine = open_engine(self.url, self.clocks)
         self._file = _identity_of(engine)
-        with engine.begin() as connection:
-            first = connection.exec_driver_sql(
-                "SELECT operation_id FROM operation_history ORDER BY number LIMIT 1"
-            ).scalar()
-            for line in durability(connection):
-                logger.warning(line)
-        self.marks.load(first or "")
-        self._engine = engine
+        first = "SELECT operation_id FROM operation_history ORDER BY number LIMIT 1"
+        try:
+            with engine.begin() as connection:
+                self.marks.load(connection.exec_driver_sql(first).scalar() or "")
+                for line in durability(connection):
+                    logger.warning(line)
+        except BaseException:
+            engine.dispose()
+            raise
+        return engine
 
     def _guarded(self, work: Callable[[], T]) -> T:
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - see _open
