@@ -283,10 +283,11 @@ class Soak:
             with anyio.fail_after(LONGEST_CALL):
                 result = await client.call_tool("reconcile_operation", {"operation_id": operation_id})
             outcome = "failed" if result.is_error else result.structured_content["outcome"]
-            intent.history.append(f"reconcile: {outcome}")
+            early = outcome == "unknown" and "reconcile_operation again" in result.structured_content["next_step"]
+            intent.history.append(f"reconcile: {'early' if early else outcome}")
             if outcome == "succeeded":
                 intent.told = "done"
-            if outcome in ("succeeded", "not_sent") or client is self.settling:
+            if (outcome != "failed" and not early) or client is self.settling:
                 return
             await anyio.sleep(1)
 
@@ -300,10 +301,13 @@ class Soak:
                     error = await self.once(CLEAN, client, intent)
                     if error is not None and intent.told is None and error["code"] not in PASSING:
                         intent.told = "not done"
-                    elif error is not None and intent.history[-1] == "reconcile: unknown":
+                    elif intent.history[-1] == "reconcile: unknown" or (
+                        intent.history[-1] == "reconcile: early" and time.monotonic() - began > WAITED_OUT
+                    ):
+                        assert error is not None
                         doubts[error["operation_id"]] = intent
-                await anyio.sleep(1)
-                if doubts and time.monotonic() - began > WAITED_OUT:
+                await anyio.sleep(0.5)
+                if doubts:
                     # one at a time: what a person says of one tells something of others
                     operation_id = next(iter(doubts))
                     await self._by_hand(doubts[operation_id], operation_id)
