@@ -20,8 +20,9 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+from tests.chaos.agents import Soak
 from tests.chaos.intents import Verdicts, intents
-from tests.chaos.soak import Soak, database_of
+from tests.chaos.soak import database_of
 from tests.support import free_port
 
 STARTS_WITHIN = 30.0

@@ -20,7 +20,7 @@ from tests.chaos.intents import Intent
 if TYPE_CHECKING:
     from mcp import Client
 
-    from tests.chaos.soak import Soak
+    from tests.chaos.agents import Soak
 
 IMPATIENT, PROBING, CLEAN = 90, 91, 99
 """The numbers of clients that are no workers: of an agent whose server stands still, of who looks whether an older
