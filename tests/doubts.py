@@ -16,7 +16,7 @@ from server.sandbox import FILE_NAME
 from server.settings import Settings
 from server.vendors import Wire
 from tests.snapshots import answer_of
-from tests.support import FakeTime, SandboxNetwork, connected, text_of
+from tests.support import NOW, FakeTime, SandboxNetwork, connected, text_of
 from tools.tool import VendorName
 
 RECONCILE = "reconcile_operation"
@@ -128,7 +128,8 @@ class World:
 
 @asynccontextmanager
 async def world(directory: Path) -> AsyncGenerator[World]:
-    network = SandboxNetwork(FakeTime(), directory)
+    # not on the minute, as times are that were rounded to it
+    network = SandboxNetwork(FakeTime(NOW.timestamp() + 7), directory)
     losing: dict[VendorName, Losing] = {
         "interchange": Losing(network.interchange),
         "freewheel": Losing(network.freewheel),

@@ -68,7 +68,7 @@ def _in_words(value: Any) -> str:
     return "not set" if value in (None, "") else printable(value if isinstance(value, str) else json.dumps(value))
 
 
-_WITH_SECONDS = re.compile(r"\d\d:\d\d:\d\d")
+_WITH_SECONDS = re.compile(r"\d\d:\d\d:(?!00)\d\d")
 
 
 def may_have_moved(doubt: Doubt, updated_at: str | None) -> bool:
@@ -82,7 +82,7 @@ def may_have_moved(doubt: Doubt, updated_at: str | None) -> bool:
 
 
 def tells_seconds(moment: str) -> bool:
-    """Whether a vendor's time is fine enough for two changes to show in it."""
+    """Whether a vendor's time is fine enough for two changes to show in it: one on the minute may be rounded."""
     return bool(_WITH_SECONDS.search(moment))
 
 

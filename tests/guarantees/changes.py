@@ -34,7 +34,8 @@ async def _(agent: World) -> str:
 async def _(agent: World) -> str:
     operation_id = await agent.lost("update_work_item", {**TAKEN, "notes": "Taken."}, when="before")
     async with agent.colleague() as colleague:
-        assert not (await colleague.call_tool("update_work_item", TAKEN)).is_error
+        theirs = {**TAKEN, "notes": "Taken by me."}
+        assert not (await colleague.call_tool("update_work_item", theirs)).is_error
     return await outcome(agent, operation_id)
 
 
@@ -61,7 +62,7 @@ def _completed(when: str, *, given: str = "", notes: str = "", theirs: str = "")
         operation_id = await agent.lost("complete_work_item", {**ITEM, **more}, when=when)
         if theirs:
             async with agent.colleague() as colleague:
-                done = {**ITEM, "result": await _results(agent, theirs)}
+                done = {**ITEM, "result": await _results(agent, theirs), "notes": "Sam did it."}
                 assert not (await colleague.call_tool("complete_work_item", done)).is_error
         return await outcome(agent, operation_id)
 

@@ -8,14 +8,14 @@ from pydantic import Field, model_validator
 
 from tools.backends import Backends
 from tools.fields import Name, Prose
-from tools.freewheel.creation import Creation
+from tools.freewheel.creation import Creation, has_baseline
 from tools.freewheel.models import InventoryPackage
 from tools.freewheel.packages import (
     PackageState,
     differing,
     every_package,
     is_set,
-    package_ids_before,
+    packages_before,
     proven_packages,
     told_fields,
 )
@@ -58,7 +58,7 @@ async def create_inventory_package(arguments: CreateInventoryPackage, backends: 
     Use it when list_inventory_packages shows none like it. It sells and holds nothing: reserve_avail does.
     """
     body = _body(arguments)
-    remember({"ids": await package_ids_before(backends)})
+    remember(_creation(arguments, backends).baseline(await packages_before(backends)))
     package = await backends.freewheel.create_inventory_package(body, look=LOOK)
     different = differing(body, told_fields(package))
     untold = [field for field in body if field not in told_fields(package)]
@@ -109,20 +109,24 @@ async def _brief(arguments: CreateInventoryPackage, backends: Backends) -> Brief
     )
 
 
-async def _reconcile(arguments: CreateInventoryPackage, backends: Backends, doubt: Doubt) -> Verdict:
+def _creation(arguments: CreateInventoryPackage, backends: Backends) -> Creation[InventoryPackage]:
     named = printable(arguments.name, limit=200)
-    creation = Creation[InventoryPackage](
+    return Creation[InventoryPackage](
         noun="inventory package",
-        identity=f"is named {named}",
+        field="name",
+        identity=arguments.name,
         shown_as="inventory_package",
         found_as="inventory_package_ids",
-        has_identity=lambda package: _is_named(package, arguments.name),
         read=backends.freewheel.inventory_package,
         different=lambda package: _different(arguments, package),
+        untold=lambda package: [name for name in _body(arguments) if name not in told_fields(package)],
         check=f"A person looks in FreeWheel for inventory packages named {named}.",
     )
-    packages, whole = await proven_packages(backends)
-    return await creation.verdict(doubt, packages, proven=whole)
+
+
+async def _reconcile(arguments: CreateInventoryPackage, backends: Backends, doubt: Doubt) -> Verdict:
+    packages, whole = await (proven_packages(backends) if has_baseline(doubt) else every_package(backends))
+    return await _creation(arguments, backends).verdict(doubt, packages, proven=whole)
 
 
 def _different(arguments: CreateInventoryPackage, package: InventoryPackage) -> str:

@@ -9,17 +9,10 @@ from pydantic import Field
 
 from tools.backends import Backends
 from tools.fields import BodyId, FreeWheelId, Name, Prose
-from tools.freewheel.creation import Creation
+from tools.freewheel.creation import Creation, has_baseline
 from tools.freewheel.models import ProposedInsertionOrder
 from tools.freewheel.order_state import EVERGREEN, attributes, same, words
-from tools.freewheel.orders import (
-    is_named,
-    money,
-    of_that_external_id,
-    order_ids_before,
-    proven_orders,
-    references,
-)
+from tools.freewheel.orders import every_order, money, of_that_external_id, orders_before, proven_orders, references
 from tools.freewheel.proposals import MOST_CAPS, Budget, FrequencyCap, ProposedIo, body, proposed_io
 from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
@@ -56,7 +49,7 @@ async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) ->
     It holds and books no inventory: for that, use reserve_avail. User ids come from get_proposed_io (of other
     orders), or from the person.
     """
-    remember({"ids": await order_ids_before(backends)})
+    remember(_creation(arguments, backends).baseline(await orders_before(backends)))
     order = await backends.freewheel.create_proposed_insertion_order(
         _body(arguments),
         campaign_id=arguments.campaign_id,
@@ -132,27 +125,35 @@ async def _brief(arguments: CreateProposedIo, backends: Backends) -> Brief:
     )
 
 
-async def _reconcile(arguments: CreateProposedIo, backends: Backends, doubt: Doubt) -> Verdict:
+def _creation(arguments: CreateProposedIo, backends: Backends) -> Creation[ProposedInsertionOrder]:
     named = printable(arguments.external_id, limit=80)
-    creation = Creation[ProposedInsertionOrder](
+    return Creation[ProposedInsertionOrder](
         noun="proposed IO",
-        identity=f"has external_id {named}",
+        field="external_id",
+        identity=arguments.external_id,
         shown_as="proposed_io",
         found_as="proposed_io_ids",
-        has_identity=lambda order: is_named(order, arguments.external_id),
         read=backends.freewheel.proposed_insertion_order,
         different=lambda order: _different(_asked(arguments), attributes(order)) or _added(arguments, order),
+        untold=lambda order: [name for name in _asked(arguments) if name not in attributes(order)],
         check=f"A person looks in FreeWheel for proposed IOs with external_id {named}.",
     )
-    orders, whole = await proven_orders(backends)
-    return await creation.verdict(doubt, orders, proven=whole)
+
+
+async def _reconcile(arguments: CreateProposedIo, backends: Backends, doubt: Doubt) -> Verdict:
+    orders, whole = await (proven_orders(backends) if has_baseline(doubt) else every_order(backends))
+    return await _creation(arguments, backends).verdict(doubt, orders, proven=whole)
+
+
+_FILLED_IN = ("description", "brand_id", "budget", "frequency_caps", "assigned_user_ids", "probability_of_close")
+"""What an order has only when somebody gave it."""
 
 
 def _added(arguments: CreateProposedIo, order: ProposedInsertionOrder) -> str:
-    """What an order has that was not asked for and that FreeWheel does not fill in by itself, in a sentence."""
+    """What an order has that was not asked for, in a sentence."""
     now = attributes(order)
-    unasked = [name for name in ("description", "brand_id", "budget") if getattr(arguments, name) is None]
-    there = [name for name in unasked if now.get(name) not in (None, "", EVERGREEN)]
+    unasked = [name for name in _FILLED_IN if getattr(arguments, name) is None]
+    there = [name for name in unasked if now.get(name) not in (None, "", 0, [], EVERGREEN)]
     return f"It has {', '.join(there)}, which was not asked for." if there else ""
 
 

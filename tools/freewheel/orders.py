@@ -10,7 +10,7 @@ from tools.backends import Backends
 from tools.errors import AdOpsError
 from tools.freewheel.models import Campaign, Named, PageOf, ProposedInsertionOrder
 from tools.freewheel.proposals import Budget
-from tools.freewheel.search import Read, every, ids_before, proven
+from tools.freewheel.search import Read, entries_before, every, proven
 
 LONGEST_LOOK = 15.0
 """Seconds for looking a brand up: FreeWheel only lists brands by advertiser."""
@@ -36,9 +36,9 @@ async def proven_orders(backends: Backends) -> tuple[list[ProposedInsertionOrder
     return await proven(_pages(backends), _WHAT)
 
 
-async def order_ids_before(backends: Backends) -> list[int] | None:
-    """The ids of all orders before a write; None when they could not be read."""
-    return await ids_before(_pages(backends), _WHAT)
+async def orders_before(backends: Backends) -> list[ProposedInsertionOrder] | None:
+    """All orders before a write; None when they could not be read."""
+    return await entries_before(_pages(backends), _WHAT)
 
 
 _WHAT = "proposed IOs"

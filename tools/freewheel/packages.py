@@ -7,7 +7,7 @@ from typing import Any
 
 from tools.backends import Backends
 from tools.freewheel.models import InventoryPackage, PageOf
-from tools.freewheel.search import Read, every, ids_before, proven
+from tools.freewheel.search import Read, entries_before, every, proven
 from tools.freewheel.targeting import TREES
 from tools.freewheel.trees import is_told, same_tree, told_change
 from tools.replies import printable
@@ -72,9 +72,9 @@ async def proven_packages(backends: Backends) -> tuple[list[InventoryPackage], b
     return await proven(_pages(backends), _WHAT)
 
 
-async def package_ids_before(backends: Backends) -> list[int] | None:
-    """The ids of all packages before a write; None when they could not be read."""
-    return await ids_before(_pages(backends), _WHAT)
+async def packages_before(backends: Backends) -> list[InventoryPackage] | None:
+    """All packages before a write; None when they could not be read."""
+    return await entries_before(_pages(backends), _WHAT)
 
 
 _WHAT = "inventory packages"

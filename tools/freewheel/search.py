@@ -6,12 +6,14 @@ them. The note says how far was looked; where the time did not do, `next` goes o
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 
+from tools.errors import AdOpsError, NotFound
 from tools.fields import next_page, nothing_on
 from tools.freewheel.models import Entry, PageOf
 from tools.schema import Arguments
@@ -25,6 +27,10 @@ MOST_PAGES = 400
 
 LONGEST_BASELINE = 15.0
 """Seconds for reading a list before a write."""
+
+MOST_IN_A_BASELINE = 10_000
+"""Entries of a list that is read before a write: FreeWheel takes 20 requests a second, and a write does not wait for
+longer."""
 
 MOST_READINGS = 3
 """Readings of one list for two in a row that agree."""
@@ -84,11 +90,8 @@ async def found(wanted: Wanted, read: Read[T], described: Callable[[T], str], *,
 
 
 async def every(read: Read[T], what: str) -> tuple[list[T], bool]:
-    """Every entry of a list once, and whether one reading was complete by every sign; it says how far it has come.
-
-    That is enough to know what was there before a write. It does not prove that an entry is not there: see `proven`.
-    """
-    reading = await _read_through(read, what)
+    """Every entry of a list once, and whether this is the whole list; it says how far it has come."""
+    reading = await _read_through(read, what, past_the_end=False)
     return reading.matches, reading.at_the_end
 
 
@@ -101,7 +104,7 @@ async def proven(read: Read[T], what: str) -> tuple[list[T], bool]:
     seen: dict[int, T] = {}
     before: frozenset[int] | None = None
     for number in range(MOST_READINGS):
-        reading = await _read_through(read, what, number)
+        reading = await _read_through(read, what, before=number)
         seen |= {entry.id: entry for entry in reading.matches}
         if reading.goes_on:
             break
@@ -112,22 +115,48 @@ async def proven(read: Read[T], what: str) -> tuple[list[T], bool]:
     return list(seen.values()), False
 
 
-async def ids_before(read: Read[T], what: str) -> list[int] | None:
-    """The ids of a list before a write, for a later look to be compared with; None when it was not read whole."""
-    found = await before_a_write(every(read, what), within=LONGEST_BASELINE)
-    return sorted(entry.id for entry in found[0]) if found and found[1] else None
+async def entries_before(read: Read[T], what: str) -> list[T] | None:
+    """The entries of a list before a write, for a later look to be compared with; None when it was not read whole, or
+    is longer than can be read in time. A reading that fails, or that others disturb, is made again."""
+
+    async def whole() -> list[T] | None:
+        for _ in range(MOST_READINGS):
+            with contextlib.suppress(AdOpsError):
+                reading = await _read_through(read, what, most=MOST_IN_A_BASELINE)
+                if reading.at_the_end or reading.is_too_long(MOST_IN_A_BASELINE):
+                    return reading.matches if reading.at_the_end else None
+        return None
+
+    return await before_a_write(whole(), within=LONGEST_BASELINE)
 
 
-async def _read_through(read: Read[T], what: str, before: int = 0) -> _Reading[T]:
-    """before: how many readings of the same list were made before this one, for the progress to go on from."""
-    reading = _Reading[T](lambda _: True, 1)
+async def _read_through(
+    read: Read[T], what: str, *, before: int = 0, past_the_end: bool = True, most: int | None = None
+) -> _Reading[T]:
+    """before: how many readings of the same list were made before this one, for the progress to go on from.
+    past_the_end: go on until a page is empty: what is told of a list's length may be of this page alone. most: entries
+    of a list that is given up at once when it is longer."""
+    reading = _Reading[T](lambda _: True, 1, past_the_end=past_the_end)
     while reading.goes_on and reading.following <= MOST_PAGES:
-        reading.take(await read(reading.following, LARGEST_PAGE))
+        reading.take(await _page(read, reading.following, past_the_end=past_the_end))
         entries, total = len(reading.ids), reading.counted
         again = " again" if before else ""
         done = entries + before * max(total or 0, entries)
-        await report(done, total and total * (before + 1), f"reading {what}{again}")
+        if not reading.ended_empty:
+            await report(done, total and total * (before + 1), f"reading {what}{again}")
+        if most is not None and reading.is_too_long(most):
+            break
     return reading
+
+
+async def _page(read: Read[T], page: int, *, past_the_end: bool) -> PageOf[T]:
+    """One page. A server may say of one past the end that it is not there."""
+    try:
+        return await read(page, LARGEST_PAGE)
+    except NotFound:
+        if not past_the_end or page == 1:
+            raise
+        return PageOf[T](items=[])
 
 
 async def _searched(
@@ -156,6 +185,8 @@ async def _searched(
 class _Reading(Generic[T]):
     """What has been read of a list so far, from the page `following` at its start.
 
+    past_the_end: read on until a page is empty, whatever is told of the list's length.
+
     counted: how many entries FreeWheel says there are. over: no further page is to be expected: this one was empty,
     repeated others, or was the last one by everything that is told. A server may ignore the size, or the number, of the
     page that it is asked for, and may count the entries of this page where others count all: one sign alone ends
@@ -164,11 +195,13 @@ class _Reading(Generic[T]):
 
     is_match: Callable[[T], bool]
     following: int
+    past_the_end: bool = False
     counted: int | None = None
     pages: int | None = None
     over: bool = False
     contradicted: bool = False
     missing: bool = False
+    ended_empty: bool = False
     ids: set[int] = field(default_factory=set[int])
     matches: list[T] = field(default_factory=list[Any])
     skipped: int = 0
@@ -185,6 +218,9 @@ class _Reading(Generic[T]):
         """Whether the whole list has been seen from where it was begun."""
         return self.over and not self.missing and not self.contradicted
 
+    def is_too_long(self, most: int) -> bool:
+        return max(self.counted or 0, len(self.ids)) > most
+
     def take(self, answer: PageOf[T]) -> None:
         fresh = {entry.id: entry for entry in answer.items if entry.id not in self.ids}
         self.ids |= fresh.keys()
@@ -195,13 +231,17 @@ class _Reading(Generic[T]):
         read = self.skipped + len(self.ids)
         self.missing = self.counted is not None and read < self.counted
         more_pages = self.pages is not None and self.following < self.pages
-        if fresh:
+        self.ended_empty = not answer.items
+        if fresh and self.past_the_end:
+            self.over = False
+        elif fresh:
             is_full = len(answer.items) >= (answer.per_page or LARGEST_PAGE)
             untold = self.counted is None and self.pages is None
             self.over = not (self.missing or more_pages or untold or (is_full and self.pages is None))
         else:
             self.over = True
-            self.missing = self.missing or more_pages or (bool(answer.items) and self.counted is None)
+            repeated = bool(answer.items) and (self.past_the_end or self.counted is None)
+            self.missing = self.missing or more_pages or repeated
         self.following += 1
 
     def _contradicts(self, answer: PageOf[T], fresh: int) -> bool:

@@ -168,19 +168,21 @@ async def _reconcile(arguments: ConfigureGamSource, backends: Backends, doubt: D
     connection = await backends.interchange.esa_connection(source_id)
     code = connection.ad_server.network_code if connection.ad_server else None
     found = {"source_id": source_id, **({"network_code": code} if code else {})}
-    had = (doubt.write.before or {}).get("network_code")
-    if code == had == arguments.network_code and not may_have_moved(doubt, connection.updated_at):
-        evidence = f"The source had network {code} before this was sent, and was not changed since."
-        return Verdict(outcome="not_sent", evidence=evidence, found=found)
-    if code == arguments.network_code:
-        return Verdict(outcome="succeeded", evidence=f"The source has network {code}.", found=found)
+    before = doubt.write.before or {}
+    moved = may_have_moved(doubt, connection.updated_at)
+    check = f"A person looks at the ad server of source {source_id} in Interchange."
     evidence = f"The source has {f'network {printable(code, limit=80)}' if code else 'no network that is told'}."
-    never_had_one = connection.ad_server is None and (doubt.write.before or {}).get("is_configured") is False
-    if (may_have_moved(doubt, connection.updated_at) or connection.ad_server is None) and not never_had_one:
-        check = f"A person looks at the ad server of source {source_id} in Interchange."
+    if code == arguments.network_code and "network_code" not in before:
+        told = f"{evidence} Which one it had before is not on record."
+        return Verdict(outcome="unknown", evidence=told, check=check, found=found)
+    if code == arguments.network_code and (moved or before["network_code"] != code):
+        return Verdict(outcome="succeeded", evidence=evidence, found=found)
+    untold = connection.ad_server is None and before.get("is_configured") is not False
+    if moved or untold:
         told = f"{evidence} It may have been changed since."
         return Verdict(outcome="unknown", evidence=told, check=check, found=found)
-    return Verdict(outcome="not_sent", evidence=evidence, found=found)
+    told = f"{evidence} It was not changed since before this was sent."
+    return Verdict(outcome="not_sent", evidence=told, found=found)
 
 
 TOOL = Tool(

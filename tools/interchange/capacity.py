@@ -9,7 +9,7 @@ be late, as any read may: what was written shortly before a look may be in them 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tools.backends import Backends
@@ -105,9 +105,11 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
     if before is None:
         evidence = "The record does not hold the counts before it was sent."
         return Verdict(outcome="unknown", evidence=evidence, check=check)
-    avail = await find_avail(ids, backends)
-    if avail is None:
-        return Verdict(outcome="unknown", evidence="Interchange does not list the avail any more.", check=check)
+    listed = [one for one in await backends.interchange.list_avails(ids.source_id) if one.avail_id == ids.avail_id]
+    if len(listed) != 1:
+        evidence = "Interchange does not list the avail any more." if not listed else "Interchange lists it twice."
+        return Verdict(outcome="unknown", evidence=evidence, check=check)
+    (avail,) = listed
     now = _Counts(avail.held_impressions, avail.booked_impressions)
     amounts = holds.effects(doubt.write, doubt.siblings)
     moves = _moves(before, doubt)
@@ -115,6 +117,12 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
     seen = _seen(ids, before, now, amounts, doubt)
     if moves.sums is None:
         return Verdict(outcome="unknown", evidence=f"{seen}, and too much else is not known.", check=check)
+    if doubt.write.age is None or doubt.write.age.least < doubt.settle_after:
+        return Verdict(
+            outcome="unknown",
+            evidence=f"{seen}. The counts may be late, so that they prove nothing yet.",
+            check=f"Call reconcile_operation again in {doubt.settle_after:.0f} s.",
+        )
     change = now.total - before.total
     if amounts is None:
         # of whatever size it was: nothing fell, so nothing was given up
@@ -123,9 +131,10 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
         return Verdict(outcome="unknown", evidence=f"{seen}.", check=check, found=found)
     done = {amount for amount in amounts if moves.exactly(change - amount)}
     may_be_done = any(moves.possibly(change - amount) for amount in _effects_by_now(doubt, amounts))
-    if doubt.write.tool == "release_booking" and (cancelled := _cancelled(before, now, amounts, doubt)):
-        evidence = f"{seen}. The booked impressions fell by that, and bookings do not end by themselves."
-        return _done(doubt, evidence, found, {cancelled})
+    if now.booked < before.booked:
+        by_booked = _by_booked(doubt, before, now, amounts)
+        told = f"{seen}. {by_booked.evidence}"
+        return replace(by_booked, evidence=told, check=check, found={**found, **by_booked.found})
     if done and not moves.possibly(change):
         evidence = f"{seen}, which is as if it was carried out and as nothing else on record explains."
         return _done(doubt, evidence, found, done)
@@ -145,11 +154,17 @@ def _effects_by_now(doubt: Doubt, amounts: Sequence[int]) -> list[int]:
     return [*amounts, *([0] if ended else [])]
 
 
-def _cancelled(before: _Counts, now: _Counts, amounts: Sequence[int], doubt: Doubt) -> int | None:
-    """By how much the booked impressions fell, when that is one of these amounts and no other release did it."""
-    fell = now.booked - before.booked
+def _by_booked(doubt: Doubt, before: _Counts, now: _Counts, amounts: Sequence[int]) -> Verdict:
+    """The booked impressions fell. A booking does not end by itself, so somebody cancelled one: this release, if the
+    counts leave no other way, or anybody else."""
+    fell = before.booked - now.booked
+    told = f"The booked impressions fell by {fell:,}, and bookings do not end by themselves"
     others = any(write.tool == "release_booking" and _was_sent(write) for write in doubt.siblings)
-    return fell if fell in amounts and not others else None
+    is_this = doubt.write.tool == "release_booking" and -fell in amounts and not others
+    # what was not held cannot have been the hold that was to be given up
+    if is_this and before.held < fell:
+        return Verdict(outcome="succeeded", evidence=f"{told}.", found={"given_up": fell})
+    return Verdict(outcome="unknown", evidence=f"{told}: others may have cancelled one.")
 
 
 def _check(check: str, doubt: Doubt) -> str:
@@ -203,7 +218,7 @@ def _before(write: Past) -> _Counts | None:
 
 
 def _moves(before: _Counts, doubt: Doubt) -> _Moves:
-    late = sums = _late_sums(before, doubt)
+    sums = _late_sums(doubt)
     for write in doubt.siblings:
         choices = _choices(write, doubt)
         if choices is None or sums is None or len(sums) > MOST_SUMS:
@@ -215,15 +230,22 @@ def _moves(before: _Counts, doubt: Doubt) -> _Moves:
     for write in doubt.siblings:
         if not _is_standing_hold(write) or write.sequence > doubt.write.sequence:
             continue
-        # one of shortly before was in the counts for certain where nothing came late
-        count, counted = holds.held_by(write) or 0, late == {0} or not _is_recent(write, doubt)
-        if holds.is_known_to_stand(write):
+        count, counted = holds.held_by(write) or 0, not _is_recent(write, doubt)
+        if holds.is_known_to_stand(write) and not _may_be_given_up(write, doubt):
             standing += count if counted else 0
         elif counted:
             may_have_ended.append(count)
         else:
             others += count
     return _Moves(sums, _subset_sums(may_have_ended), max(0, before.held - standing) + others)
+
+
+def _may_be_given_up(hold: Past, doubt: Doubt) -> bool:
+    """Whether another write, a release that is not settled, may have ended a hold."""
+    return any(
+        write.tool == "release_booking" and write.state in _OPEN and holds.is_of(holds.Ids.of(write), hold)
+        for write in doubt.siblings
+    )
 
 
 def _subset_sums(amounts: Sequence[int]) -> set[int]:
@@ -244,24 +266,18 @@ def _is_standing_hold(write: Past) -> bool:
     return write.tool == "reserve_avail" and write.state == "succeeded"
 
 
-def _late_sums(before: _Counts, doubt: Doubt) -> set[int] | None:
-    """What the writes shortly before this one may have come to after the counts that were read before it.
-
-    Each of them was in those counts or came late. Only what goes with the counts before the first of them can be: then
-    the two counts differ by what was in the second.
-    """
-    recent = [write for write in doubt.siblings if _is_recent(write, doubt)]
-    pairs = {(0, 0)}
-    for write in recent:
+def _late_sums(doubt: Doubt) -> set[int] | None:
+    """What the writes shortly before this one may have come to after the counts that were read before it: each of them
+    was in those counts, or came late."""
+    sums = {0}
+    for write in doubt.siblings:
+        if not _is_recent(write, doubt):
+            continue
         amounts = holds.effects(write, _all_but(write, doubt))
-        if amounts is None or len(pairs) > MOST_SUMS:
+        if amounts is None or len(sums) > MOST_SUMS:
             return None
-        ways = {way for amount in amounts for way in ((amount, 0), (0, amount))}
-        ways |= {(0, 0)} if write.state in _OPEN else set[tuple[int, int]]()
-        pairs = {(shown + now, late + later) for shown, late in pairs for now, later in ways}
-    first = next((counts.total for write in recent if (counts := _before(write)) is not None), None)
-    fitting = {late for shown, late in pairs if first is not None and shown == before.total - first}
-    return fitting or {late for _, late in pairs}
+        sums = {late + amount for late in sums for amount in (0, *amounts)}
+    return sums
 
 
 def _is_recent(write: Past, doubt: Doubt) -> bool:

@@ -16,14 +16,15 @@ from tools.interchange.work_items import (
     Results,
     WorkItem,
     WorkItemId,
+    baseline,
     departures,
     encoded,
     fields,
     named,
     required,
+    since,
     state,
     subject,
-    times_noted,
 )
 from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
@@ -67,7 +68,7 @@ async def complete_work_item(arguments: CompleteWorkItem, backends: Backends) ->
     """
     source_id, item_id = arguments.source_id, arguments.work_item_id
     if (before := await before_a_write(backends.interchange.work_item(source_id, item_id))) is not None:
-        remember(_baseline(arguments, before))
+        remember(baseline(arguments.notes, before))
     answer = await backends.interchange.complete_work_item(
         source_id,
         item_id,
@@ -173,20 +174,11 @@ def _about(item: models.WorkItem) -> str:
     return f", of a booking that was asked for {count:,} impressions{of}{money}"
 
 
-def _baseline(arguments: CompleteWorkItem, detail: models.WorkItemDetail) -> dict[str, Any]:
-    """What a later look is compared with."""
-    return {
-        "status": detail.item.status,
-        "events": len(detail.events),
-        "noted": times_noted(arguments.notes, detail),
-        "results": sorted(detail.item.result or {}),
-    }
-
-
 async def _reconcile(arguments: CompleteWorkItem, backends: Backends, doubt: Doubt) -> Verdict:
     """Content decides: that it is COMPLETED does not tell by whom, its results and its history do."""
     detail = await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)
     item, before = detail.item, doubt.write.before or {}
+    status = printable(item.status or "", limit=40)
     by = f" by {printable(item.completed_by, limit=80)}" if item.completed_by else ""
     found = {"work_item_id": arguments.work_item_id, "status": item.status, "completed_by": item.completed_by}
     found = without_none(found)
@@ -195,43 +187,42 @@ async def _reconcile(arguments: CompleteWorkItem, backends: Backends, doubt: Dou
     def unknown(evidence: str) -> Verdict:
         return Verdict(outcome="unknown", evidence=evidence, check=check, found=found)
 
-    def not_sent(evidence: str) -> Verdict:
-        return Verdict(outcome="not_sent", evidence=evidence, found=found)
-
     if item.status is None:
         return unknown("Interchange does not tell its status.")
     if "events" not in before:
-        return unknown(f"The work item is {printable(item.status, limit=40)}; what it was before is not on record.")
-    noted = times_noted(arguments.notes, detail) > before["noted"]
-    moved = len(detail.events) != before["events"]
-    if noted:
-        return Verdict(
-            outcome="succeeded",
-            evidence=f"The work item is {printable(item.status, limit=40)}, and its note is in the history.",
-            found=found,
-        )
-    if not moved:
-        since = "Its history has no entry since before this was sent"
-        if item.status != before["status"]:
-            return unknown(f"{since}, and yet it is {printable(item.status, limit=40)}.")
-        return not_sent(f"{since}: it is {printable(item.status, limit=40)}.")
-    if arguments.notes is not None:
-        return not_sent(
-            f"The work item is {printable(item.status, limit=40)}{by}. Its history went on, without the note of this "
-            "call: somebody else changed it."
-        )
+        return unknown(f"The work item is {status}; what it was before is not on record.")
+    changed = since(before, arguments.notes, detail)
+    if changed.untouched:
+        if item.status != before.get("status"):
+            return unknown(f"It was not updated since before this was sent, and yet it is {status}.")
+        evidence = f"It was not changed since before this was sent: it is {status}."
+        return Verdict(outcome="not_sent", evidence=evidence, found=found)
+    if changed.is_without_note:
+        evidence = f"The work item is {status}{by}. Its history went on without the note of this call: somebody else's."
+        return Verdict(outcome="not_sent", evidence=evidence, found=found)
     if item.status != "COMPLETED":
-        return unknown(f"The work item is {printable(item.status, limit=40)}. It was changed since.")
-    given = arguments.result or {}
-    theirs = sorted((item.result or {}).keys() - {*before["results"], *given})
-    other = sorted(name for name, value in given.items() if (item.result or {}).get(name, _NOT_THERE) != value)
-    if other or theirs:
-        names = printable(", ".join([*other, *theirs]), limit=200)
-        return unknown(f"The work item was COMPLETED{by} with other results than this call's: {names}.")
-    if not given:
+        noted = ", and a note like this call's is in its history" if changed.noted else ""
+        return unknown(f"The work item is {status}{noted}. It was changed since.")
+    other = _other_results(arguments, item, before)
+    if other:
+        return unknown(f"The work item was COMPLETED{by} with other results than this call's: {other}.")
+    if changed.noted:
+        evidence = f"The work item was COMPLETED{by}, and this call's note is in its history."
+        return Verdict(outcome="succeeded", evidence=evidence, found=found)
+    if arguments.notes is not None:
+        return unknown(f"The work item was COMPLETED{by}. Its history does not tell this call's note.")
+    if not arguments.result:
         return unknown(f"The work item was COMPLETED{by}. Nothing tells whether by this call or by somebody else.")
     evidence = f"The work item was COMPLETED{by} with the results of this call."
     return Verdict(outcome="succeeded", evidence=evidence, found=found)
+
+
+def _other_results(arguments: CompleteWorkItem, item: models.WorkItem, before: Mapping[str, Any]) -> str:
+    """The names of results that are not this call's; empty when there are none."""
+    given, there = arguments.result or {}, item.result or {}
+    added = there.keys() - {*before.get("results", ()), *given}
+    other = {name for name, value in given.items() if there.get(name, _NOT_THERE) != value}
+    return printable(", ".join(sorted({*added, *other})), limit=200)
 
 
 _NOT_THERE = object()

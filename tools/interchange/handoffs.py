@@ -70,7 +70,8 @@ async def by_work_items(ids: HandoffIds, backends: Backends, doubt: Doubt) -> Ve
         evidence += f"{', '.join(work.of_others)}."
         return Verdict(outcome="unknown", evidence=evidence, check=check)
     if work.untold or not whole or len(new) > MOST_READ:
-        told = f"New work items do not say which avail they are of: {', '.join(work.untold)}." if work.untold else ""
+        ids_of = ", ".join(work.untold)
+        told = f"New work items do not say that they are of this handoff, or that not: {ids_of}." if ids_of else ""
         evidence = told or "Interchange has more work items of this media buy than it lists, or they change meanwhile."
         return Verdict(outcome="unknown", evidence=evidence, check=check)
     none = f"There is no new work item of media buy {ids.media_buy_id} for avail {ids.avail_id}"
@@ -107,10 +108,16 @@ async def _of_avail(ids: HandoffIds, backends: Backends, new: Sequence[str]) -> 
     work = _Work()
     for number, item_id in enumerate(new):
         await report(number, len(new), "reading new work items")
-        payload = (await backends.interchange.work_item(ids.source_id, item_id)).item.payload or {}
-        if payload.get("availId") is None:
+        item = (await backends.interchange.work_item(ids.source_id, item_id)).item
+        payload = item.payload or {}
+        told, package = payload.get("availId"), payload.get("packageId")
+        is_its = str(told) == ids.avail_id
+        if isinstance(told, str) and not is_its:
+            continue
+        # without a word on the avail, with another spelling of the package, or of another kind, it may be its
+        if not is_its or not _same_package(ids.package_id, package) or item.kind not in OF_A_HANDOFF:
             work.untold.append(item_id)
-        elif payload["availId"] == ids.avail_id and _same_package(ids.package_id, payload.get("packageId")):
+        else:
             (work.of_it if _has_content(ids, payload) else work.of_others).append(item_id)
     return work
 
@@ -127,6 +134,10 @@ def _has_content(ids: HandoffIds, payload: Mapping[str, Any]) -> bool:
 
 def _is_same_or_not_told(given: str | None, told: Any) -> bool:
     return given is None or not isinstance(told, str) or told.strip() == given.strip()
+
+
+OF_A_HANDOFF = ("EXECUTE_UPSTREAM_BOOKING", "TRAFFIC_TO_CADENT")
+"""The work that a handoff gives people; an avail may get other work at any time."""
 
 
 def _same_package(asked: str | None, told: Any) -> bool:
@@ -148,6 +159,6 @@ def _has_hitl(raw: Any) -> bool:
             if isinstance(stage, dict):
                 told = cast("dict[str, Any]", stage)
                 kind = told.get("workItemKind")
-                if told.get("mode") == "HITL" and kind in ("EXECUTE_UPSTREAM_BOOKING", "TRAFFIC_TO_CADENT"):
+                if told.get("mode") == "HITL" and kind in OF_A_HANDOFF:
                     return True
     return False

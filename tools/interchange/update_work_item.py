@@ -17,13 +17,14 @@ from tools.interchange.work_items import (
     Results,
     WorkItem,
     WorkItemId,
+    baseline,
     departures,
     fields,
     named,
     next_move,
+    since,
     state,
     subject,
-    times_noted,
     unconfirmed,
 )
 from tools.replies import STOP_AT_A_DIFFERENCE, printable
@@ -76,7 +77,7 @@ async def update_work_item(arguments: UpdateWorkItem, backends: Backends) -> Upd
     """
     source_id, item_id = arguments.source_id, arguments.work_item_id
     before = await backends.interchange.work_item(source_id, item_id)
-    remember({**_trace(before), "noted": times_noted(arguments.notes, before)})
+    remember(baseline(arguments.notes, before))
     answer = await backends.interchange.update_work_item(
         source_id,
         item_id,
@@ -158,30 +159,25 @@ async def _brief(arguments: UpdateWorkItem, backends: Backends) -> Brief:
     )
 
 
-def _trace(detail: models.WorkItemDetail) -> dict[str, Any]:
-    """What every update of an item moves."""
-    return {"updated_at": detail.item.updated_at, "events": len(detail.events)}
-
-
 async def _reconcile(arguments: UpdateWorkItem, backends: Backends, doubt: Doubt) -> Verdict:
+    """Content decides; where a note was given, it has to be in the history as well."""
     detail = await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)
     asked = {"id": arguments.work_item_id, **_asked(arguments)}
     against = departures(asked, arguments.result, detail.item)
     silent = unconfirmed(asked, arguments.result, detail.item)
-    before = doubt.write.before or {}
-    noted = times_noted(arguments.notes, detail) > before.get("noted", 0)
+    changed = since(doubt.write.before or {}, arguments.notes, detail)
     found = {"work_item_id": arguments.work_item_id, "status": detail.item.status}
     check = f"A person looks at the history of work item {arguments.work_item_id} in Interchange."
-    if {name: before.get(name) for name in ("updated_at", "events")} == _trace(detail):
-        evidence = "It was not changed since before this was sent: its history has no new entry."
+    if changed.untouched:
+        evidence = "It was not changed since before this was sent, by its own time and its history."
         return Verdict(outcome="not_sent", evidence=evidence, found=found)
-    if arguments.notes and not noted and len(detail.events) > before.get("events", 0) and "noted" in before:
+    if changed.is_without_note:
         evidence = "Its note is not in the history, where every update that is made leaves it, and which went on."
         return Verdict(outcome="not_sent", evidence=evidence, found=found)
-    if not (against or silent) and (noted or not arguments.notes):
-        evidence = "The work item shows what was asked for" + (", and the note is in its history." if noted else ".")
-        return Verdict(outcome="succeeded", evidence=evidence, found=found)
-    missing = against or (f"It does not tell {', '.join(silent)}." if silent else "The note is not in its history.")
+    if not (against or silent) and (changed.noted or not arguments.notes):
+        noted = ", and the note is in its history." if changed.noted else "."
+        return Verdict(outcome="succeeded", evidence=f"The work item shows what was asked for{noted}", found=found)
+    missing = against or (f"It does not tell {', '.join(silent)}." if silent else "Its history does not tell the note.")
     return Verdict(outcome="unknown", evidence=f"{missing} It was changed since.", found=found, check=check)
 
 

@@ -7,6 +7,7 @@ UpdateInventorySourceWorkItemBody of Interchange's storefront API.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, cast
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from tools.fields import SourceId, written_in_json
 from tools.interchange import models
 from tools.replies import differences, is_too_deep, printable
 from tools.schema import Result
+from tools.updates import tells_seconds
 
 KINDS: dict[str, str] = {
     "APPROVE_MEDIA_BUY": "The storefront approves or declines a buyer's media buy, in Interchange itself: such items "
@@ -171,7 +173,49 @@ def unconfirmed(asked: Mapping[str, Any], result: Mapping[str, Any] | None, item
     return [*silent, *(["result"] if result and item.result is None else [])]
 
 
-def times_noted(note: str | None, detail: models.WorkItemDetail) -> int:
+SHORTEST_CUT = 100
+"""Characters of a note from which on Interchange may have cut it."""
+
+
+def baseline(note: str | None, detail: models.WorkItemDetail) -> dict[str, Any]:
+    """An item before a write, for a later look to be compared with."""
+    return {
+        "status": detail.item.status,
+        "updated_at": detail.item.updated_at,
+        "events": len(detail.events),
+        "noted": _times_noted(note, detail),
+        "results": sorted(detail.item.result or {}),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """What became of an item since a write was sent. untouched: nothing, by its own time, to the second, and by its
+    history. noted: the write's note is in the history. is_without_note: it is surely not, and the history went on."""
+
+    untouched: bool
+    noted: bool
+    is_without_note: bool
+
+
+def since(before: Mapping[str, Any], note: str | None, detail: models.WorkItemDetail) -> Since:
+    """before: what `baseline` gave.
+
+    A history that tells no notes, or cuts them, does not tell that one is missing.
+    """
+    updated_at, told = detail.item.updated_at, [event.notes for event in detail.events if event.notes]
+    went_on = len(detail.events) > before.get("events", len(detail.events))
+    still = len(detail.events) == before.get("events") and updated_at == before.get("updated_at")
+    noted = _times_noted(note, detail) > before.get("noted", 0)
+    cut = note is not None and any(len(one) >= SHORTEST_CUT and note.startswith(one.rstrip("….")) for one in told)
+    return Since(
+        untouched=still and updated_at is not None and tells_seconds(updated_at),
+        noted=noted,
+        is_without_note=note is not None and went_on and bool(told) and not (noted or cut),
+    )
+
+
+def _times_noted(note: str | None, detail: models.WorkItemDetail) -> int:
     """How often the history has this note: whatever is done with one leaves it there."""
     wanted = models.passage(note) if note else None
     return sum(event.notes == wanted for event in detail.events) if wanted else 0

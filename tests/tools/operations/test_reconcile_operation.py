@@ -118,6 +118,7 @@ async def prepared(
     """The arguments, once what comes first is done; with the results that a work item asks for."""
     for before, given in first:
         await agent.done(before, given)
+        agent.network.time.moment += 120
     if tool != "complete_work_item":
         return arguments
     item = await agent.done("get_work_item", ITEM)
@@ -130,7 +131,7 @@ async def test_a_write_in_doubt_is_not_sent_again_before_it_is_settled_and_answe
         again = await agent.client.call_tool("reserve_avail", HOLD)
         assert error_of(again)["code"] == "in_doubt"
         assert text_of(again) == (
-            "[in_doubt] The same write was sent at 2026-11-22T12:00:01Z and may or may not have been carried out. It "
+            "[in_doubt] The same write was sent at 2026-11-22T12:00:08Z and may or may not have been carried out. It "
             f"was not sent again.\nNext: Call reconcile_operation with operation_id {operation_id}: it looks whether "
             "it was done."
         )
@@ -151,7 +152,7 @@ async def test_what_does_not_show_yet_may_still_be_carried_out(tmp_path: Path) -
         answer = await agent.reconciled(operation_id, later=59)
         assert (answer["outcome"], answer["state"]) == ("unknown", "in_doubt")
         assert answer["next_step"] == (
-            "Tell the person that this is not known. Call reconcile_operation again after 2026-11-22T12:01:01Z. Do not "
+            "Tell the person that this is not known. Call reconcile_operation again after 2026-11-22T12:01:08Z. Do not "
             "send it again before it is settled."
         )
         assert (await agent.reconciled(operation_id, later=1))["outcome"] == "not_sent"
@@ -176,6 +177,7 @@ async def test_what_could_not_be_told_from_a_write_in_doubt_is_not_sent_before_t
     other = {**IDS, "package_id": "pkg-2"}
     async with world(tmp_path) as agent:
         await agent.done("reserve_avail", {**other, "requested_impressions": 500_000, "idempotency_key": "1"})
+        agent.network.time.moment += 120
         first = await agent.lost("reserve_avail", {**HOLD, "package_id": "pkg-1"}, when="after")
         sent = agent.writes()
         result = await agent.client.call_tool(tool, {**other, **more})
@@ -270,6 +272,7 @@ async def test_two_holds_of_different_sizes_in_doubt_are_told_apart(tmp_path: Pa
     other = {**LASTING, "package_id": "pkg-2", "requested_impressions": 1_000}
     async with world(tmp_path) as agent:
         first = await agent.lost("reserve_avail", {**LASTING, "package_id": "pkg-1"}, when="after")
+        agent.network.time.moment += 120
         second = await agent.lost("reserve_avail", other, when="before")
         assert (await agent.reconciled(first))["outcome"] == "succeeded"
         assert (await agent.reconciled(second))["outcome"] == "not_sent"
@@ -287,7 +290,7 @@ def counted(late: httpx.Response) -> Rewrite:
     return lambda request, payload: late.json() if request.url.path.endswith("/modular/products") else payload
 
 
-@pytest.mark.parametrize(("when", "outcome"), [("before", "not_sent"), ("after", "succeeded")])
+@pytest.mark.parametrize(("when", "outcome"), [("before", "unknown"), ("after", "succeeded")])
 async def test_counts_that_were_late_before_a_hold_do_not_make_it_look_done_or_undone(
     tmp_path: Path, when: str, outcome: str
 ) -> None:
@@ -299,7 +302,7 @@ async def test_counts_that_were_late_before_a_hold_do_not_make_it_look_done_or_u
         agent.losing["interchange"].rewrite = None
         answer = await agent.reconciled(operation_id)
     assert answer["outcome"] == outcome, answer
-    assert "(reserve_avail) counted in, which is as if it was " in answer["what_happened"]
+    assert "(reserve_avail) counted in" in answer["what_happened"]
 
 
 async def test_counts_that_are_late_now_are_not_taken_for_somebody_elses_doing(tmp_path: Path) -> None:
@@ -309,12 +312,17 @@ async def test_counts_that_are_late_now_are_not_taken_for_somebody_elses_doing(t
         await agent.done("reserve_avail", {**HOLD, "package_id": "pkg-2", "requested_impressions": 7})
         agent.losing["interchange"].rewrite = counted(late)
         answer = await agent.reconciled(operation_id, later=10)
+        assert (answer["outcome"], answer["state"]) == ("unknown", "in_doubt"), answer
+        assert "The counts may be late" in answer["what_happened"]
+        agent.losing["interchange"].rewrite = None
+        answer = await agent.reconciled(operation_id)
     assert (answer["outcome"], answer["state"]) == ("succeeded", "succeeded"), answer
 
 
 async def test_what_was_counted_right_before_a_release_tells_that_it_never_arrived(tmp_path: Path) -> None:
     async with world(tmp_path) as agent:
         await agent.done("reserve_avail", HOLD)
+        agent.network.time.moment += 120
         operation_id = await agent.lost("release_booking", IDS, when="before")
         answer = await agent.reconciled(operation_id)
     assert (answer["outcome"], answer["state"]) == ("not_sent", "failed")
@@ -374,6 +382,7 @@ async def test_a_release_of_a_hold_that_is_not_on_record_is_told_by_what_stayed(
 async def test_a_release_that_is_found_lets_the_avail_be_held_again(tmp_path: Path) -> None:
     async with world(tmp_path) as agent:
         await agent.done("reserve_avail", LASTING)
+        agent.network.time.moment += 120
         operation_id = await agent.lost("release_booking", IDS, when="after")
         assert (await agent.reconciled(operation_id))["outcome"] == "succeeded"
         assert "replayed" not in await agent.done("reserve_avail", LASTING)
