@@ -10,7 +10,7 @@ the request that leaves: their word is for that alone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -248,15 +248,26 @@ class Writes:
 
     async def _against(self, call: WriteCall, but: str = "") -> AdOpsError | None:
         """What else on record keeps it from being sent. but: its own operation."""
-        if call.effect.against is None:
+        against = call.effect.against
+        if against is None and call.effect.holds:
             return None
         new = call.new()
         near = {found.id: found for found in await self.record.near(new.scope, new.resource, states=_HELD, but=but)}
+        if against is None:
+            return self._may_be_overtaken(new, near.values())
         others = [operation.past() for operation in near.values()]
-        found = call.effect.against(call.arguments, others, self.settle_after)
+        found = against(call.arguments, others, self.settle_after)
         if found is None or (found.same and new.idempotency_key is not None):
             return None
         return with_other_arguments(near[found.id], new) if found.same else cannot_be_told_from(near[found.id])
+
+    def _may_be_overtaken(self, new: New, near: Iterable[Operation]) -> AdOpsError | None:
+        """An update of the same thing that is in doubt and may still be on its way: it would undo this one."""
+        for one in near:
+            arrived = one.age is not None and one.age.least >= self.settle_after
+            if one.state == "in_doubt" and (one.tool, one.subject) == (new.tool, new.subject) and not arrived:
+                return cannot_be_told_from(one)
+        return None
 
     async def _with_operator(self, call: WriteCall, standing: Operation | None) -> dict[str, Any]:
         """Send it when a person approved exactly what it would do now; else let it wait. Raises AwaitingApproval."""

@@ -75,7 +75,79 @@ async def _(agent: World) -> str:
     return await outcome(agent, operation_id)
 
 
-@drives("reserve_avail", "Interchange does not list the avail any more")
+A, B = {**HOLD, "package_id": "A"}, {**LASTING, "package_id": "B"}
+
+
+@drives("reserve_avail", "the counts are as before, and a hold of its size may have ended while the counts were late")
+async def _(agent: World) -> str:
+    await agent.network.hold_elsewhere(IDS, 500_000)
+    agent.network.time.moment += 120
+    await agent.done("reserve_avail", {**LASTING, "package_id": "A"})
+    agent.network.time.moment += 5
+    await agent.done("release_booking", {**IDS, "package_id": "A"})
+    ends(agent, "default")
+    return await outcome(agent, await agent.lost("reserve_avail", B, when="after"))
+
+
+@drives("reserve_avail", "the counts are as before, and a release that is in doubt may have ended a hold of its size")
+async def _(agent: World) -> str:
+    for hold in ({**HOLD, "package_id": "C"}, {**LASTING, "package_id": "A"}):
+        await agent.done("reserve_avail", hold)
+        agent.network.time.moment += 120
+    await agent.lost("release_booking", {**IDS, "package_id": "A"}, when="after")
+    agent.network.time.moment += 120
+    operation_id = await agent.lost("reserve_avail", B, when="after")
+    ends(agent, "C")
+    return await outcome(agent, operation_id)
+
+
+async def _booked_elsewhere(agent: World) -> None:
+    """Somebody else's booking of the same size."""
+    await agent.network.hold_elsewhere(IDS, 500_000)
+    agent.sandbox(
+        "UPDATE interchange_bookings SET status = 'BOOKED', expires_at = NULL, package_id = 'foreign'"
+        " WHERE package_id = 'default' AND status = 'HELD'"
+    )
+    agent.network.time.moment += 120
+
+
+CANCELLED = "UPDATE interchange_bookings SET status = 'CANCELLED' WHERE package_id = 'foreign'"
+
+
+@drives("reserve_avail", "the booked impressions fell")
+async def _(agent: World) -> str:
+    await _booked_elsewhere(agent)
+    operation_id = await agent.lost("reserve_avail", B, when="after")
+    agent.sandbox(CANCELLED)
+    return await outcome(agent, operation_id)
+
+
+@drives("release_booking", "booked impressions fell by exactly it, and as many are held")
+async def _(agent: World) -> str:
+    await _booked_elsewhere(agent)
+    await agent.done("reserve_avail", B)
+    agent.network.time.moment += 120
+    operation_id = await agent.lost("release_booking", {**IDS, "package_id": "B"}, when="before")
+    agent.sandbox(CANCELLED)
+    return await outcome(agent, operation_id)
+
+
+@drives("reserve_avail", "the counts show it, before `ADOPS_SETTLE_AFTER` has passed")
+async def _(agent: World) -> str:
+    operation_id = await agent.lost("reserve_avail", B, when="after")
+    return str((await agent.reconciled(operation_id, later=5))["outcome"])
+
+
+@drives("reserve_avail", "Interchange does not list the avail any more, or lists it twice")
+async def _(agent: World) -> str:
+    operation_id = await agent.lost("reserve_avail", LASTING, when="before")
+    agent.losing["interchange"].rewrite = lambda request, payload: (
+        {"products": payload["products"] * 2} if request.url.path.endswith("/products") else payload
+    )
+    return await outcome(agent, operation_id)
+
+
+@drives("reserve_avail", "Interchange does not list the avail any more, or lists it twice")
 async def _(agent: World) -> str:
     operation_id = await agent.lost("reserve_avail", LASTING, when="before")
     agent.losing["interchange"].rewrite = lambda request, payload: (
@@ -99,8 +171,6 @@ def _released(when: str, hold: dict[str, Any], *, ends_too: str = "", other: dic
     return drive
 
 
-A = {**HOLD, "package_id": "A"}
-B = {**LASTING, "package_id": "B"}
 drives("release_booking", "held and booked impressions are as before")(_released("before", HOLD))
 drives("release_booking", "held and booked impressions are as before")(_released("before", B, other=A))
 drives(
@@ -119,7 +189,7 @@ drives("release_booking", "held impressions fell by the hold, and another one ma
 )
 
 
-@drives("release_booking", "booked impressions fell by exactly the booking")
+@drives("release_booking", "booked impressions fell by exactly the booking, and fewer were held")
 async def _(agent: World) -> str:
     await agent.done("reserve_avail", HOLD)
     agent.sandbox("UPDATE interchange_bookings SET status = 'BOOKED', expires_at = NULL WHERE package_id = 'default'")
@@ -164,12 +234,29 @@ async def _(agent: World) -> str:
     return await outcome(agent, operation_id)
 
 
-@drives("finalize_booking", "work items that were not there before do not say of which avail they are")
-async def _(agent: World) -> str:
-    await _held(agent, CTV)
-    operation_id = await agent.lost("finalize_booking", NAMED, when="after")
-    agent.sandbox("UPDATE interchange_work_items SET payload = '{}' WHERE booking_id IS NOT NULL")
-    return await outcome(agent, operation_id)
+def _of_other_work(change: str) -> Drive:
+    """change: of the handoff's work items, in the sandbox's state."""
+
+    async def drive(agent: World) -> str:
+        ids = {**NAMED, "package_id": "pkg-1"}
+        await _held(agent, {**CTV, "package_id": "pkg-1"})
+        operation_id = await agent.lost("finalize_booking", ids, when="after")
+        agent.sandbox(f"UPDATE interchange_work_items SET {change} WHERE booking_id IS NOT NULL")  # noqa: S608 - ours
+        return await outcome(agent, operation_id)
+
+    return drive
+
+
+for _change in (
+    "payload = '{}'",
+    "payload = json_set(payload, '$.availId', 9017)",
+    "payload = json_set(payload, '$.packageId', 'PK-88')",
+    "kind = 'CONFIRM_AVAILS'",
+):
+    drives(
+        "finalize_booking",
+        "work items that were not there before do not say of which avail or package they are, or are no handoff's",
+    )(_of_other_work(_change))
 
 
 @drives(

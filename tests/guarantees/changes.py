@@ -20,17 +20,39 @@ async def _results(agent: World, value: str) -> dict[str, str]:
     return dict.fromkeys(item.get("required_result_fields") or ["reference"], value)
 
 
-@drives("update_work_item", "the item's history has no new entry")
+@drives("update_work_item", "the item's time of update and its history are as before")
 async def _(agent: World) -> str:
     return await outcome(agent, await agent.lost("update_work_item", TAKEN, when="before"))
 
 
-@drives("update_work_item", "its note is in the history")
+@drives("update_work_item", "its note is in the history, and the item shows what was asked for")
 async def _(agent: World) -> str:
     return await outcome(agent, await agent.lost("update_work_item", {**TAKEN, "notes": "Taken."}, when="after"))
 
 
-@drives("update_work_item", "the history went on, without its note")
+@drives("update_work_item", "its note is in the history, and the item shows something else")
+async def _(agent: World) -> str:
+    operation_id = await agent.lost("update_work_item", {**TAKEN, "notes": "Taken."}, when="before")
+    async with agent.colleague() as colleague:
+        theirs = {**ITEM, "status": "BLOCKED", "blocked_reason": "No line.", "notes": "Taken."}
+        assert not (await colleague.call_tool("update_work_item", theirs)).is_error
+    return await outcome(agent, operation_id)
+
+
+@drives("update_work_item", "the history went on, and tells no notes")
+async def _(agent: World) -> str:
+    operation_id = await agent.lost("update_work_item", {**TAKEN, "notes": "Taken."}, when="after")
+    agent.losing["interchange"].rewrite = _without_notes
+    return await outcome(agent, operation_id)
+
+
+def _without_notes(_: httpx.Request, payload: Any) -> Any:
+    """A work item whose history tells no notes."""
+    events: list[dict[str, Any]] = payload.get("events") or []
+    return {**payload, "events": [{**event, "notes": None} for event in events]}
+
+
+@drives("update_work_item", "the history went on, tells notes, and has not its note")
 async def _(agent: World) -> str:
     operation_id = await agent.lost("update_work_item", {**TAKEN, "notes": "Taken."}, when="before")
     async with agent.colleague() as colleague:
@@ -69,21 +91,59 @@ def _completed(when: str, *, given: str = "", notes: str = "", theirs: str = "")
     return drive
 
 
-drives("complete_work_item", "its note is in the history")(_completed("after", given="R", notes="Kim did it."))
+drives("complete_work_item", "the item was completed with its results, and its note is in the history")(
+    _completed("after", given="R", notes="Kim did it.")
+)
 drives("complete_work_item", "it gave no note, and the item was completed with exactly its results")(
     _completed("after", given="R")
 )
-drives("complete_work_item", "the item was completed, without its note")(
+drives("complete_work_item", "the history went on, tells notes, and has not its note")(
     _completed("before", given="R", notes="Kim did it.", theirs="T")
 )
-drives("complete_work_item", "the item was completed, without its note")(
+drives("complete_work_item", "the history went on, tells notes, and has not its note")(
     _completed("before", given="R", notes="Kim did it.", theirs="R")
 )
-drives("complete_work_item", "it gave no note, and the item was completed with other results")(
+drives("complete_work_item", "the item was completed with other results, whatever note is in the history")(
     _completed("before", given="R", theirs="T")
 )
-drives("complete_work_item", "the item's history has no new entry")(_completed("before", given="R", notes="Kim."))
-drives("complete_work_item", "the item's history has no new entry")(_completed("before", given="R"))
+drives("complete_work_item", "the item was completed with other results, whatever note is in the history")(
+    _completed("before", given="R", notes="Sam did it.", theirs="T")
+)
+drives("complete_work_item", "the item's time of update and its history are as before")(
+    _completed("before", given="R", notes="Kim.")
+)
+drives("complete_work_item", "the item's time of update and its history are as before")(_completed("before", given="R"))
+
+
+@drives("complete_work_item", "the item was completed, and its history tells no notes, or cuts them")
+async def _(agent: World) -> str:
+    arguments = {**ITEM, "result": await _results(agent, "R"), "notes": "Kim did it."}
+    operation_id = await agent.lost("complete_work_item", arguments, when="after")
+    agent.losing["interchange"].rewrite = _without_notes
+    return await outcome(agent, operation_id)
+
+
+@drives("complete_work_item", "the item was completed, and its history tells no notes, or cuts them")
+async def _(agent: World) -> str:
+    arguments = {**ITEM, "result": await _results(agent, "R"), "notes": "Kim did it. " * 40}
+    operation_id = await agent.lost("complete_work_item", arguments, when="after")
+
+    def cut(_: httpx.Request, payload: Any) -> Any:
+        events: list[dict[str, Any]] = payload.get("events") or []
+        return {**payload, "events": [{**event, "notes": (event["notes"] or "")[:200]} for event in events]}
+
+    agent.losing["interchange"].rewrite = cut
+    return await outcome(agent, operation_id)
+
+
+@drives("complete_work_item", "its note is in the history, and the item is not completed")
+async def _(agent: World) -> str:
+    note = {"notes": "Booked by Kim."}
+    arguments = {**ITEM, "result": await _results(agent, "R"), **note}
+    operation_id = await agent.lost("complete_work_item", arguments, when="before")
+    async with agent.colleague() as colleague:
+        assert not (await colleague.call_tool("update_work_item", {**TAKEN, **note})).is_error
+    return await outcome(agent, operation_id)
 
 
 @drives("complete_work_item", "it gave no note and no result, and the item was completed")
@@ -169,6 +229,16 @@ async def _(agent: World) -> str:
 @drives("configure_gam_source", "it has another network, and was not updated since")
 async def _(agent: World) -> str:
     return await outcome(agent, await agent.lost("configure_gam_source", NETWORK, when="before"))
+
+
+@drives("configure_gam_source", "it has no network, as before, and was updated since")
+async def _(agent: World) -> str:
+    operation_id = await agent.lost("configure_gam_source", {**NETWORK, "source_id": "gam-new"}, when="after")
+    agent.sandbox(
+        "UPDATE interchange_connections SET network_code = NULL, updated_at = '2026-11-22T12:01:31Z'"
+        " WHERE source_id = 'gam-new'"
+    )
+    return await outcome(agent, operation_id)
 
 
 @drives("configure_gam_source", "it has another network, and was updated since")

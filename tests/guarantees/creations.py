@@ -88,6 +88,54 @@ drives("create_inventory_package", "a package that was not there before has its 
 )
 
 
+TOLD_OTHERWISE: list[Callable[[dict[str, Any]], dict[str, Any]]] = [
+    lambda one: {**one, "external_id": None},
+    lambda one: {name: value for name, value in one.items() if name != "external_id"},
+    lambda one: {**one, "external_id": str(one["external_id"]).lower()},
+    lambda one: {**one, "external_id": {"value": one["external_id"]}},
+]
+
+
+def _told_otherwise(told: Callable[[dict[str, Any]], dict[str, Any]]) -> Drive:
+    async def drive(agent: World) -> str:
+        operation_id = await agent.lost("create_proposed_io", {**ORDER, "name": "Mine"}, when="after")
+        # the list and the order tell it in the same way, and the name was cleaned up as well
+        agent.losing["freewheel"].rewrite = rewritten(ORDERS, lambda one: {**told(one), "name": f"{one['name']}."})
+        return await outcome(agent, operation_id)
+
+    return drive
+
+
+for _otherwise in TOLD_OTHERWISE:
+    drives(
+        "create_proposed_io",
+        "an order that was not there before does not tell its external_id, or tells it in another spelling",
+    )(_told_otherwise(_otherwise))
+
+
+@drives("create_proposed_io", "an order that was there before has its external_id only now")
+async def _(agent: World) -> str:
+    operation_id = await agent.lost("create_proposed_io", ORDER, when="before")
+    agent.sandbox("UPDATE freewheel_proposed_insertion_order SET external_id = 'CRM-9' WHERE id = 418250")
+    return await outcome(agent, operation_id)
+
+
+@drives("create_proposed_io", "an order that was not there before has its external_id, and is not shown by its id")
+async def _(agent: World) -> str:
+    operation_id = await agent.lost("create_proposed_io", ORDER, when="after")
+    agent.losing["freewheel"].rewrite = lambda request, payload: (
+        payload if request.url.path.endswith(ORDERS) else httpx.Response(404)
+    )
+    return await outcome(agent, operation_id)
+
+
+@drives("any", "what it is about is not there any more")
+async def _(agent: World) -> str:
+    operation_id = await agent.lost("update_proposed_io", {"proposed_io_id": 418250, "name": "N"}, when="after")
+    agent.losing["freewheel"].rewrite = lambda _, __: httpx.Response(404)
+    return await outcome(agent, operation_id)
+
+
 @drives("create_proposed_io", "only orders that were there before have its external_id")
 async def _(agent: World) -> str:
     async with agent.colleague() as colleague:
@@ -125,13 +173,21 @@ async def _(agent: World) -> str:
     return await outcome(agent, operation_id)
 
 
-@drives("create_proposed_io", "no order has its external_id, and a new one has times to the day")
-async def _(agent: World) -> str:
-    operation_id = await agent.lost("create_proposed_io", ORDER, when="after")
-    agent.sandbox("UPDATE freewheel_proposed_insertion_order SET external_id = 'X' WHERE external_id = 'CRM-9'")
-    day = "2026-11-22"
-    agent.losing["freewheel"].rewrite = rewritten(ORDERS, lambda one: {**one, "created_at": day, "updated_at": day})
-    return await outcome(agent, operation_id)
+def _renamed_with_times(created: str, updated: str) -> Drive:
+    async def drive(agent: World) -> str:
+        operation_id = await agent.lost("create_proposed_io", ORDER, when="after")
+        agent.sandbox("UPDATE freewheel_proposed_insertion_order SET external_id = 'X' WHERE external_id = 'CRM-9'")
+        times = {"created_at": created, "updated_at": updated}
+        agent.losing["freewheel"].rewrite = rewritten(ORDERS, lambda one: {**one, **times})
+        return await outcome(agent, operation_id)
+
+    return drive
+
+
+for _time in ("2026-11-22", "2026-11-22T00:00:00Z", "2026-11-22T12:00:00Z", "0001-01-01T00:00:00Z", ""):
+    drives("create_proposed_io", "no order has its external_id, and a new one has times to the day or the minute")(
+        _renamed_with_times(_time, _time)
+    )
 
 
 async def _with_many_orders(agent: World, when: str) -> str:

@@ -58,6 +58,8 @@ def rewritten(ending: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -
         for key, value in payload.items():
             if isinstance(value, list):
                 return {**payload, key: [change(one) for one in cast("list[dict[str, Any]]", value)]}
+            if isinstance(value, dict) and len(payload) == 1:
+                return {key: change(cast("dict[str, Any]", value))}
         return change(payload)
 
     return rewrite

@@ -67,7 +67,7 @@ class Creation(Generic[T]):
             return self._without_a_baseline(candidates)
         known = set(cast("list[int]", before["ids"]))
         # one that was there under another identity has been changed into it, or its id was given again
-        same = set(cast("list[int]", before.get("same") or [one for one in candidates if one in known]))
+        same = set(cast("list[int]", before["same"])) if isinstance(before.get("same"), list) else known
         if new := [one for one in candidates if one not in known or one not in same]:
             return await self._among(new)
         if not proven:

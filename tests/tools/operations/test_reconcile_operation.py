@@ -249,7 +249,11 @@ async def test_an_update_in_doubt_is_settled_before_the_same_one_is_sent_again(t
         again = await agent.client.call_tool("update_proposed_io", update)
         assert again.structured_content["error"]["operation_id"] == operation_id
         assert error_of(again)["code"] == "in_doubt"
-        await agent.done("update_proposed_io", {**update, "probability_of_close": 10})
+        other = {**update, "probability_of_close": 10}
+        overtaken = error_of(await agent.client.call_tool("update_proposed_io", other))
+        assert overtaken["code"] == "in_progress"
+        agent.network.time.moment += 61
+        await agent.done("update_proposed_io", other)
         answer = await agent.reconciled(operation_id)
         assert answer["outcome"] == "succeeded"
         assert "Whether this one did that, or one made since (op_" in answer["what_happened"]
@@ -433,6 +437,7 @@ async def test_a_note_is_looked_for_in_the_history_whatever_else_was_noted_befor
         note = {**ITEM, "notes": "Called the agency."}
         await agent.done("update_work_item", note)
         operation_id = await agent.lost("update_work_item", note, when=when)
+        agent.network.time.moment += 61
         await agent.done("update_work_item", {**ITEM, "notes": "Another."})
         answer = await agent.reconciled(operation_id)
     assert answer["outcome"] == outcome, answer
