@@ -23,6 +23,10 @@ from tools.writes import Age
 AGREE = 2.0
 """Seconds by which two clocks may differ over the same time without being said to disagree."""
 
+DEPARTS_WITHIN = 5.0
+"""Seconds after its departure went on record within which the first byte of a write leaves, or never: less than the
+lease, so that the time after which it shows at the vendor, or was not carried out, is short."""
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _UPTIME = Path("/proc/uptime")
 

@@ -1,35 +1,43 @@
-"""What agent and operator are told when proof came that something else had been concluded of a write before."""
+"""What agent and operator are told when it turned out that something else had been concluded of a write before."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tools.states import State
 
 if TYPE_CHECKING:
     from server.operations import Settlement
+    from server.state_machine import Event
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """was: the outcome that had been concluded. state: the one that is proved. others: ids of the operations that may
-    have done the same again meanwhile."""
+    """was: the outcome that had been concluded. state: the one in its place. others: ids of the operations that may
+    have done the same again meanwhile. event: what corrected it; empty when that is not known."""
 
     was: State
     state: State
     others: tuple[str, ...] = ()
+    event: Event | Literal[""] = ""
 
     @property
     def what(self) -> str:
+        before = "done" if self.was != "failed" else "not sent"
+        said = " A person looked since, and says that" if self.event in ("said_done", "said_unsent") else ""
+        concluded = f"Meanwhile it was concluded that this was {before}."
         if self.was != "failed":
-            return "Meanwhile it was concluded that this was done. It was not."
-        proved = "an answer of the vendor says that it was received" if self.state == "in_doubt" else "it was done"
-        return f"Meanwhile it was concluded that this was not sent. In truth {proved}."
+            return f"{concluded}{said} it was not." if said else f"{concluded} It was not."
+        if self.state != "in_doubt":
+            return f"{concluded}{said or ' In truth'} it was done."
+        if self.event == "answer_lost":
+            return f"{concluded} In truth it was sent, and what came of it is not known."
+        return f"{concluded} In truth an answer of the vendor says that it was received."
 
     @property
     def next_step(self) -> str:
@@ -38,17 +46,20 @@ class Correction:
         if not self.others:
             return "Tell the person, and look at the vendor whether it was made a second time since."
         named = ", ".join(self.others)
+        two = "there may be two: " if self.state == "in_doubt" else ""
         return (
-            f"It was sent again since, or is about to be, as {named}: look at the vendor for a second one, tell the "
-            "person, and let them decide which one to undo."
+            f"It was sent again since, or is about to be, as {named}: {two}look at the vendor for a second one, tell "
+            "the person, and let them decide which one to undo."
         )
 
 
-def correction(was: State, state: State, others: Sequence[str] = ()) -> Correction | None:
-    """None where the proof says the same as what had been concluded."""
+def correction(
+    was: State, state: State, others: Sequence[str] = (), event: Event | Literal[""] = ""
+) -> Correction | None:
+    """None where what is known now is the same as what had been concluded."""
     done = ("succeeded", "superseded")
     same = was == state or (was in done and state in done)
-    return None if same else Correction(was, state, tuple(others))
+    return None if same else Correction(was, state, tuple(others), event)
 
 
 def log_settlement(operation_id: str, ended_as: State, settled: Settlement | None) -> None:

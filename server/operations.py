@@ -18,11 +18,11 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio.to_thread
 
-from server.clocks import Clocks, Lease
+from server.clocks import DEPARTS_WITHIN, Clocks, Lease
 from server.corrections import Correction, correction
 from server.operations_database import Database, Stopped, Unrecorded
 from server.operations_marks import Entry, Marks
@@ -96,7 +96,8 @@ class Operation:
     def correction(self) -> Correction | None:
         if not self.corrected or "was" not in self.corrected:
             return None
-        return correction(self.corrected["was"], self.state, self.corrected.get("others", ()))
+        told = self.corrected
+        return correction(told["was"], self.state, told.get("others", ()), told.get("event", ""))
 
     def past(self) -> Past:
         """As a tool reads it."""
@@ -177,7 +178,9 @@ class Busy:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How a write ended. supersedes: what a success ends of others on the same resource. settle_after: seconds that
-    have to have passed for certain before it is concluded that it was not sent."""
+    have to have passed for certain before it is concluded that it was not sent. looked_at: how many entries its history
+    had when the look began on which this rests; with more of them, it is not what was looked at, and does not end so.
+    """
 
     event: Event
     actor: str
@@ -187,6 +190,7 @@ class Ending:
     requests: Sequence[Mapping[str, Any]] | None = None
     supersedes: Collection[Ends] = ()
     settle_after: float = 0.0
+    looked_at: int | None = None
 
     @property
     def state(self) -> State:
@@ -197,15 +201,16 @@ class Ending:
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """What was recorded. replaced: the outcome that had been concluded before, where there was one. others: ids of the
-    operations that may have done the same since."""
+    operations that may have done the same since. event: what replaced it."""
 
     state: State
     replaced: State | None = None
     others: tuple[str, ...] = ()
+    event: Event | Literal[""] = ""
 
     @property
     def correction(self) -> Correction | None:
-        return None if self.replaced is None else correction(self.replaced, self.state, self.others)
+        return None if self.replaced is None else correction(self.replaced, self.state, self.others, self.event)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,7 +312,7 @@ class Operations:
         leave; None when the write is no longer this process's to send."""
         from server.operations_rows import NotOurs  # noqa: PLC0415 - reads never pay for SQLAlchemy
 
-        lease = Lease.begin(self.clocks, self.lease)
+        lease = Lease.begin(self.clocks, min(self.lease, DEPARTS_WITHIN))
         try:
             await self._run(lambda record: record.depart(operation_id, request, before))
         except NotOurs:

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from server.clocks import Stamp, lease_is_over
+from server.clocks import AGREE, DEPARTS_WITHIN, Stamp, lease_is_over
 from server.operations import (
     APPROVAL_LASTS,
     OPEN_STATES,
@@ -54,7 +54,7 @@ from server.state_machine import (
     ordinary,
 )
 from tools.states import State
-from tools.writes import Ends
+from tools.writes import LONGEST_REQUEST, Ends
 
 _LEFT_BEHIND = {
     "code": "in_doubt",
@@ -228,12 +228,16 @@ class Record(Rows):
     def settle(self, operation_id: str, ending: Ending) -> Settlement | None:
         values: dict[str, Any] = {"result": _text(ending.result), "error": _text(ending.error)}
         values |= {} if ending.requests is None else {"requests": _text(ending.requests)}
-        if ending.event == "found_unsent":
+        if ending.event in ("found_unsent", "said_unsent"):
             self.check()
             found = self._of(operation_id)
             here = operation_id in self.under_way
             if not may_settle_unsent(found.age, ending.settle_after, is_under_way_here=here):
                 return None
+        if ending.looked_at not in (None, self._entries(operation_id)):
+            return None
+        if ending.event == "answer_lost":
+            values |= self._left_late(operation_id)
         if self._move(operation_id, ending.event, ending.actor, ending.note, **values):
             settlement = Settlement(ending.state)
         elif (corrected := self._correct(operation_id, ending, values)) is not None:
@@ -246,14 +250,28 @@ class Record(Rows):
                 self._supersede(found, ends, ending.actor)
         return settlement
 
+    def _entries(self, operation_id: str) -> int:
+        """How many entries its history has. The row is locked first, so that none is added meanwhile."""
+        self.one("id", operation_id, lock=True)
+        counted = sa.select(sa.func.count()).where(HISTORY.c.operation_id == operation_id)
+        return self.connection.execute(counted).scalar_one()
+
+    def _left_late(self, operation_id: str) -> dict[str, Any]:
+        """A sender that says later than a request lives that no answer came was held up: it may have left long after
+        the departure on record, so that the time to settle it begins now."""
+        found = self.one("id", operation_id, lock=True)
+        if found is None or (found.age is not None and found.age.most < DEPARTS_WITHIN + LONGEST_REQUEST + AGREE):
+            return {}
+        return {"departed": self._no_later()}
+
     def _correct(self, operation_id: str, ending: Ending, values: Mapping[str, Any]) -> Settlement | None:
-        """Put proof in the place of what was concluded; None where there is nothing that it may replace."""
+        """Put what is known now in the place of what was concluded; None where there is nothing that it may replace."""
         found = self.one("id", operation_id, lock=True)
         edge = found and edge_of(found.state, ending.event, found.ground)
         if found is None or edge is None:
             return None
         others = self._made_since(found) if found.state == "failed" and edge.next != "failed" else ()
-        settlement = Settlement(edge.next, replaced=found.state, others=others)
+        settlement = Settlement(edge.next, replaced=found.state, others=others, event=ending.event)
         changes: dict[str, Any] = {
             **values,
             "state": edge.next,
@@ -263,7 +281,8 @@ class Record(Rows):
         }
         what = ending.note
         if (correction := settlement.correction) is not None:
-            changes["corrected"] = _text({"was": found.state, "at": self.now.clock, "others": list(others)})
+            told = {"was": found.state, "at": self.now.clock, "others": list(others), "event": ending.event}
+            changes["corrected"] = _text(told)
             what = f"{what} {correction.what} {correction.next_step}"
         carry_out(self.connection, CHANGE, {"which": operation_id, **changes})
         self._note(operation_id, edge.next, ending.actor, what)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from server.clocks import disagreement
+from server.corrections import log_settlement
 from server.operations import Ending, Operation, Operations
 from server.standing import moment
-from server.state_machine import may_settle_unsent
+from server.state_machine import Event, may_settle_unsent
 from tools.backends import Backends
 from tools.catalogue import BY_NAME
 from tools.errors import InProgress
@@ -40,6 +42,9 @@ async def reconcile(
 
     settle_after: seconds after which a write that does not show is taken for one that was not carried out.
     """
+    # what is settled is what is on record now, before the look
+    found = await record.get(operation.id)
+    operation, looked_at = (found[0], len(found[1])) if found else (operation, 0)
     if operation.state != "in_doubt" or record.is_under_way(operation.id):
         return _nothing_to_settle(operation)
     verdict = await _verdict(record, operation, backends, settle_after)
@@ -49,19 +54,36 @@ async def reconcile(
     elif verdict.outcome == "unknown":
         by_hand = f"`{SETTLE} {operation.id} --outcome succeeded` or `--outcome not_sent` records what a person found."
         verdict = replace(verdict, check=f"{verdict.check} {by_hand}".strip())
-    settled = await record.settle(operation.id, _ending(operation, verdict, actor, settle_after))
+    ending = _ending(operation, verdict, actor, settle_after)
+    if verdict.outcome != "unknown":
+        ending = replace(ending, looked_at=looked_at)
+    settled = await record.settle(operation.id, ending)
     found = await record.get(operation.id)
     now = found[0] if found else operation
     if settled is None and now.state != "in_doubt":
         return _nothing_to_settle(now)
+    if settled is None:
+        verdict = replace(
+            verdict,
+            outcome="unknown",
+            evidence=f"{verdict.evidence} Meanwhile something else went on record about it, so this settles nothing.",
+            check="Call reconcile_operation again.",
+        )
     return Settled(verdict, now, _next_step(verdict))
 
 
 async def settle_by_hand(
     record: Operations, operation: Operation, outcome: Outcome, *, settle_after: float, actor: str, note: str
 ) -> str:
-    """Record what a person found out at the vendor; why not, when it cannot be."""
-    if operation.state == "in_doubt" and outcome == "not_sent":
+    """Record what a person found out at the vendor, also in the place of what was inferred; why not, when it cannot
+    be."""
+    inferred = operation.ground == "inference" and operation.state in ("succeeded", "failed")
+    if operation.state != "in_doubt" and not inferred:
+        proved = ", by proof" if operation.ground == "proof" else ""
+        return f"{operation.id} is not in doubt: it is {operation.state}{proved}."
+    if inferred and (operation.state == "succeeded") == (outcome == "succeeded"):
+        return f"{operation.id} is on record as {operation.state} already."
+    if outcome == "not_sent":
         early = _too_early(record, operation, settle_after)
         if early is not None:
             may_be = (
@@ -69,12 +91,12 @@ async def settle_by_hand(
             )
             return f"{may_be}{early.differ}"
     verdict = Verdict(outcome=outcome, evidence=f"A person looked at the vendor: {note or 'no note was given'}.")
-    ending = _ending(operation, verdict, actor, settle_after)
-    if operation.state == "in_doubt" and await record.settle(operation.id, ending):
+    said: Event = "said_done" if outcome == "succeeded" else "said_unsent"
+    ending = replace(_ending(operation, verdict, actor, settle_after), event=said)
+    if (settled := await record.settle(operation.id, ending)) is not None:
+        log_settlement(operation.id, settled.state, settled)
         return ""
-    if operation.state == "in_doubt":
-        return f"{operation.id} was settled by somebody else, or may not be settled yet: look at it again."
-    return f"{operation.id} is not in doubt: it is {operation.state}."
+    return f"{operation.id} was settled by somebody else, or may not be settled yet: look at it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +139,15 @@ async def _verdict(record: Operations, operation: Operation, backends: Backends,
     siblings = [sibling.past() for sibling in near]
     doubt = Doubt(write=operation.past(), now=record.now(), settle_after=settle_after, siblings=siblings)
     verdict = await effect.reconcile(arguments, backends, doubt)
-    if verdict.outcome != "succeeded" or effect.holds:
+    if verdict.outcome != "succeeded":
+        return verdict
+    if (rivals := _may_have_done_it(operation, near)) != "":
+        return Verdict(
+            outcome="unknown",
+            evidence=f"{verdict.evidence} Whether this one did that, or {rivals}, is not known.",
+            check=f"A person looks at the vendor for one or two of: {operation.does}",
+        )
+    if effect.holds:
         return verdict
     since = [
         one.id for one in near if one.tool == operation.tool and one.state == "succeeded" and _after(one, operation)
@@ -126,6 +156,19 @@ async def _verdict(record: Operations, operation: Operation, backends: Backends,
         return verdict
     told = f"{verdict.evidence} Whether this one did that, or one made since ({', '.join(since[:3])}), is not known."
     return replace(verdict, evidence=told)
+
+
+def _may_have_done_it(operation: Operation, near: Sequence[Operation]) -> str:
+    """The ids of the same writes that are open as well, of a write that keeps the same one from being sent: it was
+    concluded not to be sent, another one took its place, and the doubt was reopened."""
+    if operation.keeps == "sending":
+        return ""
+    same = (one.id for one in near if (one.tool, one.subject) == (operation.tool, operation.subject) and _is_open(one))
+    return ", ".join(same)
+
+
+def _is_open(operation: Operation) -> bool:
+    return operation.state in ("sending", "in_doubt")
 
 
 def _after(one: Operation, other: Operation) -> bool:
@@ -179,4 +222,7 @@ def _nothing_to_settle(operation: Operation) -> Settled:
     outcome: Outcome = "succeeded" if operation.state in ("succeeded", "superseded") else "not_sent"
     why = str((operation.error or {}).get("message", ""))
     evidence = f"It is not in doubt: the record has it as {operation.state}. {printable(why, limit=500)}".strip()
-    return Settled(Verdict(outcome=outcome, evidence=evidence), operation, "Nothing is left to settle.")
+    next_step = "Nothing is left to settle."
+    if operation.ground == "inference":
+        next_step += f" It was concluded, and not proved: `{SETTLE} {operation.id} --outcome ...` corrects it."
+    return Settled(Verdict(outcome=outcome, evidence=evidence), operation, next_step)

@@ -32,6 +32,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from server.clocks import DEPARTS_WITHIN
 from server.faults import FAULTS, Misbehaviour
 from server.sources import (
     IN_A_FILE,
@@ -51,6 +52,8 @@ from tools.transport import is_safe
 from tools.writes import LONGEST_REQUEST
 
 Environment = Literal["sandbox", "staging", "live"]
+SHORTEST_SETTLING = DEPARTS_WITHIN + LONGEST_REQUEST
+"""Seconds after its departure went on record for which a write may be under way at the vendor."""
 TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
 FLAGS = {"read_only": "--read-only", "toolsets": "--toolsets", "tools": "--tools"}
 """The settings that `adops-mcp serve` also takes as flags."""
@@ -180,7 +183,7 @@ class Settings(BaseSettings):
         ge=0,
         le=86_400,
         description="Seconds after which a write in doubt that does not show at the vendor counts as not carried out; "
-        f"at least {LONGEST_REQUEST:.0f} in staging and live. Default: `60`.",
+        f"at least {SHORTEST_SETTLING:.0f} in staging and live. Default: `60`.",
     )
     sandbox_faults: Annotated[str, AfterValidator(_faults)] | None = Field(
         default=None,
@@ -247,10 +250,11 @@ class Settings(BaseSettings):
     @classmethod
     def _outlasts_a_request(cls, seconds: float, others: ValidationInfo) -> float:
         """A request that still lives may be carried out after it was taken for one that was not."""
-        if others.data.get("environment", "sandbox") != "sandbox" and seconds < LONGEST_REQUEST:
+        if others.data.get("environment", "sandbox") != "sandbox" and seconds < SHORTEST_SETTLING:
             raise ValueError(
-                f"must be at least {LONGEST_REQUEST:.0f} in staging and live: a request may live as long, and be "
-                "carried out at its end"
+                f"must be at least {SHORTEST_SETTLING:.0f} in staging and live: a request may leave "
+                f"{DEPARTS_WITHIN:.0f} s after it is on record, live for {LONGEST_REQUEST:.0f} s, and be carried out "
+                "at the end of that"
             )
         return seconds
 

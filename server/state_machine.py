@@ -6,7 +6,8 @@ prints it (`markdown`), and the model of the tests explores it. It imports nothi
 
 An outcome rests on proof or on inference. Proof is the vendor's own answer, a 2xx or a definite refusal, and the
 sender's own certainty that no byte left. Inference is what a reconciliation, a person or the end of a lease concluded
-without either. Proof replaces inference whenever it comes; inference replaces nothing.
+without either. Proof replaces inference whenever it comes. Inference replaces no proof; of what was inferred, only a
+person corrects the outcome, and only the sender reopens the doubt.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ Event = Literal[
     "found_done",
     "found_unsent",
     "found_nothing",
+    "said_done",
+    "said_unsent",
     "ended",
     "not_ended",
 ]
@@ -91,6 +94,7 @@ EDGES: tuple[Edge, ...] = (
     Edge("sending", "lease_ended_sent", "in_doubt", _LEASE),
     Edge("sending", "answer_lost", "in_doubt", _SENDER),
     Edge("in_doubt", "answer_lost", "in_doubt", _SENDER),
+    Edge("failed", "answer_lost", "in_doubt", _SENDER, replaces="inference"),
     Edge("sending", "answer_unread", "in_doubt", _SENDER),
     Edge("in_doubt", "answer_unread", "in_doubt", _SENDER),
     Edge("failed", "answer_unread", "in_doubt", _SENDER, replaces="inference"),
@@ -112,6 +116,10 @@ EDGES: tuple[Edge, ...] = (
     Edge("in_doubt", "found_done", "succeeded", _LOOKED, "inference"),
     Edge("in_doubt", "found_unsent", "failed", _LOOKED, "inference"),
     Edge("in_doubt", "found_nothing", "in_doubt", _LOOKED),
+    Edge("in_doubt", "said_done", "succeeded", _OPERATOR, "inference"),
+    Edge("failed", "said_done", "succeeded", _OPERATOR, "inference", "inference"),
+    Edge("in_doubt", "said_unsent", "failed", _OPERATOR, "inference"),
+    Edge("succeeded", "said_unsent", "failed", _OPERATOR, "inference", "inference"),
     Edge("succeeded", "ended", "superseded", _ANOTHER),
     Edge("superseded", "not_ended", "succeeded", _ANOTHER),
 )
@@ -136,6 +144,8 @@ MEANING: Mapping[Event, str] = {
     "found_done": "looking at the vendor showed it as done",
     "found_unsent": "looking at the vendor showed that it was not carried out",
     "found_nothing": "looking at the vendor settled nothing",
+    "said_done": "a person who looked at the vendor says that it was done",
+    "said_unsent": "a person who looked at the vendor says that it was not carried out",
     "ended": "a later write ended what this one made",
     "not_ended": "the write that was concluded to have ended it was proved not to have been done",
 }

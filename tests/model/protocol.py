@@ -90,7 +90,13 @@ def _begin(world: World, bounds: Bounds, rules: Rules, number: int, server: int)
         if row.state == "in_doubt":
             seen = _done(world) & ~row.before & ~_known(world, index)
             quiet = rules.measures_first and _is_quiet(world, bounds, rules, server, index)
+            if seen and rules.tells_two_apart and _is_another_open(world, index):
+                seen, quiet = 0, False
             yield Happened("look", server, index), _at(world, number, Task("read", index, seen=seen, quiet=quiet))
+
+
+def _is_another_open(world: World, index: int) -> bool:
+    return any(other != index and row.state in ("sending", "in_doubt") for other, row in enumerate(world.rows))
 
 
 def _may_claim(world: World, rules: Rules, intent: int) -> bool | None:

@@ -50,6 +50,11 @@ class Rules(Protocol):
         ...
 
     @property
+    def tells_two_apart(self) -> bool:
+        """Whether what is seen counts as none of two writes that are open, and may both have made it."""
+        ...
+
+    @property
     def reads_wall_clocks(self) -> bool:
         """Whether the wall clock of one server is ever compared with the one of another."""
         ...
@@ -93,6 +98,7 @@ class Before:
     connects_first: bool = False
     measures_first: bool = False
     settles_unchanged: bool = False
+    tells_two_apart: bool = False
     refuses_another_key: bool = False
     reads_wall_clocks: bool = True
 
@@ -128,7 +134,7 @@ class Code:
     """The rules of the code: the table and the functions that it uses itself.
 
     measures_first: `reconcile` takes the age from the operation that it was given, which was read before the look.
-    settles_unchanged: not so in the code; see `cases.REMAIN`.
+    settles_unchanged: `Ending.looked_at`.
     """
 
     one_machine: bool
@@ -136,7 +142,8 @@ class Code:
     settle_after: int
     connects_first: bool = True
     measures_first: bool = True
-    settles_unchanged: bool = False
+    settles_unchanged: bool = True
+    tells_two_apart: bool = True
     refuses_another_key: bool = True
 
     @property

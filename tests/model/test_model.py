@@ -8,7 +8,7 @@ from server.state_machine import Event, Ground
 from tests.model.cases import CASES, LATE, REMAIN, STEPS, STOPS, UNREADABLE, Case
 from tests.model.explorer import BREAKS, explore
 from tests.model.rules import Ages, Code
-from tests.model.world import SETTLE_AFTER, Bounds
+from tests.model.world import Bounds
 from tools.states import State
 
 
@@ -33,19 +33,22 @@ def test_what_the_rules_leave_open_is_found_too(case: Case, broken: str) -> None
     assert explore(case.bounds, case.rules).broken == broken
 
 
-def test_a_verdict_that_holds_only_for_what_was_looked_at_would_close_the_last_of_them() -> None:
-    assert not explore(UNREADABLE, Code(False, True, SETTLE_AFTER, settles_unchanged=True)).broken
-
-
 class AnswersAfterASettlementAreDropped(Code):
     def next(self, state: State, event: Event, ground: Ground | None) -> tuple[State, Ground | None] | None:
         return None if (state, event) == ("failed", "confirmed") else super().next(state, event, ground)
 
 
-class UnreadableAnswersAfterASettlementAreDropped(Code):
+class ALookSettlesWhatWentOnRecordSince(Code):
     def __init__(self, one_machine: bool, uptime: bool, settle_after: int) -> None:
-        super().__init__(one_machine, uptime, settle_after, settles_unchanged=True)
+        super().__init__(one_machine, uptime, settle_after, settles_unchanged=False)
 
+
+class WhatTwoMayHaveMadeCountsForEither(Code):
+    def __init__(self, one_machine: bool, uptime: bool, settle_after: int) -> None:
+        super().__init__(one_machine, uptime, settle_after, tells_two_apart=False)
+
+
+class UnreadableAnswersAfterASettlementAreDropped(Code):
     def next(self, state: State, event: Event, ground: Ground | None) -> tuple[State, Ground | None] | None:
         return None if (state, event) == ("failed", "answer_unread") else super().next(state, event, ground)
 
@@ -103,6 +106,8 @@ class AnotherKeyPassesADoubt(Code):
 MUTATIONS: tuple[tuple[type[Code], Bounds], ...] = (
     (AnswersAfterASettlementAreDropped, LATE),
     (UnreadableAnswersAfterASettlementAreDropped, UNREADABLE),
+    (ALookSettlesWhatWentOnRecordSince, UNREADABLE),
+    (WhatTwoMayHaveMadeCountsForEither, STOPS),
     (NobodyLooksAtTheLease, STOPS),
     (OnlyTheWallClockEndsALease, STEPS),
     (OnlyTheMonotonicClockEndsALease, Bounds(stops=True, sleeps=True)),

@@ -13,14 +13,16 @@ import pytest
 from server.app import build_calls
 from server.cli import parser
 from server.doctor import examine
-from server.operations import LEASE, Ending, New, Operations, Wanted
+from server.operations import LEASE, Ending, New, Operations, Taken, Wanted
 from server.operations_command import carried_out
 from server.places import Places
+from server.reconciling import settle_by_hand
 from server.settings import Settings
 from server.vendors import Wire, open_backends
 from tests.server.test_operations import DONE, HOLD, HOLDS, LOST, ORDER, REFUSED, REQUEST, begun, records, state
 from tests.support import FakeTime, SandboxNetwork, connected, error_of
 from tools.catalogue import BY_NAME
+from tools.writes import Outcome
 
 UNSENT = Ending(event="unsent", actor="kim", note="no byte left", error={"code": "unavailable"})
 FOUND = Ending(event="found_done", actor="lee", note="reconciled: succeeded", result={"found": {"id": 7}})
@@ -50,14 +52,14 @@ async def told(record: Operations, operation_id: str) -> tuple[str, str | None, 
         (NOT_FOUND, REFUSED, ("failed", "proof"), False),
         (NOT_FOUND, UNSENT, ("failed", "proof"), False),
         (NOT_FOUND, UNREAD, ("in_doubt", None), True),
-        (NOT_FOUND, LOST, ("failed", "inference"), None),
+        (NOT_FOUND, LOST, ("in_doubt", None), True),
         (FOUND, DONE, ("succeeded", "proof"), False),
         (FOUND, REFUSED, ("failed", "proof"), True),
         (FOUND, UNSENT, ("failed", "proof"), True),
         (FOUND, LOST, ("succeeded", "inference"), None),
     ],
 )
-async def test_proof_replaces_what_was_concluded_and_an_answer_that_was_lost_replaces_nothing(
+async def test_proof_replaces_what_was_concluded_and_whoever_sent_it_reopens_that_it_was_not_sent(
     database: str, before: Ending, late: Ending, after: tuple[str, str | None], corrects: bool | None
 ) -> None:
     async with records(database) as (_, (record,)):
@@ -104,6 +106,85 @@ async def test_a_late_success_names_the_same_one_that_was_sent_with_another_key(
         assert settled is not None
         assert settled.others == (second,)
         assert third not in str(settled)
+
+
+async def test_what_was_sent_after_all_has_its_claim_again_unless_another_one_has_and_names_that(database: str) -> None:
+    async with records(database, count=2) as (_, (slow, other)):
+        first = await concluded(slow, NOT_FOUND)
+        assert await slow.settle(first, LOST)
+        taken = await other.begin(ORDER)
+        assert isinstance(taken, Taken)
+        assert taken.operation.id == first
+        second = await concluded(other, NOT_FOUND, (another := replace(ORDER, subject="s", resource="r")))
+        third = await begun(other, another)
+        await other.depart(third, REQUEST)
+        settled = await slow.settle(second, LOST)
+        assert settled is not None
+        assert settled.others == (third,)
+        assert settled.correction is not None
+        assert "it was sent, and what came of it is not known" in settled.correction.what
+        assert f"as {third}: there may be two: look at the vendor" in settled.correction.next_step
+        standing = await other.standing(another)
+        assert standing is not None
+        assert standing.id == third
+
+
+async def test_what_was_reopened_is_not_settled_as_not_sent_by_the_age_of_a_departure_that_was_held_up(
+    database: str,
+) -> None:
+    async with records(database) as (time, (record,)):
+        first = await begun(record)
+        assert await record.depart(first, REQUEST)
+        time.moment += 100
+        assert await record.settle(first, LOST)
+        late = replace(NOT_FOUND, settle_after=60.0)
+        assert await record.settle(first, late) is None
+        time.moment += 61
+        assert await record.settle(first, late)
+        assert await record.settle(first, LOST)
+        assert await record.settle(first, late) is None
+
+
+async def test_a_look_from_before_something_else_went_on_record_settles_nothing(database: str) -> None:
+    async with records(database) as (_, (record,)):
+        first = await concluded(record, NOT_FOUND)
+        looked_at = len((await told(record, first))[2])
+        assert await record.settle(first, UNREAD)
+        for late in (NOT_FOUND, FOUND):
+            assert await record.settle(first, replace(late, looked_at=looked_at)) is None
+        assert await record.settle(first, replace(NOT_FOUND, looked_at=looked_at + 1))
+
+
+@pytest.mark.parametrize(
+    ("inferred", "outcome", "after"),
+    [(NOT_FOUND, "succeeded", "succeeded"), (FOUND, "not_sent", "failed")],
+)
+async def test_a_person_who_looked_corrects_what_was_inferred(
+    database: str, inferred: Ending, outcome: Outcome, after: str
+) -> None:
+    async with records(database) as (time, (record,)):
+        first = await concluded(record, inferred)
+
+        async def said() -> str:
+            found = await record.get(first)
+            assert found is not None
+            return await settle_by_hand(record, found[0], outcome, settle_after=60, actor="lee", note="seen")
+
+        if outcome == "not_sent":
+            assert "may still be carried out" in await said()
+            time.moment += 61
+        assert await said() == ""
+        assert (await told(record, first))[:2] == (after, "inference")
+        found = await record.get(first)
+        assert found is not None
+        assert found[0].correction is not None
+        assert "A person looked since, and says that it was" in found[0].correction.what
+        assert "already" in await said()
+        await record.settle(first, DONE)
+        assert (await told(record, first))[:2] == ("succeeded", "proof")
+        for one in ("succeeded", "not_sent"):
+            outcome = one
+            assert "by proof" in await said()
 
 
 async def test_what_has_no_claim_any_more_is_settled_without_one(database: str) -> None:
@@ -220,6 +301,8 @@ class Late:
                 )
                 again = await begun(self.record, new)
                 await self.record.depart(again, REQUEST)
+            if not self.status:
+                raise httpx.ReadError("the connection was reset")
             if self.status != 200:
                 return httpx.Response(self.status, json={"errors": ["no"]})
         return answer
@@ -263,6 +346,27 @@ async def test_agent_and_operator_are_told_to_look_for_a_second_one(
     report, _ = await examine(late.settings, late.wire)
     assert f"[warning] {operation_id}" in report
     assert look in report
+    await late.record.close()
+
+
+async def test_a_doubt_that_was_reopened_is_told_and_what_it_or_another_one_may_have_made_counts_for_neither(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    late = Late(tmp_path, 0)
+    late.meanwhile, late.sent_again = [NOT_FOUND], True
+    what = "Meanwhile it was concluded that this was not sent. In truth it was sent, and what came of it is not known."
+    async with connected(late.wire, late.settings) as client:
+        with caplog.at_level(logging.ERROR):
+            error = (await client.call_tool("create_proposed_io", CALL)).structured_content["error"]
+        first = error["operation_id"]
+        (second,) = [one.id for one in (await late.record.list(Wanted()))[0] if one.id != first]
+        shown = (await client.call_tool("get_operation", {"operation_id": first})).structured_content
+        told = (await client.call_tool("reconcile_operation", {"operation_id": first})).structured_content
+    assert what in error["message"]
+    assert f"as {second}: there may be two: look at the vendor" in error["next_step"]
+    assert (shown["state"], what in shown["next_step"], second in shown["next_step"]) == ("in_doubt", True, True)
+    assert [record.levelname for record in caplog.records if first in record.message and what in record.message]
+    assert (told["outcome"], f"Whether this one did that, or {second}, is not known." in str(told)) == ("unknown", True)
     await late.record.close()
 
 

@@ -89,16 +89,16 @@ def test_a_value_that_cannot_be_used_is_refused_by_the_name_of_its_variable(
 
 
 @pytest.mark.parametrize("environment", ["staging", "live"])
-@pytest.mark.parametrize("seconds", ["0", "3", "29.9"])
+@pytest.mark.parametrize("seconds", ["0", "3", "34.9"])
 def test_where_writes_are_real_a_doubt_is_not_settled_while_its_request_may_live(
     environment: str, seconds: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ADOPS_ENVIRONMENT", environment)
     monkeypatch.setenv("ADOPS_SETTLE_AFTER", seconds)
-    with pytest.raises(SettingsError, match="ADOPS_SETTLE_AFTER: must be at least 30 in staging and live"):
+    with pytest.raises(SettingsError, match="ADOPS_SETTLE_AFTER: must be at least 35 in staging and live"):
         load()
-    monkeypatch.setenv("ADOPS_SETTLE_AFTER", "30")
-    assert load().settle_after == 30
+    monkeypatch.setenv("ADOPS_SETTLE_AFTER", "35")
+    assert load().settle_after == 35
     monkeypatch.setenv("ADOPS_ENVIRONMENT", "sandbox")
     monkeypatch.setenv("ADOPS_SETTLE_AFTER", seconds)
     assert load().settle_after == float(seconds)

@@ -48,6 +48,10 @@ def test_nothing_replaces_an_outcome_but_proof_one_that_was_concluded(edge: obje
     if found.by == ("another write",):
         assert {found.state, found.next} == {"succeeded", "superseded"}
         return
+    if found.by == ("operator",):
+        assert (found.ground, found.replaces) == ("inference", "inference")
+        assert {found.state, found.next} == {"succeeded", "failed"}
+        return
     assert found.by == ("sender",)
     assert found.replaces == "inference"
     assert edge_of(found.state, found.event, "proof") is None
