@@ -15,7 +15,7 @@ from server.standing import moment
 from server.state_machine import Event, may_settle_unsent
 from tools.backends import Backends
 from tools.catalogue import BY_NAME
-from tools.errors import InProgress
+from tools.errors import InProgress, NotFound
 from tools.replies import printable
 from tools.schema import Arguments
 from tools.tool import Write
@@ -138,7 +138,14 @@ async def _verdict(record: Operations, operation: Operation, backends: Backends,
     near = await record.near(operation.scope, operation.resource, but=operation.id)
     siblings = [sibling.past() for sibling in near]
     doubt = Doubt(write=operation.past(), now=record.now(), settle_after=settle_after, siblings=siblings)
-    verdict = await effect.reconcile(arguments, backends, doubt)
+    try:
+        verdict = await effect.reconcile(arguments, backends, doubt)
+    except NotFound as error:
+        return Verdict(
+            outcome="unknown",
+            evidence=f"What it is about is not there any more, or is not shown to this server: {error.message}",
+            check=f"A person looks at the vendor for: {operation.does}",
+        )
     if verdict.outcome != "succeeded":
         return verdict
     if (rivals := _may_have_done_it(operation, near)) != "":
