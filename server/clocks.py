@@ -27,6 +27,9 @@ DEPARTS_WITHIN = 5.0
 """Seconds after its departure went on record within which the first byte of a write leaves, or never: less than the
 lease, so that the time after which it shows at the vendor, or was not carried out, is short."""
 
+WATCHED = "since this process first saw it"
+"""What stands for a clock of one's own where none can be compared with the one of another machine."""
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _UPTIME = Path("/proc/uptime")
 
@@ -116,7 +119,7 @@ class Clocks:
         return Stamp(clock, self.boot(), self.monotonic(), self.uptime())
 
 
-def _steady(then: Stamp, now: Stamp, *, one_machine: bool) -> dict[str, float]:
+def _steady(then: Stamp, now: Stamp, *, one_machine: bool, watched: float | None = None) -> dict[str, float]:
     """How long ago it was at least, by the clocks that cannot step; empty when none of them can be compared."""
     if then.boot and then.boot == now.boot:
         told = {"monotonic clock": now.monotonic - then.monotonic}
@@ -124,7 +127,7 @@ def _steady(then: Stamp, now: Stamp, *, one_machine: bool) -> dict[str, float]:
             told["uptime"] = now.uptime - then.uptime
         return told
     if not one_machine:
-        return {}
+        return {} if watched is None else {WATCHED: watched}
     if then.boot and now.boot:
         # it was before this start of the machine, so all of this start's time has passed since
         told = {"monotonic clock": now.monotonic}
@@ -134,32 +137,35 @@ def _steady(then: Stamp, now: Stamp, *, one_machine: bool) -> dict[str, float]:
     return {"monotonic clock": since if since >= 0 else now.monotonic}
 
 
-def readings(then: Stamp, now: Stamp, *, one_machine: bool) -> dict[str, float]:
+def readings(then: Stamp, now: Stamp, *, one_machine: bool, watched: float | None = None) -> dict[str, float]:
     """How long ago it was by each clock that can be compared, in seconds, by its name.
 
     one_machine: whether whoever shares the ledger is on this machine, as with SQLite; else `clock` is the database's.
+    watched: how long this process has seen it, by its monotonic clock: the database's, which can step, is never
+    believed alone.
     """
     shared = "wall clock" if one_machine else "database's clock"
-    return {shared: now.clock - then.clock, **_steady(then, now, one_machine=one_machine)}
+    return {shared: now.clock - then.clock, **_steady(then, now, one_machine=one_machine, watched=watched)}
 
 
-def age(then: Stamp, now: Stamp, *, one_machine: bool) -> Age:
+def age(then: Stamp, now: Stamp, *, one_machine: bool, watched: float | None = None) -> Age:
     """How long ago it was."""
-    told = readings(then, now, one_machine=one_machine)
+    told = readings(then, now, one_machine=one_machine, watched=watched)
     reaches_back = not one_machine or (bool(then.boot) and then.boot == now.boot)
     return Age(max(0.0, min(told.values())), max(told.values()) if then.exact and reaches_back else inf)
 
 
-def lease_is_over(then: Stamp, now: Stamp, seconds: float, *, one_machine: bool) -> bool:
+def lease_is_over(then: Stamp, now: Stamp, seconds: float, *, one_machine: bool, watched: float | None = None) -> bool:
     """Whether another process's lease, last renewed then, is over: by all clocks that cannot step, and by the
-    database's where there is one. This machine's wall clock is not asked."""
-    steady = _steady(then, now, one_machine=one_machine)
+    database's where there is one. This machine's wall clock is not asked. watched: see `readings`."""
+    steady = _steady(then, now, one_machine=one_machine, watched=watched)
     told = steady if one_machine else {"database's clock": now.clock - then.clock, **steady}
     return min(told.values()) >= seconds
 
 
 def disagreement(told: Mapping[str, float]) -> str:
     """What each clock says, where they differ; empty where they agree."""
+    told = {name: seconds for name, seconds in told.items() if name != WATCHED}
     if not told or max(told.values()) - min(told.values()) <= AGREE:
         return ""
     return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in told.items())

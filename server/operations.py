@@ -268,6 +268,11 @@ class Operations:
         # SQLite writes one at a time, and whoever finds it taken sleeps and tries again: here they wait in line instead
         self._at_once = anyio.CapacityLimiter(1 if self._database.one_machine else MOST_AT_ONCE)
 
+    @property
+    def one_machine(self) -> bool:
+        """Whether all who share it are on this machine."""
+        return self._database.one_machine
+
     def now(self) -> float:
         """Seconds since the epoch, by the clock that the record goes by."""
         return self._database.now()

@@ -17,7 +17,7 @@ from server.accounts import accounts_of
 from server.cleaning import cleaned
 from server.operations import Operation, Operations, Step, Wanted
 from server.places import open_accounts
-from server.reconciling import reconcile, settle_by_hand
+from server.reconciling import reconcile, settle_by_hand, to_be_watched
 from server.record import by_scope, open_record, told_lost, user, whole
 from server.settings import Settings
 from server.standing import moment
@@ -25,6 +25,7 @@ from server.vendors import Wire
 from tools.backends import Backends
 from tools.errors import AdOpsError
 from tools.replies import printable
+from tools.transport import Timing
 
 _TO_APPROVE = ("awaiting_approval", "rejected")
 _TO_REJECT = ("awaiting_approval", "approved")
@@ -42,6 +43,7 @@ class _Desk:
     settings: Settings
     operator: str
     arguments: argparse.Namespace
+    timing: Timing
 
     async def found(self) -> tuple[Operation, list[Step]] | None:
         found = await self.record.get(self.arguments.operation_id)
@@ -84,7 +86,7 @@ async def _desk(settings: Settings, arguments: argparse.Namespace, wire: Wire) -
     async with open_accounts(accounts, wire) as opened:
         places = by_scope(Backends(accounts=tuple(opened.values())))
         try:
-            yield _Desk(record, places, settings, f"{user()} at the command line", arguments)
+            yield _Desk(record, places, settings, f"{user()} at the command line", arguments, wire.timing)
         finally:
             await record.close()
 
@@ -177,7 +179,7 @@ async def _reconcile(desk: _Desk) -> int:
         return await _reconcile_all(desk)
     if (found := await desk.found()) is None:
         return 1
-    operation, _ = found
+    operation = await _watched(desk, found[0])
     if desk.arguments.outcome:
         why_not = await settle_by_hand(
             desk.record,
@@ -200,9 +202,22 @@ async def _reconcile_all(desk: _Desk) -> int:
         _complain("--outcome needs the id of one operation.")
         return 1
     in_doubt = [operation async for operation, _ in desk.every(("in_doubt",))]
-    settled = [await _looked(desk, operation) for operation in reversed(in_doubt)]
+    settled = [await _looked(desk, await _watched(desk, operation)) for operation in reversed(in_doubt)]
     _say(f"{len(settled)} in doubt, {settled.count(True)} settled, {settled.count(False)} still in doubt.")
     return 0 if all(settled) else 1
+
+
+async def _watched(desk: _Desk, operation: Operation) -> Operation:
+    """As it is once this process has seen it for as long as the database's clock may not be believed alone."""
+    wait = to_be_watched(operation, desk.settings.settle_after)
+    if operation.state == "sending" and not desk.record.one_machine:
+        wait = desk.record.lease
+    if not wait or desk.arguments.outcome == "succeeded":
+        return operation
+    _progress(f"{operation.id}: waits {wait:.0f} s, since the database's clock is not believed alone.")
+    await desk.timing.sleep(wait + 0.1)
+    found = await desk.record.get(operation.id)
+    return found[0] if found else operation
 
 
 async def _looked(desk: _Desk, operation: Operation) -> bool:
@@ -288,6 +303,10 @@ def _line(text: str) -> str:
 
 def _say(line: str) -> None:
     print(line)  # noqa: T201
+
+
+def _progress(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _complain(line: str) -> None:

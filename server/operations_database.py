@@ -71,6 +71,7 @@ class Database:
     _opening: threading.Lock = field(default_factory=threading.Lock)
     _file: tuple[int, int] | None = None
     _read: tuple[float, float] | None = None
+    _watched: dict[str, tuple[str, float]] = field(default_factory=dict[str, tuple[str, float]])
 
     @property
     def is_open(self) -> bool:
@@ -87,6 +88,20 @@ class Database:
             return self.clocks.wall()
         then, monotonic = self._read
         return then + self.clocks.monotonic() - monotonic
+
+    def watched(self, name: str, text: str) -> float:
+        """For how many seconds this process has seen something in the ledger as it is, by its monotonic clock."""
+        from server.operations_reads import MOST_WATCHED  # noqa: PLC0415 - see _open
+
+        now = self.clocks.monotonic()
+        was, since = self._watched.get(name, ("", now))
+        if was != text:
+            since = now
+            self._watched.pop(name, None)
+            self._watched[name] = text, since
+            while len(self._watched) > MOST_WATCHED:
+                self._watched.pop(next(iter(self._watched)), None)
+        return now - since
 
     def open(self) -> None:
         """Raises Unrecorded."""
@@ -160,6 +175,7 @@ class Database:
             connection,
             found.now,
             self.one_machine,
+            self.watched,
             owner=self.owner,
             lease=self.lease,
             under_way=frozenset(self.under_way),

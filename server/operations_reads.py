@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,17 +18,22 @@ from server.operations_tables import HISTORY, RESTORATIONS
 from server.operations_tables import OPERATIONS as TABLE
 from tools.states import State
 
+MOST_WATCHED = 1000
+"""Departures and leases of which a process remembers since when it has seen them."""
+
 _JSON = ("arguments", "before", "requests", "result", "error", "plan", "corrected")
 _COLUMNS = tuple(name for name in Operation.__slots__ if name in TABLE.c)
 
 
 @dataclass(slots=True)
 class Rows:
-    """One transaction. now: the moment of it. one_machine: whether all who share the ledger are on this machine."""
+    """One transaction. now: the moment of it. one_machine: whether all who share the ledger are on this machine.
+    watched: for how many seconds this process has seen something, told by its name and its text in the ledger."""
 
     connection: Connection
     now: Stamp
     one_machine: bool
+    watched: Callable[[str, str], float]
 
     def expire(self) -> None:
         """Settle what is over, before it is read; who only reads settles nothing."""
@@ -111,15 +116,35 @@ class Rows:
             read["requests"] = []
         departed = Stamp.read(row.departed)
         if departed is not None:
-            read["age"] = age(departed, self.now, one_machine=self.one_machine)
-            read["clocks"] = readings(departed, self.now, one_machine=self.one_machine)
+            watched = self._seen_for("departure", row.id, row.departed) if _may_be_settled(row) else None
+            read["age"] = age(departed, self.now, one_machine=self.one_machine, watched=watched)
+            read["clocks"] = readings(departed, self.now, one_machine=self.one_machine, watched=watched)
         return Operation(**read)
+
+    def watch(self) -> None:
+        """See what is open, so that this process's own clock can say how long that is so."""
+        if self.one_machine:
+            return
+        columns = (TABLE.c.id, TABLE.c.state, TABLE.c.leased, TABLE.c.departed)
+        open_ = sa.select(*columns).where(TABLE.c.state.in_(["sending", "in_doubt"]))
+        for row in self.connection.execute(open_.order_by(TABLE.c.created_at.desc()).limit(MOST_WATCHED // 2)):
+            self._seen_for("departure", row.id, row.departed)
+            if row.state == "sending":
+                self._seen_for("lease", row.id, row.leased)
+
+    def _seen_for(self, what: str, operation_id: str, text: str | None) -> float | None:
+        """None where all who share the ledger have the same clocks."""
+        return None if self.one_machine or not text else self.watched(f"{what} {operation_id}", text)
 
     def restorations(self) -> Sequence[tuple[float, str, str]]:
         """When, who and why, the newest first."""
         columns = (RESTORATIONS.c.at, RESTORATIONS.c.actor, RESTORATIONS.c.note)
         rows = self.connection.execute(sa.select(*columns).order_by(RESTORATIONS.c.number.desc()))
         return [(row[0], row[1], row[2]) for row in rows]
+
+
+def _may_be_settled(row: sa.Row[Any]) -> bool:
+    return row.state in ("sending", "in_doubt") or row.ground == "inference"
 
 
 def _json(value: str | None) -> Any:

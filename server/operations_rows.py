@@ -216,6 +216,7 @@ class Record(Rows):
             raise NotOurs
 
     def renew(self, ids: Collection[str]) -> None:
+        self.watch()
         if not ids:
             return
         mine = (TABLE.c.owner == self.owner) & (TABLE.c.state == "sending") & TABLE.c.id.in_(list(ids))
@@ -371,7 +372,7 @@ class Record(Rows):
                 row.state,
                 is_own=row.owner == self.owner and row.id in self.under_way,
                 departed=row.sent_at is not None,
-                lease_is_over=self._is_over(row.leased, row.lease_until),
+                lease_is_over=self._is_over(row.id, row.leased, row.lease_until),
             )
             if event == "lease_ended_unsent":
                 self._move(row.id, event, _SELF, "the process ended before it sent it", error=_text(_NEVER_LEFT))
@@ -381,9 +382,10 @@ class Record(Rows):
                     row.id, event, _SELF, "the process that sent it is gone", error=_text(_LEFT_BEHIND), **departed
                 )
 
-    def _is_over(self, leased: str | None, until: float | None) -> bool:
+    def _is_over(self, operation_id: str, leased: str | None, until: float | None) -> bool:
         if (renewed := Stamp.read(leased)) is not None:
-            return lease_is_over(renewed, self.now, self.lease, one_machine=self.one_machine)
+            watched = self._seen_for("lease", operation_id, leased)
+            return lease_is_over(renewed, self.now, self.lease, one_machine=self.one_machine, watched=watched)
         return until is not None and until < self.now.clock
 
     def _supersede(self, by: Operation, ends: Ends, actor: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from server.clocks import disagreement
+from server.clocks import WATCHED, disagreement
 from server.corrections import log_settlement
 from server.operations import Ending, Operation, Operations
 from server.standing import moment
@@ -121,9 +121,23 @@ def _too_early(record: Operations, operation: Operation, settle_after: float) ->
     if may_settle_unsent(operation.age, settle_after, is_under_way_here=under_way):
         return None
     until = record.now() + settle_after - min(operation.clocks.values(), default=0.0)
-    differ = disagreement(operation.clocks)
-    told = f" The clocks disagree on how long ago it was sent ({differ}), so the shortest time counts."
-    return _Early(until, told if differ else "")
+    told: list[str] = []
+    if differ := disagreement(operation.clocks):
+        told.append(f" The clocks disagree on how long ago it was sent ({differ}), so the shortest time counts.")
+    if to_be_watched(operation, settle_after):
+        told.append(
+            f" This process has seen it for {operation.clocks[WATCHED]:.0f} s, and waits until its own clock says, "
+            "too, that the time has passed."
+        )
+    return _Early(until, "".join(told))
+
+
+def to_be_watched(operation: Operation, settle_after: float) -> float:
+    """For how many more seconds a process has to see it, where the database's clock alone says that enough passed."""
+    others = [seconds for name, seconds in operation.clocks.items() if name != WATCHED]
+    if WATCHED not in operation.clocks or min(others) < settle_after:
+        return 0.0
+    return max(0.0, settle_after - operation.clocks[WATCHED])
 
 
 async def _verdict(record: Operations, operation: Operation, backends: Backends, settle_after: float) -> Verdict:

@@ -17,6 +17,7 @@ from server.operations import LEASE, Ending, Operation, Operations
 from server.operations_tables import open_engine
 from server.reconciling import settle_by_hand
 from tests.server.test_operations import DONE, HOLD, LOST, ORDER, REQUEST, begun, state
+from tests.support import new_database
 from tools.writes import Age
 
 NOT_FOUND = Ending(event="found_unsent", actor="lee", note="not sent", settle_after=60.0)
@@ -31,6 +32,7 @@ class Machine:
     ahead: float = 0.0
     asleep: float = 0.0
     boot: str = "one"
+    database_ahead: float = 0.0
     began: float = START - 1000.0
 
     def clocks(self) -> Clocks:
@@ -39,13 +41,18 @@ class Machine:
             monotonic=lambda: self.true - self.began - self.asleep,
             uptime=lambda: self.true - self.began,
             boot=lambda: self.boot,
-            database=lambda _: self.true,
+            database=lambda _: self.true + self.database_ahead,
         )
 
     def process(self, url: str, ahead: float = 0.0) -> Operations:
         """A process on it whose own wall clock is that much ahead of the machine's, as one that fakes time has it."""
         clocks = self.clocks()
         return Operations(url, "ADOPS_DATABASE_URL", replace(clocks, wall=lambda: self.true + self.ahead + ahead))
+
+    def another(self, url: str) -> Operations:
+        """A process on another machine, which has true time, too, and shares the database's clock."""
+        clocks = replace(self.clocks(), boot=lambda: "another", monotonic=lambda: self.true, uptime=lambda: self.true)
+        return Operations(url, "ADOPS_DATABASE_URL", clocks)
 
     def reboot(self, down: float) -> None:
         self.true += down
@@ -150,6 +157,49 @@ async def test_where_the_clocks_disagree_a_settlement_is_refused_with_what_each_
     )
 
 
+async def test_between_machines_a_databases_clock_that_steps_ends_no_lease_and_settles_nothing(
+    postgresql: sa.URL,
+) -> None:
+    machine, url = Machine(), new_database(postgresql)
+    one, other = machine.process(url), machine.another(url)
+    async with opened(one, other):
+        sent = await begun(one)
+        await one.depart(sent, REQUEST)
+        assert await state(other, sent) == "sending"
+        machine.true += 5
+        machine.database_ahead = 100
+        assert await state(other, sent) == "sending"
+        await one.renew()
+        await other.renew()
+        machine.true += LEASE - 1
+        assert await state(other, sent) == "sending"
+        machine.true += LEASE + 1
+        assert await state(other, sent) == "in_doubt"
+        assert await other.settle(sent, NOT_FOUND) is None
+        operation = await found(other, sent)
+        why = await settle_by_hand(other, operation, "not_sent", settle_after=60, actor="lee", note="")
+        assert f"This process has seen it for {2 * LEASE + 5:.0f} s, and waits until its own clock says, too," in why
+        machine.true += 60 - 2 * LEASE - 5
+        assert await other.settle(sent, NOT_FOUND)
+
+
+async def test_a_server_counts_what_it_sees_from_its_start_and_while_nobody_asks_it(postgresql: sa.URL) -> None:
+    machine, url = Machine(), new_database(postgresql)
+    one, other = machine.process(url), machine.another(url)
+    async with opened(one, other):
+        sent = await begun(one)
+        await one.depart(sent, REQUEST)
+        await one.settle(sent, LOST)
+        claimed = await begun(one, HOLD)
+        machine.true += 3600
+        await other.tally()
+        await other.renew()
+        machine.true += LEASE + 1
+        assert await state(other, claimed) == "failed"
+        machine.true += 59 - LEASE
+        assert await other.settle(sent, NOT_FOUND)
+
+
 async def test_after_a_reboot_what_has_passed_is_at_least_the_time_since_it(tmp_path: object) -> None:
     machine, url = Machine(), f"sqlite:///{tmp_path}/record.sqlite3"
     dead = machine.process(url)
@@ -231,8 +281,6 @@ async def test_what_departed_before_this_version_is_aged_from_its_first_start(da
 
 
 async def test_on_postgresql_the_record_goes_by_the_databases_clock(postgresql: sa.URL) -> None:
-    from tests.support import new_database  # noqa: PLC0415
-
     url = new_database(postgresql)
     record = Operations(url, "ADOPS_DATABASE_URL", replace(Clocks(), wall=lambda: 0.0))
     async with opened(record):
