@@ -17,6 +17,7 @@ from server.redaction import redacted
 from server.standing import changed_meanwhile
 from server.state_machine import Event
 from tools.errors import AdOpsError, InDoubt, Unavailable
+from tools.refusals import REFUSALS
 
 
 @dataclass
@@ -77,7 +78,7 @@ def ended_as(journey: Journey, error: BaseException, actor: str) -> Ending:
         in_doubt = isinstance(error, InDoubt) or (status is not None and 200 <= status < 300)
         told = {"code": error.code, "message": error.message, "next_step": error.next_step}
     else:
-        in_doubt = status is not None and not 400 <= status < 500
+        in_doubt = status is not None and status not in REFUSALS
         what = "It was sent, and the answer was not read." if in_doubt else "It was ended before it was carried out."
         told = {"code": "in_doubt" if in_doubt else "unavailable", "message": what}
     return Ending(

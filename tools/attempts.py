@@ -26,12 +26,17 @@ def _never_late() -> None:
     """A request that changes nothing is not late."""
 
 
+async def _nothing_more() -> None:
+    """What is no connection is not listened to."""
+
+
 class Attempt:
     """depart: puts the departure on record. check: the last look before the first byte. Both raise to keep the request
     from being sent.
 
     is_departed: whether a departure is on record. is_sent: whether anything of the request may have left.
-    is_followed: whether more than one answer came, so that none of them can be told to be the answer.
+    is_followed: whether more than one answer came, so that none of them can be told to be the answer. hear_out: reads
+    what follows the answer until the other side closes.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class Attempt:
         self.is_departed = False
         self.is_sent = False
         self.is_followed = False
+        self.hear_out: Callable[[], Awaitable[None]] = _nothing_more
 
     async def depart(self) -> None:
         """Put the departure on record: the connection is open."""

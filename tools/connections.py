@@ -21,6 +21,9 @@ from tools.network import Network
 TIMEOUT = httpx.Timeout(connect=5.0, write=15.0, read=45.0, pool=5.0)
 """Per step; the transport bounds the whole of each try."""
 
+UNTIL_COUNTED = httpx.Timeout(connect=5.0, write=15.0, read=None, pool=5.0)
+"""For a write: while this process stood still its answer may have come, so only the transport says when to give up."""
+
 KEPT = 256
 """Addresses that are not parsed anew: most are asked for again."""
 
@@ -44,7 +47,6 @@ class Connections:
         given = HEADERS | dict(headers or {})
         client = httpx.AsyncClient(base_url=base_url, headers=given, transport=network, trust_env=False)
         self._base_url, self._headers = client.base_url, client.headers
-        self._extensions = {"timeout": TIMEOUT.as_dict()}
         self._url = functools.lru_cache(maxsize=KEPT)(self._new_url)
 
     def request(
@@ -56,6 +58,7 @@ class Connections:
         json: Any = None,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
     ) -> httpx.Request:
         # 1, 1.0 and True are the same key, and differ in an address
         query = tuple((name, value, type(value)) for name, value in params.items()) if params else ()
@@ -65,7 +68,7 @@ class Connections:
             headers=self._headers,
             json=json,
             data=dict(form) if form else None,
-            extensions=self._extensions,
+            extensions={"timeout": timeout.as_dict()},
         )
         request.headers.update(headers)
         return request

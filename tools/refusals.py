@@ -18,6 +18,13 @@ from tools.errors import (
 )
 from tools.replies import Answer, Kind
 
+REFUSALS = frozenset({*range(400, 408), *range(409, 418), 421, 422, 423, 426, 428, 429, 431, 451})
+"""The statuses that prove that nothing was carried out, by HTTP's registry. A proxy's 407 is one: it passed nothing on.
+
+Not 408, 424 and 425, by which gateways also mean that the work took too long, or failed further on. Nor what is in no
+registry: nginx's 499 and the 460 of a load balancer say that somebody gave up waiting.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Hints:
@@ -35,7 +42,7 @@ class Hints:
 def refusal(answer: Answer, hints: Hints, setting: str | None) -> AdOpsError:
     """The error for an answer that is no success. setting: of the credentials that were sent, if any were."""
     reply, status = answer.reply, answer.status
-    kind, otherwise = _REFUSALS.get(status, (Refused, _CORRECT_IT))
+    kind, otherwise = _MEANINGS.get(status, (Refused, _CORRECT_IT))
     if status >= 500:
         kind, otherwise = Unavailable, "Make the same call again in a minute."
     elif status < 400:
@@ -62,7 +69,7 @@ def refusal(answer: Answer, hints: Hints, setting: str | None) -> AdOpsError:
 
 _CORRECT_IT = "Correct the arguments as the message says, then call again."
 _SHOW_IT = "Show the person this refusal; calling again with the same arguments does not help."
-_REFUSALS: dict[int, tuple[type[AdOpsError], str]] = {
+_MEANINGS: dict[int, tuple[type[AdOpsError], str]] = {
     401: (Unauthorized, "The operator checks the vendor's credentials, then runs `adops-mcp doctor`."),
     402: (Forbidden, "A person settles this with the vendor; calling again does not help."),
     403: (Forbidden, "A person asks the vendor for access; calling again does not help."),

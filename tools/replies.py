@@ -90,6 +90,10 @@ class Reply:
     def is_success(self) -> bool:
         return 200 <= self.status < 300
 
+    @property
+    def is_refusal(self) -> bool:
+        return 400 <= self.status < 500
+
     def json(self) -> Any:
         """The body as JSON, without NaN, infinities and halves of surrogate pairs. Raises NotJson."""
         if sum(map(self.body.count, (b",", b"[", b"{"))) > MOST_VALUES:

@@ -7,6 +7,7 @@ for bytes that nobody asked for. The request leaves in one piece, after its atte
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import struct
@@ -37,6 +38,9 @@ SLICE = 8 * 1024
 LONGEST_REPEATED = 64 * 1024
 """Bytes of an answer that may come twice: a longer one is not told from another."""
 
+LARGEST_HEAD = 100 * 1024
+"""Bytes; httpcore reads as many."""
+
 LARGEST_EXCHANGE = 40 * 1024 * 1024
 """Bytes that are read from one connection, with heads, interim answers and what frames the chunks of a body."""
 
@@ -50,6 +54,9 @@ UNCONFIRMED: list[httpcore.SOCKET_OPTION] = (
 Where it cannot be set (macOS, Windows) that may be minutes."""
 
 _HEAD_ENDS = b"\r\n\r\n"
+_ANSWER = re.compile(rb"HTTP/1\.[01] [2-9][0-9]{2}")
+"""How an answer begins that is not an interim one."""
+
 _EXCEPTIONS = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
@@ -65,9 +72,10 @@ class _Answers:
     """What comes back, read beside httpcore, which does not tell whether anything follows an answer."""
 
     def __init__(self) -> None:
-        self._reader = h11.Connection(h11.CLIENT)
+        self._reader = h11.Connection(h11.CLIENT, LARGEST_HEAD)
         self._answer = bytearray()
         self._more = bytearray()
+        self._is_refusal = self._is_framed = self._is_whole = False
         self.have_ended = False
 
     def receive(self, data: bytes) -> None:
@@ -79,8 +87,13 @@ class _Answers:
         try:
             self._reader.receive_data(data)
             while (event := self._reader.next_event()) not in (h11.NEED_DATA, h11.PAUSED):
+                if isinstance(event, h11.Response):
+                    self._is_refusal = 400 <= event.status_code < 500
+                    self._is_framed = any(
+                        name in (b"content-length", b"transfer-encoding") for name, _ in event.headers
+                    )
                 if isinstance(event, h11.EndOfMessage):
-                    self.have_ended = True
+                    self.have_ended = self._is_whole = True
                     self._more += self._reader.trailing_data[0]
                     del self._answer[len(self._answer) - len(self._more) :]
                     return
@@ -89,12 +102,27 @@ class _Answers:
             self.have_ended = True
 
     @property
+    def are_too_many(self) -> bool:
+        """Whether more followed the answer than is looked at."""
+        return len(self._more) > LONGEST_REPEATED
+
+    @property
     def are_several(self) -> bool:
-        """Whether more came than one answer. The same again, whole, says nothing else, nor does the end of a line."""
+        """Whether more came than one answer. The same again, whole, says nothing else, nor does the end of a line.
+
+        A refusal that did not come to an end which it announced may hold another answer.
+        """
+        if self.are_too_many or (self._is_refusal and not self._is_whole and self._holds_another):
+            return True
         more = self._more.strip()
         if len(self._answer) <= LONGEST_REPEATED:
             more = more.replace(self._answer.strip(), b"").strip()
         return bool(more)
+
+    @property
+    def _holds_another(self) -> bool:
+        is_cut = not self._is_framed and len(self._answer) > LONGEST_REPEATED
+        return is_cut or len(_ANSWER.findall(self._answer)) > 1
 
 
 class SingleUse(httpcore.AsyncNetworkStream):
@@ -142,6 +170,7 @@ class SingleUse(httpcore.AsyncNetworkStream):
         answers = _Answers()
         self._attempt.start()
         self._answers = answers
+        self._attempt.hear_out = self._hear_out
         try:
             await self._stream.write(request, timeout)
         except httpcore.WriteError:
@@ -152,6 +181,12 @@ class SingleUse(httpcore.AsyncNetworkStream):
         """Look whether more follows, once the answer is read."""
         if self._answers is not None:
             self._hear(await self._heard() or b"")
+
+    async def _hear_out(self) -> None:
+        """Read until the other side closes, or more came than is looked at."""
+        with suppress(httpcore.NetworkError, httpcore.RemoteProtocolError):
+            while self._answers is not None and not self._answers.are_too_many and await self.read(SLICE):
+                pass
 
     def _hear(self, data: bytes) -> None:
         if self._answers is not None and data:

@@ -3,21 +3,21 @@
 A request is one of three kinds. A READ is sent again after a connection error, 408, 429 and 5xx. A PROBE changes
 nothing that matters but is sent once, because its answer is a finding and not an obstacle. A WRITE is sent again only
 when it certainly was not carried out: the connection never opened, or the vendor refused its token (401) and gave
-another. After anything else, an answer that did not come, a 408, a 5xx, a redirect or an answer that cannot be read
-leaves it in doubt. A write whose departure is on record is not cancelled with its caller: it is seen through to its
-answer.
+another. After anything else, an answer that did not come, a 408, a 5xx, a redirect, a 4xx that is no refusal of HTTP's
+registry or an answer that cannot be read, it is in doubt. A write whose departure is on record is not cancelled with
+its caller: it is seen through to its answer.
 
 The order of a try: token, breaker, rate limit, the connection with its TLS and the tunnel of a proxy, then for a write
 its departure on record, and last, right before the first byte, whether it may still leave. Until then nothing was sent,
-whatever goes wrong. Bytes that come before the request, or more than one answer, prove nothing of a write.
+whatever goes wrong. Bytes that come before the request, or more than one answer, prove nothing of a write; so one that
+is refused listens until the other side closes, for a second.
 """
 
 from __future__ import annotations
 
 import math
-import random
-import time
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import urlsplit
@@ -28,14 +28,15 @@ import httpx
 
 from tools.attempts import Attempt, Unsolicited
 from tools.breaker import DOWN, Breaker, Try
-from tools.connections import Connections
+from tools.connections import TIMEOUT, UNTIL_COUNTED, Connections
 from tools.decoding import Undecodable, body_of
 from tools.errors import AdOpsError, NotConfigured, RateLimited, Unavailable
 from tools.limits import SlidingWindow
 from tools.network import is_address
 from tools.observing import Observed, Observer, unobserved
-from tools.refusals import Hints, refusal
+from tools.refusals import REFUSALS, Hints, refusal
 from tools.replies import Answer, Kind, Reply, in_doubt
+from tools.timing import Timing
 from tools.writes import DEPARTURE, LONGEST_REQUEST, Departure
 
 if TYPE_CHECKING:
@@ -47,21 +48,9 @@ NEVER_OPENED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, htt
 LOST = (httpx.TransportError, TimeoutError)
 """What comes when there is no answer: it may have been carried out, if the request had left."""
 
-GIVEN_UP_ON_THE_WAY = (408, 424, 499)
-"""Refusals by which gateways also mean that the work took too long, or failed further on: it may have been done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """The clocks and dice that everything on the wire uses; tests hand in their own.
-
-    clock: seconds, monotonic. now: seconds since the epoch. jitter: a number from 0 to 1.
-    """
-
-    clock: Callable[[], float] = time.monotonic
-    now: Callable[[], float] = time.time
-    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
-    jitter: Callable[[], float] = random.random
+AFTERWARDS = 1.0
+"""Seconds for which a refused write listens for another answer, unless the other side closes earlier: it was asked to
+close, and a gateway that gave up waiting may be followed by whom it waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +160,13 @@ class Transport:
         """Send one request and return its 2xx answer.
 
         timeout: seconds for one whole try, from the opening of its connection to the last byte read; for a write, from
-        its departure.
+        its departure, and only those in which this process ran: the answer may have come while it stood still.
         answers: other statuses that the caller reads itself.
         secrets: what the request holds, besides the token, that no error may repeat.
         Raises a class of `tools.errors` for anything else.
         """
-        request = self._http.request(method, path, params=params, json=json, form=form, headers=headers)
+        steps = UNTIL_COUNTED if kind is Kind.WRITE else TIMEOUT
+        request = self._http.request(method, path, params=params, json=json, form=form, headers=headers, timeout=steps)
         call = _Call(kind, request, json, timeout, hints or Hints(), answers, secrets)
         try:
             return await self._try(call)
@@ -232,10 +222,10 @@ class Transport:
         return reply, token
 
     async def _answered(self, call: _Call, made: Try, departure: Departure | None) -> Reply:
-        scope = anyio.CancelScope(deadline=anyio.current_time() + call.timeout)
-        attempt = self._attempt(call, scope, departure)
+        scope, counting = anyio.CancelScope(deadline=anyio.current_time() + call.timeout), ExitStack()
+        attempt = self._attempt(call, scope, counting, departure)
         try:
-            with self._observer.watching(call.request) as seen:
+            with counting, self._observer.watching(call.request) as seen:
                 reply = await self._exchange(call, scope, attempt)
                 seen.status = reply.status
         except BaseException as error:
@@ -249,8 +239,11 @@ class Transport:
         made.failed = None if reply.status == 500 else reply.status in DOWN
         return reply
 
-    def _attempt(self, call: _Call, scope: anyio.CancelScope, departure: Departure | None) -> Attempt:
-        """The attempt of a try within `scope`, which a caller that gives up does not end once a write has departed."""
+    def _attempt(
+        self, call: _Call, scope: anyio.CancelScope, counting: ExitStack, departure: Departure | None
+    ) -> Attempt:
+        """The attempt of a try within `scope`, which a caller that gives up does not end once a write has departed:
+        `counting` does."""
         if call.kind is not Kind.WRITE:
             return Attempt()
 
@@ -260,7 +253,7 @@ class Transport:
             if departure is not None:
                 await departure.leaving(*call.shown)
             scope.shield = True
-            scope.deadline = anyio.current_time() + call.timeout
+            counting.enter_context(self._timing.counting(call.timeout, scope))
 
         return Attempt(depart, departure.check) if departure is not None else Attempt(depart)
 
@@ -290,21 +283,28 @@ class Transport:
 
     async def _exchange(self, call: _Call, scope: anyio.CancelScope, attempt: Attempt) -> Reply:
         """Send, and read to the end. A 4xx is told by its status, whatever becomes of its body."""
-        head: Reply | None = None
+        reply: Reply | None = None
         try:
             # as anyio.fail_after does, which is a generator
             with scope:
                 response = await self._http.send(call.request, attempt)
-                head = Reply(response.status_code, response.headers, b"")
-                try:
-                    return Reply(head.status, head.headers, await self._body(call, response, head))
-                finally:
-                    await response.aclose()
+                reply = Reply(response.status_code, response.headers, b"")
+                async with aclosing(response):
+                    try:
+                        reply = Reply(reply.status, reply.headers, await self._body(call, response, reply))
+                    finally:
+                        if call.kind is Kind.WRITE and reply.is_refusal:
+                            await self._hear_out(attempt)
+                return reply
             raise TimeoutError
         except (*LOST, AdOpsError):
-            if head is not None and 400 <= head.status < 500:
-                return head
+            if reply is not None and reply.is_refusal:
+                return reply
             raise
+
+    async def _hear_out(self, attempt: Attempt) -> None:
+        with anyio.CancelScope() as scope, self._timing.counting(AFTERWARDS, scope):
+            await attempt.hear_out()
 
     async def _body(self, call: _Call, response: httpx.Response, head: Reply) -> bytes:
         try:
@@ -341,7 +341,7 @@ class Transport:
 
     def _judge(self, call: _Call, reply: Reply, secrets: Collection[str]) -> NoReturn:
         status = reply.status
-        if call.kind is Kind.WRITE and (status in GIVEN_UP_ON_THE_WAY or not 400 <= status < 500):
+        if call.kind is Kind.WRITE and status not in REFUSALS:
             raise in_doubt(f"{self.vendor} answered {status}", call.hints.look, reply)
         setting = self._auth.setting if self._auth is not None else None
         error = refusal(self._answer(call, reply, secrets), call.hints, setting)

@@ -163,6 +163,15 @@ async def test_a_write_whose_connection_never_opened_has_no_departure_on_record(
     assert (operation.state, operation.sent_at, operation.requests) == ("failed", None, [])
 
 
+@pytest.mark.parametrize(("status", "event"), [(404, "refused"), (408, "answer_lost"), (499, "answer_lost")])
+async def test_a_write_that_is_ended_after_its_answer_ended_as_the_status_proves(
+    status: int, event: str, tmp_path: Path
+) -> None:
+    async with recording(tmp_path, Time()) as (_, journey):
+        journey.requests.append({"status": status})
+        assert ended_as(journey, asyncio.CancelledError(), "kim").event == event
+
+
 async def test_whoever_hears_a_write_finds_its_departure_on_record(tmp_path: Path) -> None:
     departed: list[bool] = []
 

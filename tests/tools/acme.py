@@ -13,6 +13,7 @@ from tests.support import Answer, FakeTime, Recorder
 from tools.connections import Connections
 from tools.errors import AdOpsError, Unavailable
 from tools.limits import SlidingWindow
+from tools.timing import Timing
 from tools.transport import Auth, Hints, Kind, Transport
 from tools.writes import departing
 
@@ -75,9 +76,11 @@ class Departures:
         self.told.append(f"answered {status}")
 
 
-def transport(network: httpx.AsyncBaseTransport, *, auth: Auth | None = None) -> Transport:
+def transport(
+    network: httpx.AsyncBaseTransport, *, auth: Auth | None = None, timing: Timing | None = None
+) -> Transport:
     """A transport that nobody listens in to."""
-    timing = FakeTime().timing
+    timing = timing or FakeTime().timing
     window = SlidingWindow(1000, 1.0, clock=timing.clock, sleep=timing.sleep)
     return Transport("Acme", Connections(network), limit=window, auth=auth, timing=timing)
 
@@ -89,10 +92,11 @@ async def write(
     *,
     auth: Auth | None = None,
     timeout: float = 5.0,
+    timing: Timing | None = None,
 ) -> Any:
     """What a write is answered."""
     with departing(departures or Departures()):
-        acme = transport(network, auth=auth)
+        acme = transport(network, auth=auth, timing=timing)
         answer = await acme.request(Kind.WRITE, "POST", url, json={"n": 1}, timeout=timeout, hints=Hints(look=LOOK))
     return answer.json()
 

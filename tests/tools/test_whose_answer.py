@@ -24,6 +24,11 @@ def no_proxy_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     without_proxies(monkeypatch)
 
 
+@pytest.fixture(autouse=True)
+def it_is_not_listened_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.transport.AFTERWARDS", 0.05)
+
+
 class Gateway:
     """A server that keeps its connections open, and gives the answers of `script` to what it hears, in turn. An answer
     is the bytes, or several of them, of which each is a segment of its own."""
