@@ -59,7 +59,7 @@ def main() -> int:
     from server import settings  # noqa: PLC0415 - the clocks are moved first
 
     # the vendors of a run carry out at once, and a run is not to wait for a minute at each doubt
-    settings.LONGEST_REQUEST = 1.0  # pyright: ignore[reportPrivateImportUsage]
+    settings.SHORTEST_SETTLING = 1.0
     from server.cli import main as command_line  # noqa: PLC0415 - see above
 
     return command_line(sys.argv[2:])
