@@ -68,7 +68,8 @@ class Soak:
 
     origin, clean_origin: where the vendors are served, and where without faults; empty for the embedded ones. stops,
     kills, restores: how many there are to be. clocks: whether servers have wrong ones. in_flight: what each worker
-    calls for. probes: writes that must not have been sent. by_hand: the numbers of those that a person settled.
+    calls for. probes: writes that must not have been sent. by_hand: those that a person settled, by number, with what
+    was seen of each.
     """
 
     directory: Path
@@ -88,7 +89,8 @@ class Soak:
     restored: int = 0
     calls: int = 0
     paused: bool = False
-    by_hand: set[int] = field(default_factory=set[int])
+    by_hand: dict[int, str] = field(default_factory=dict[int, str])
+    seen: dict[int, str] = field(default_factory=dict[int, str])
     waiting: list[Intent] = field(default_factory=list[Intent])
     in_flight: dict[int, Intent] = field(default_factory=dict[int, Intent])
     probes: list[Intent] = field(default_factory=list[Intent])
@@ -143,7 +145,7 @@ class Soak:
             self.work,
             upstream,
             befell=befell,
-            by_hand=len(self.by_hand),
+            by_hand=list(self.by_hand.values()),
             slipped=len(slipped),
             seconds=seconds,
         )
@@ -273,6 +275,7 @@ class Soak:
             outcome = "failed" if result.is_error else result.structured_content["outcome"]
             early = outcome == "unknown" and "reconcile_operation again" in result.structured_content["next_step"]
             intent.history.append(f"reconcile: {'early' if early else outcome}")
+            self.seen[intent.number] = str(result.structured_content.get("what_happened", outcome))
             if outcome == "succeeded":
                 intent.told = "done"
             if (outcome != "failed" and not early) or client is self.settling:
@@ -307,7 +310,7 @@ class Soak:
         command = [server.command, *server.args, "operations", "reconcile", operation_id, "--outcome", outcome]
         done = await anyio.run_process(command, env={**os.environ, **(server.env or {})}, cwd=ROOT, check=False)
         if done.returncode == 0:
-            self.by_hand.add(intent.number)
+            self.by_hand[intent.number] = f"{intent.tool}: {self.seen.get(intent.number, outcome)}"
             intent.history.append(f"by hand: {outcome}")
 
 

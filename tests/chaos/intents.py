@@ -147,7 +147,7 @@ class Verdicts:
     untrue: int
     in_doubt: int
     reconciled: int
-    by_hand: int
+    by_hand: Sequence[str]
     slipped: int
     befell: Mapping[str, int]
     seconds: float
@@ -162,12 +162,15 @@ class Verdicts:
             "untrue (told not done, but there)": f"{self.untrue:,}",
             "in doubt at the end": f"{self.in_doubt:,}",
             "reconciled": f"{self.reconciled:,}",
-            "unknown (settled by a person)": f"{self.by_hand:,} = {self.by_hand / max(1, self.intended):.1%}",
+            "unknown (settled by a person)": f"{len(self.by_hand):,} = {len(self.by_hand) / max(1, self.intended):.1%}",
             "sent on an older record": f"{self.slipped:,}",
             **{name: f"{count:,}" for name, count in self.befell.items()},
             "seconds": f"{self.seconds:,.0f}",
         }
-        return [f"{name:34}{value:>12}" for name, value in rows.items()]
+        return [
+            *(f"{name:34}{value:>12}" for name, value in rows.items()),
+            *(f"unknown: {one}" for one in self.by_hand),
+        ]
 
     @property
     def holds(self) -> bool:
@@ -179,7 +182,7 @@ def judged(
     upstream: Upstream,
     *,
     befell: Mapping[str, int],
-    by_hand: int,
+    by_hand: Sequence[str],
     slipped: int,
     seconds: float,
 ) -> Verdicts:
