@@ -21,7 +21,7 @@ from tools.network import Network
 TIMEOUT = httpx.Timeout(connect=5.0, write=15.0, read=45.0, pool=5.0)
 """Per step; the transport bounds the whole of each try."""
 
-UNTIL_COUNTED = httpx.Timeout(connect=5.0, write=15.0, read=None, pool=5.0)
+UNTIL_COUNTED = httpx.Timeout(connect=5.0, write=None, read=None, pool=5.0)
 """For a write: while this process stood still its answer may have come, so only the transport says when to give up."""
 
 KEPT = 256

@@ -102,7 +102,8 @@ class Against:
 
 
 LONGEST_REQUEST = 30.0
-"""Seconds that a request of a write may live, from its first byte to the last one of its answer."""
+"""Seconds that a request of a write may live, from its first byte to the last one of its answer. Those in which this
+process stands still do not count: see `tools.timing`."""
 
 Outcome = Literal["succeeded", "not_sent", "unknown"]
 

@@ -45,6 +45,7 @@ async def until_cancelled(ticks: Ticks, seconds: float) -> None:
         pytest.param(30.0, dict.fromkeys(range(1, 30), 3600.0), [1.0] * 30, id="in all but the last"),
         pytest.param(30.0, {30: 60.0}, [1.0] * 31, id="in the last"),
         pytest.param(30.0, {30: 60.0, 31: 0.6}, [1.0] * 32, id="in the last, and again"),
+        pytest.param(30.0, dict.fromkeys(range(1, 99), 1.0), [1.0] * 60, id="in each"),
         pytest.param(30.0, {30: 0.4}, [1.0] * 30, id="a little"),
     ],
 )

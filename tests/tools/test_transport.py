@@ -217,6 +217,17 @@ PROVED = {
 """What HTTP's registry has for a refusal, without those by which gateways say that somebody gave up waiting."""
 
 
+@pytest.mark.parametrize(("kind", "step"), [(Kind.READ, 45.0), (Kind.PROBE, 45.0), (Kind.WRITE, None)])
+async def test_no_step_of_a_write_has_a_limit_that_passes_while_the_process_stands_still(
+    kind: Kind, step: float | None
+) -> None:
+    acme = line(always(200))
+    await acme.send(kind)
+    limits = acme.network.requests[0].extensions["timeout"]
+    assert (limits["read"], limits["write"]) == (step, step and 15.0)
+    assert limits["connect"] == 5.0
+
+
 @pytest.mark.parametrize("status", SAMPLED)
 async def test_a_write_is_sent_once_whatever_the_status(status: int) -> None:
     acme = line(always(status, headers={"location": "/elsewhere", "retry-after": "1"}, json={"message": "so"}))
