@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio.to_thread
 
-from server.clocks import DEPARTS_WITHIN, Clocks, Lease
+from server.clocks import DEPARTS_WITHIN, Clocks, Lease, proved
 from server.corrections import Cause, Correction, correction
 from server.operations_database import Database, Stopped, Unrecorded
 from server.operations_marks import Entry, Marks
@@ -98,6 +98,12 @@ class Operation:
             return None
         told = self.corrected
         return correction(told["was"], self.state, told.get("others", ()), told.get("event", ""))
+
+    def age_for(self, *, by_person: bool) -> Age | None:
+        """How long ago it departed. by_person: for a person's word, which also counts where a clock that was set says
+        otherwise than those that nobody sets."""
+        sure = proved(self.clocks) if by_person else None
+        return self.age if self.age is None or sure is None else Age(max(self.age.least, sure), self.age.most)
 
     def past(self) -> Past:
         """As a tool reads it."""

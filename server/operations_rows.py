@@ -242,7 +242,8 @@ class Record(Rows):
             self.check()
             found = self._of(operation_id)
             here = operation_id in self.under_way
-            if not may_settle_unsent(found.age, ending.settle_after, is_under_way_here=here):
+            age = found.age_for(by_person=ending.event == "said_unsent")
+            if not may_settle_unsent(age, ending.settle_after, is_under_way_here=here):
                 return None
         if ending.looked_at not in (None, self._entries(operation_id)):
             return None
