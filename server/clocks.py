@@ -163,6 +163,13 @@ def lease_is_over(then: Stamp, now: Stamp, seconds: float, *, one_machine: bool,
     return min(told.values()) >= seconds
 
 
+def proved(told: Mapping[str, float]) -> float | None:
+    """How long ago it was at least by the two clocks of this machine that nobody sets, where they agree; None where
+    they do not, or cannot be compared."""
+    steady = [told[name] for name in ("monotonic clock", "uptime") if name in told]
+    return min(steady) if len(steady) == 2 and max(steady) - min(steady) <= AGREE else None
+
+
 def disagreement(told: Mapping[str, float]) -> str:
     """What each clock says, where they differ; empty where they agree."""
     told = {name: seconds for name, seconds in told.items() if name != WATCHED}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tools.states import State
 
@@ -13,21 +13,28 @@ if TYPE_CHECKING:
     from server.operations import Settlement
     from server.state_machine import Event
 
+Cause: TypeAlias = "Event | Literal['forgotten', '']"
+"""What corrected an outcome: an event, or a write that the ledger had forgotten; empty when that is not known."""
+
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
     """was: the outcome that had been concluded. state: the one in its place. others: ids of the operations that may
-    have done the same again meanwhile. event: what corrected it; empty when that is not known."""
+    have done the same again meanwhile. event: what corrected it."""
 
     was: State
     state: State
     others: tuple[str, ...] = ()
-    event: Event | Literal[""] = ""
+    event: Cause = ""
 
     @property
     def what(self) -> str:
+        if self.event == "forgotten":
+            return (
+                f"The record went back in time meanwhile, and had forgotten this; it is on record again: {self.state}."
+            )
         before = "done" if self.was != "failed" else "not sent"
         said = " A person looked since, and says that" if self.event in ("said_done", "said_unsent") else ""
         concluded = f"Meanwhile it was concluded that this was {before}."
@@ -53,9 +60,7 @@ class Correction:
         )
 
 
-def correction(
-    was: State, state: State, others: Sequence[str] = (), event: Event | Literal[""] = ""
-) -> Correction | None:
+def correction(was: State, state: State, others: Sequence[str] = (), event: Cause = "") -> Correction | None:
     """None where what is known now is the same as what had been concluded."""
     done = ("succeeded", "superseded")
     same = was == state or (was in done and state in done)

@@ -18,12 +18,12 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio.to_thread
 
-from server.clocks import DEPARTS_WITHIN, Clocks, Lease
-from server.corrections import Correction, correction
+from server.clocks import DEPARTS_WITHIN, Clocks, Lease, proved
+from server.corrections import Cause, Correction, correction
 from server.operations_database import Database, Stopped, Unrecorded
 from server.operations_marks import Entry, Marks
 from server.state_machine import ENDS_SENDING, Event, Ground, Keeps, ordinary
@@ -98,6 +98,12 @@ class Operation:
             return None
         told = self.corrected
         return correction(told["was"], self.state, told.get("others", ()), told.get("event", ""))
+
+    def age_for(self, *, by_person: bool) -> Age | None:
+        """How long ago it departed. by_person: for a person's word, which also counts where a clock that was set says
+        otherwise than those that nobody sets."""
+        sure = proved(self.clocks) if by_person else None
+        return self.age if self.age is None or sure is None else Age(max(self.age.least, sure), self.age.most)
 
     def past(self) -> Past:
         """As a tool reads it."""
@@ -206,7 +212,7 @@ class Settlement:
     state: State
     replaced: State | None = None
     others: tuple[str, ...] = ()
-    event: Event | Literal[""] = ""
+    event: Cause = ""
 
     @property
     def correction(self) -> Correction | None:
@@ -227,6 +233,16 @@ class Wanted:
     older_than: tuple[float, str] | None = None
     caller: str | None = None
     corrected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What became of letting writes go on. stopped: why they had stopped, as far as this process knows. until: what was
+    lost may be carried out until then, so that nothing was done. ended: ids of the approvals that ended."""
+
+    stopped: Stopped | None
+    until: float | None = None
+    ended: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,17 +387,28 @@ class Operations:
         """Why nothing may be written now, although the record can be read."""
         return await self._run(lambda record: record.stopped)
 
-    async def restored(self, actor: str, note: str) -> Stopped | None:
-        """Let writes go on after the record went back in time; why they had stopped, as far as this process knows.
+    async def recover(self, operation_id: str, new: New, ending: Ending) -> Settlement | None:
+        """Record how a write ended that the record has forgotten, since it went back in time meanwhile. None when it
+        has not, or when nothing was carried out."""
+        return await self._run(lambda record: record.recover(operation_id, new, ending))
 
-        Servers that are running may know of more: they, too, begin anew. Where writes stopped for another reason,
-        nothing is done."""
-        stopped = await self.stopped()
-        if stopped is None or stopped.lost:
-            lost = stopped.lost if stopped else ()
-            await self._run(lambda record: record.restored(actor, note, lost))
-            await anyio.to_thread.run_sync(self._database.forget)
-        return stopped
+    async def restored(self, actor: str, note: str, *, settle_after: float = 0.0) -> Restored:
+        """Let writes go on after the record went back in time.
+
+        Servers that are running may know of more: they, too, begin anew, on whichever machine. Where writes stopped for
+        another reason, nothing is done, nor while what was lost may still be carried out. settle_after: seconds for
+        which it may."""
+        stopped, now = await self.stopped(), self.now()
+        lost = stopped.lost if stopped else ()
+        # what is from a future that far is from a clock that was wrong, and says nothing
+        recent = [entry.at for entry in lost if abs(now - entry.at) < settle_after]
+        if recent:
+            return Restored(stopped, until=max(recent) + settle_after)
+        if stopped is not None and not lost:
+            return Restored(stopped)
+        ended = await self._run(lambda record: record.restored(actor, note, lost))
+        await anyio.to_thread.run_sync(self._database.forget)
+        return Restored(stopped, ended=ended)
 
     async def restorations(self) -> Sequence[tuple[float, str, str]]:
         """When writes went on after the record had gone back in time, who let them, and why; the newest first."""

@@ -15,7 +15,7 @@ import anyio
 
 from server.accounts import accounts_of
 from server.cleaning import cleaned
-from server.operations import Operation, Operations, Step, Wanted
+from server.operations import Operation, Operations, Restored, Step, Wanted
 from server.places import open_accounts
 from server.reconciling import reconcile, settle_by_hand, to_be_watched
 from server.record import by_scope, open_record, told_lost, user, whole
@@ -260,13 +260,18 @@ async def _backup(desk: _Desk) -> int:
 async def _restored(desk: _Desk) -> int:
     """Show what was lost; with a note, let writes go on."""
     note = _line(desk.arguments.note or "")
-    stopped = await (desk.record.restored(desk.operator, note) if note else desk.record.stopped())
+    settle_after = desk.settings.settle_after
+    if note:
+        done = await desk.record.restored(desk.operator, note, settle_after=settle_after)
+    else:
+        done = Restored(await desk.record.stopped())
+    stopped = done.stopped
     if stopped is not None and not stopped.lost:
         raise stopped.error()
     if stopped is None:
         _say("Nothing is known to be lost: what this machine wrote last is in the record.")
     else:
-        _say("This machine wrote these last, and the record does not have them; there may be more:")
+        _say("This machine wrote these last, or saw them, and the record does not have them; there may be more:")
         for line in told_lost(stopped):
             _say(f"  {line}")
         _say("Compare them with the vendors: what is there was sent, and must not be made again.")
@@ -275,7 +280,17 @@ async def _restored(desk: _Desk) -> int:
     if not note:
         _complain("nothing was changed: once they are compared, `operations restored --note ...` lets writes go on.")
         return 1
-    _say(f"Writes go on from this machine; on record as said by {desk.operator}. Each machine looks for itself.")
+    if done.until is not None:
+        _complain(
+            f"nothing was changed: what was lost may still be carried out, until about {moment(done.until)}. Compare "
+            "it with the vendors after that, and then give this command again."
+        )
+        return 1
+    for operation_id in done.ended:
+        _say(
+            f"{operation_id} was approved and may have been sent since: its approval is over, and it is asked for anew."
+        )
+    _say(f"Writes go on, from every machine on this record; on record as said by {desk.operator}.")
     return 0
 
 

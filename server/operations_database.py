@@ -6,6 +6,7 @@ back in time.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -168,9 +169,9 @@ class Database:
             self._read = found.now.clock, found.now.monotonic
         stopped = found.stopped
         if stopped is None and any(_name(entry) not in found.there for entry in known):
-            stopped = self._gone(connection)
+            stopped = self._gone(connection, found.word)
         elif found.newest is not None:
-            self.marks.saw(found.newest)
+            self.marks.saw(found.newest, found.word)
         return Record(
             connection,
             found.now,
@@ -182,9 +183,13 @@ class Database:
             stopped=stopped,
         )
 
-    def _gone(self, connection: Connection) -> Stopped | None:
-        """What this machine wrote and the ledger does not have, unless an operator let writes go on since."""
+    def _gone(self, connection: Connection, word: float) -> Stopped | None:
+        """What this machine wrote or saw and the ledger does not have, unless an operator let writes go on since, on
+        this machine or, as the ledger says, on another one."""
         self.marks.load()
+        if word > self.marks.word:
+            with contextlib.suppress(OSError):
+                self.marks.go_on(word)
         known = self.marks.known
         there = _there(connection, [entry.number for entry in known])
         lost = tuple(entry for entry in known if _name(entry) not in there)
@@ -262,12 +267,13 @@ def _there(connection: Connection, numbers: Sequence[int]) -> set[str]:
 @dataclass(frozen=True, slots=True)
 class _Found:
     """What a transaction finds at its start. there: which of the entries that it looked for there are, by number and
-    operation. newest: of all; None where that is not looked at."""
+    operation. newest: of all; None where that is not looked at. word: when an operator let writes go on last."""
 
     now: Stamp
     stopped: Stopped | None
     there: set[str]
     newest: Entry | None = None
+    word: float = 0.0
 
 
 def _in_a_file(connection: Connection, clocks: Clocks, numbers: Sequence[int]) -> _Found:
@@ -279,14 +285,16 @@ SELECT extract(epoch FROM clock_timestamp())::float8, current_setting('fsync'), 
 set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit') IN ('on', 'remote_apply')
 THEN current_setting('synchronous_commit') ELSE 'on' END, true),
 (SELECT string_agg(number || ':' || operation_id, ',') FROM operation_history WHERE number = ANY (%s::bigint[])),
-(SELECT number || ':' || operation_id FROM operation_history ORDER BY number DESC LIMIT 1)
+(SELECT number || ':' || operation_id FROM operation_history ORDER BY number DESC LIMIT 1),
+(SELECT coalesce(max(at), 0) FROM operation_restorations)
 """
 """Its clock, whether it keeps what it commits, and which entries it has; and, for this transaction alone, that a commit
 is on its disk."""
 
 
 def _in_a_server(connection: Connection, clocks: Clocks, numbers: Sequence[int]) -> _Found:
-    clock, fsync, in_recovery, _commit, there, newest = connection.exec_driver_sql(_SERVER, (list(numbers),)).one()
+    found = connection.exec_driver_sql(_SERVER, (list(numbers),)).one()
+    clock, fsync, in_recovery, _commit, there, newest, word = found
     stopped = None
     if in_recovery:
         stopped = Stopped(
@@ -299,14 +307,14 @@ def _in_a_server(connection: Connection, clocks: Clocks, numbers: Sequence[int])
         )
     number, _, operation = (newest or "").partition(":")
     last = Entry(int(number), operation, clock) if number else None
-    return _Found(clocks.stamp(clock), stopped, set((there or "").split(",")), last)
+    return _Found(clocks.stamp(clock), stopped, set((there or "").split(",")), last, word)
 
 
 def _went_back(lost: tuple[Entry, ...]) -> Stopped:
     named = ", ".join(dict.fromkeys(entry.operation for entry in lost))
     return Stopped(
-        f"it went back in time: what this machine wrote to it last is not in it ({named}), so it may have forgotten "
-        "what was sent",
+        f"it went back in time: what this machine wrote to it last, or saw in it, is not in it ({named}), so it may "
+        "have forgotten what was sent",
         "puts the newest record back, or compares what was lost with the vendors and then lets writes go on with "
         f"`{RESTORED} --note ...`",
         lost,

@@ -1,14 +1,16 @@
-"""What this machine last wrote to the ledger, so that a ledger that went back in time is noticed.
+"""What this machine last wrote to the ledger, and saw in it, so that a ledger that went back in time is noticed.
 
 A database that was restored from a backup, or a standby that was promoted while it lagged, has forgotten what was sent.
-It cannot know that; the servers can. Each keeps the newest entries of the history that it wrote itself, and in every
-transaction they have to be there. A small file keeps them beyond a restart. All processes of a machine share it.
+It cannot know that; the servers can. Each keeps the newest entries of the history that it wrote itself, and the newest
+one that it saw, and in every transaction they have to be there. A small file keeps them beyond a restart. All processes
+of a machine share it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import json
 import logging
@@ -30,6 +32,10 @@ _AFTERWARDS = 0.005
 """Seconds after a transaction in which the first byte of what it let depart has left."""
 
 
+_SEEN_AFTERWARDS = 1.0
+"""Seconds after which what others wrote is in the file, so that not each read of theirs is a write of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of the history. operation: its id. at: seconds since the epoch. tool, subject: empty when not known."""
@@ -43,28 +49,34 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What the file has of one ledger. restored: names the last time that an operator let writes go on."""
+    """What the file has of one ledger. restored: names the last time that an operator let writes go on, on this
+    machine. word: when one did on any machine, as far as it is known here."""
 
     url: str
     first: str
     restored: str = ""
     entries: tuple[Entry, ...] = ()
+    seen: Entry | None = None
+    word: float = 0.0
 
     def told(self) -> dict[str, Any]:
         return {
             "url": self.url,
             "first": self.first,
             "restored": self.restored,
-            "entries": [(one.number, one.operation, one.at, one.tool, one.subject) for one in self.entries],
+            "entries": [_row(one) for one in self.entries],
+            "seen": self.seen and _row(self.seen),
+            "word": self.word,
         }
 
 
 @dataclass
 class Marks:
-    """The newest entries that this machine wrote to one ledger, and the newest one of anybody that this process saw.
+    """The newest entries that this machine wrote to one ledger, and the newest one of anybody that it saw.
 
     path: the file; None for this process alone. url: of the database. first: the operation of the first entry of the
-    history, which a copy of the ledger has too, wherever it is.
+    history, which a copy of the ledger has too, wherever it is. word: when an operator let writes go on, on any
+    machine, as the ledger has it.
     """
 
     path: Path | None
@@ -72,7 +84,9 @@ class Marks:
     first: str = ""
     entries: tuple[Entry, ...] = ()
     seen: Entry | None = None
+    word: float = 0.0
     _restored: str = ""
+    _saw_more: bool = False
     _pending: tuple[Entry, ...] = ()
     _file: tuple[int, int] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -85,7 +99,7 @@ class Marks:
     @property
     def is_saved(self) -> bool:
         """Whether all of it is in the file, where there is one."""
-        return self.path is None or not self._pending
+        return self.path is None or not (self._pending or self._saw_more)
 
     @property
     def known(self) -> tuple[Entry, ...]:
@@ -104,10 +118,10 @@ class Marks:
         if self.path is not None and self._version() != self._file:
             self.load()
 
-    def saw(self, entry: Entry) -> None:
-        """Remember the newest entry, whoever wrote it."""
-        if self.seen is None or entry.number > self.seen.number:
-            self.seen = entry
+    def saw(self, entry: Entry, word: float = 0.0) -> None:
+        """Remember the newest entry, whoever wrote it; `save` puts it into the file. word: see `Marks`."""
+        if self.seen is None or entry.number > self.seen.number or word > self.word:
+            self.seen, self.word, self._saw_more = _newer(self.seen, entry), max(self.word, word), True
 
     def wrote(self, entries: Iterable[Entry]) -> None:
         """Remember what this process committed; `save` puts it into the file."""
@@ -132,7 +146,7 @@ class Marks:
                     self._take(self._own(told := self._read()))
                     self.entries = _newest((*self.entries, *pending))
                     self._write(file, told)
-                self._pending, self._file = (), self._version()
+                self._pending, self._saw_more, self._file = (), False, self._version()
             except OSError:
                 if not self._complained:
                     what = "a ledger that goes back in time is not noticed after a restart"
@@ -141,8 +155,15 @@ class Marks:
 
     def save_soon(self) -> None:
         """Save it from the event loop, once the first byte of what has just departed has left."""
-        if not self.is_saved and self._saving is None:
-            self._saving = asyncio.get_running_loop().call_later(_AFTERWARDS, self._save_now)
+        if self.is_saved:
+            return
+        loop = asyncio.get_running_loop()
+        at = loop.time() + (_AFTERWARDS if self._pending else _SEEN_AFTERWARDS)
+        if self._saving is not None and self._saving.when() > at:
+            self._saving.cancel()
+            self._saving = None
+        if self._saving is None:
+            self._saving = loop.call_at(at, self._save_now)
 
     def _save_now(self) -> None:
         self._saving = None
@@ -159,8 +180,14 @@ class Marks:
                 with self._alone() as file:
                     self._write(file, self._read())
 
+    def go_on(self, word: float) -> None:
+        """Begin anew, since an operator let writes go on at some machine. Raises OSError."""
+        self.word = word
+        self.forget()
+
     def _begin_anew(self, restored: str) -> None:
         self.entries, self._pending, self.seen, self._restored = (), (), None, restored
+        self._saw_more = False
 
     def _take(self, kept: _Kept) -> None:
         """A file that is gone, or was restored as well, takes nothing back; an operator who let writes go on does."""
@@ -168,6 +195,8 @@ class Marks:
             self._begin_anew(kept.restored)
         if kept.restored == self._restored:
             self.entries = _newest((*self.entries, *kept.entries))
+            self.seen = _newer(self.seen, kept.seen)
+        self.word = max(self.word, kept.word)
 
     def _version(self) -> tuple[int, int] | None:
         try:
@@ -180,7 +209,9 @@ class Marks:
         mine = [kept for kept in told if self._is_own(kept)]
         entries = [entry for kept in mine for entry in kept.entries]
         restored = max((kept.restored for kept in mine), default=self._restored)
-        return _Kept(self.url, self.first, restored, _newest(entries))
+        seen = functools.reduce(_newer, (kept.seen for kept in mine), None)
+        word = max((kept.word for kept in mine), default=0.0)
+        return _Kept(self.url, self.first, restored, _newest(entries), seen, word)
 
     def _is_own(self, kept: _Kept) -> bool:
         return kept.url == self.url or (kept.first == self.first != "")
@@ -196,6 +227,8 @@ class Marks:
                     str(one["first"]),
                     str(one["restored"]),
                     tuple(Entry(*entry) for entry in one["entries"]),
+                    Entry(*one["seen"]) if one.get("seen") else None,
+                    float(one.get("word", 0.0)),
                 )
                 for one in told["ledgers"]
             ]
@@ -206,7 +239,7 @@ class Marks:
             return []
 
     def _write(self, file: Path, told: Sequence[_Kept]) -> None:
-        own = _Kept(self.url, self.first, self._restored, self.entries)
+        own = _Kept(self.url, self.first, self._restored, self.entries, self.seen, self.word)
         ledgers = [kept.told() for kept in (*(kept for kept in told if not self._is_own(kept)), own)]
         other = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
         descriptor = os.open(other, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
@@ -234,6 +267,14 @@ class Marks:
 
 def _named(entry: Entry, known: Entry) -> Entry:
     return replace(entry, tool=known.tool, subject=known.subject)
+
+
+def _row(entry: Entry) -> tuple[int, str, float, str, str]:
+    return entry.number, entry.operation, entry.at, entry.tool, entry.subject
+
+
+def _newer(one: Entry | None, other: Entry | None) -> Entry | None:
+    return max((entry for entry in (one, other) if entry is not None), key=lambda entry: entry.number, default=None)
 
 
 def _newest(entries: Iterable[Entry]) -> tuple[Entry, ...]:

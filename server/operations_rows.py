@@ -62,6 +62,10 @@ _LEFT_BEHIND = {
 }
 _NEVER_LEFT = {"code": "unavailable", "message": "The process ended, or stood still, before anything was sent."}
 _STALE = {"code": "unavailable", "message": "It was approved and not sent within a day, so the approval is over."}
+_MAY_BE_USED = {
+    "code": "unavailable",
+    "message": "The record went back in time after it was approved, so it may have been sent: the approval is over.",
+}
 _REPLACED = {"code": "conflict", "message": "What it would do changed before it was sent, so it waits anew as %s."}
 
 
@@ -119,9 +123,14 @@ class Record(Rows):
         carry_out(self.connection, CHANGE, {"which": operation_id, "error": _text(error)})
         return Begun(other)
 
-    def _record(self, insert: sa.Insert, new: New, busy: str | None) -> str:
-        """Record a write that is sent now or, without `busy`, waits. The id is empty when nothing was inserted."""
-        operation_id = f"op_{int(self.now.clock * 1000):011x}{secrets.token_hex(4)}"
+    def _record(
+        self, insert: sa.Insert, new: New, busy: str | None, *, operation_id: str = "", claim: str | None = ""
+    ) -> str:
+        """Record a write that is sent now or, without `busy`, waits. The id is empty when nothing was inserted.
+
+        operation_id, claim: of one that was on record before.
+        """
+        operation_id = operation_id or f"op_{int(self.now.clock * 1000):011x}{secrets.token_hex(4)}"
         state = STARTS["claimed" if busy else "asked"]
         identity = new.identity
         inserted = carry_out(
@@ -135,7 +144,7 @@ class Record(Rows):
                 "resource": new.resource,
                 "idempotency_key": new.idempotency_key,
                 "identity": identity,
-                "claim": identity,
+                "claim": identity if claim == "" else claim,
                 "busy": busy,
                 "keeps": new.keeps,
                 "fingerprint": new.fingerprint,
@@ -233,7 +242,8 @@ class Record(Rows):
             self.check()
             found = self._of(operation_id)
             here = operation_id in self.under_way
-            if not may_settle_unsent(found.age, ending.settle_after, is_under_way_here=here):
+            age = found.age_for(by_person=ending.event == "said_unsent")
+            if not may_settle_unsent(age, ending.settle_after, is_under_way_here=here):
                 return None
         if ending.looked_at not in (None, self._entries(operation_id)):
             return None
@@ -319,8 +329,9 @@ class Record(Rows):
                 carry_out(self.connection, CHANGE, {"which": operation_id, **change})
                 self._note(operation_id, state, actor, f"not ended by {by.tool}, {by.id}: that was not done")
 
-    def restored(self, actor: str, note: str, lost: Sequence[Entry]) -> None:
-        """Let writes go on after the ledger went back in time. What was under way then may have departed."""
+    def restored(self, actor: str, note: str, lost: Sequence[Entry]) -> tuple[str, ...]:
+        """Let writes go on after the ledger went back in time. What was under way then may have departed, and what was
+        approved may have been sent: those approvals end; their ids."""
         values = {"at": self.now.clock, "actor": actor, "note": note, "lost": _text([one.operation for one in lost])}
         self.connection.execute(RESTORATIONS.insert().values(values))
         under_way = TABLE.select().where(TABLE.c.state == "sending")
@@ -328,6 +339,39 @@ class Record(Rows):
             departed = {} if row.departed else {"departed": self._no_later(), "sent_at": self.now.clock}
             what = "the ledger went back in time: it may have departed"
             self._move(row.id, "lease_ended_sent", actor, what, error=_text(_LEFT_BEHIND), **departed)
+        approved = sa.select(TABLE.c.id).where(TABLE.c.state == "approved").order_by(TABLE.c.created_at)
+        ended = tuple(row.id for row in self.connection.execute(approved).all())
+        for operation_id in ended:
+            what = "the ledger went back in time: its approval may have been used"
+            self._move(operation_id, "approval_withdrawn", actor, what, error=_text(_MAY_BE_USED))
+        return ended
+
+    def recover(self, operation_id: str, new: New, ending: Ending) -> Settlement | None:
+        """Record a write again that its sender had under way when the ledger went back in time and forgot it. None when
+        it is there, or nothing was carried out."""
+        state, ground = ordinary(ending.event)[1:]
+        if state not in ("succeeded", "in_doubt") or self.one("id", operation_id) is not None:
+            return None
+        claim = new.identity if holds_claim(new.keeps, state) and self.one("claim", new.identity) is None else None
+        self._record(INSERT, new, None, operation_id=operation_id, claim=claim)
+        others = self._made_since(self._of(operation_id))
+        told = {"was": "failed", "at": self.now.clock, "others": list(others), "event": "forgotten"}
+        changes: dict[str, Any] = {
+            "state": state,
+            "ground": ground,
+            "result": _text(ending.result),
+            "error": _text(ending.error),
+            "requests": _text(ending.requests or []),
+            "corrected": _text(told),
+            "sent_at": self.now.clock,
+            "departed": self._no_later(),
+            "ended_at": None if state in OPEN_STATES else self.now.clock,
+        }
+        settlement = Settlement(state, replaced="failed", others=others, event="forgotten")
+        what = f"{ending.note}. {settlement.correction.what if settlement.correction else ''}"
+        changes["departure"] = self._note(operation_id, state, ending.actor, what)
+        carry_out(self.connection, CHANGE, {"which": operation_id, **changes})
+        return settlement
 
     def _no_later(self) -> str:
         """The moment of a departure that is only known to be past."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from server.clocks import WATCHED, disagreement
+from server.clocks import WATCHED, disagreement, proved
 from server.corrections import log_settlement
 from server.operations import Ending, Operation, Operations
 from server.standing import moment
@@ -48,7 +48,7 @@ async def reconcile(
     if operation.state != "in_doubt" or record.is_under_way(operation.id):
         return _nothing_to_settle(operation)
     verdict = await _verdict(record, operation, backends, settle_after)
-    early = _too_early(record, operation, settle_after) if verdict.outcome == "not_sent" else None
+    early = _too_early(record, operation, settle_after, by_person=False) if verdict.outcome == "not_sent" else None
     if early is not None:
         verdict = early.verdict(verdict)
     elif verdict.outcome == "unknown":
@@ -84,7 +84,7 @@ async def settle_by_hand(
     if inferred and (operation.state == "succeeded") == (outcome == "succeeded"):
         return f"{operation.id} is on record as {operation.state} already."
     if outcome == "not_sent":
-        early = _too_early(record, operation, settle_after)
+        early = _too_early(record, operation, settle_after, by_person=True)
         if early is not None:
             may_be = (
                 f"{operation.id} may still be carried out, until about {moment(early.until)}: look again after that."
@@ -102,25 +102,33 @@ async def settle_by_hand(
 @dataclass(frozen=True, slots=True)
 class _Early:
     """Until when it may not be concluded that a write was not carried out. differ: what the clocks say, where they
-    disagree on how long ago it was sent."""
+    disagree on how long ago it was sent. by_hand: how a person settles it before that, where they may."""
 
     until: float
     differ: str
+    by_hand: str = ""
 
     def verdict(self, found: Verdict) -> Verdict:
         return Verdict(
             outcome="unknown",
             evidence=f"{found.evidence} It may still be carried out, until about {moment(self.until)}.{self.differ}",
-            check=f"Call reconcile_operation again after {moment(self.until)}.",
+            check=self.by_hand or f"Call reconcile_operation again after {moment(self.until)}.",
         )
 
 
-def _too_early(record: Operations, operation: Operation, settle_after: float) -> _Early | None:
-    """Whether less time may have passed since it was sent than a write takes to show, by any of the clocks."""
+def _too_early(record: Operations, operation: Operation, settle_after: float, *, by_person: bool) -> _Early | None:
+    """Whether less time may have passed since it was sent than a write takes to show, by any clock that counts."""
     under_way = record.is_under_way(operation.id)
-    if may_settle_unsent(operation.age, settle_after, is_under_way_here=under_way):
+    if may_settle_unsent(operation.age_for(by_person=by_person), settle_after, is_under_way_here=under_way):
         return None
-    until = record.now() + settle_after - min(operation.clocks.values(), default=0.0)
+    sure = proved(operation.clocks) if by_person else None
+    until = record.now() + settle_after - (min(operation.clocks.values(), default=0.0) if sure is None else sure)
+    by_hand = ""
+    if not under_way and may_settle_unsent(operation.age_for(by_person=True), settle_after, is_under_way_here=False):
+        by_hand = (
+            "A clock was set since. A person looks at the vendor, and "
+            f"`{SETTLE} {operation.id} --outcome not_sent` or `--outcome succeeded` records what they found."
+        )
     told: list[str] = []
     if differ := disagreement(operation.clocks):
         told.append(f" The clocks disagree on how long ago it was sent ({differ}), so the shortest time counts.")
@@ -129,7 +137,7 @@ def _too_early(record: Operations, operation: Operation, settle_after: float) ->
             f" This process has seen it for {operation.clocks[WATCHED]:.0f} s, and waits until its own clock says, "
             "too, that the time has passed."
         )
-    return _Early(until, "".join(told))
+    return _Early(until, "".join(told), by_hand)
 
 
 def to_be_watched(operation: Operation, settle_after: float) -> float:

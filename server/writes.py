@@ -345,7 +345,7 @@ class Writes:
                 unsent(error)
             settled: Settlement | None = None
             with anyio.CancelScope(shield=True):
-                settled = await self._settle(operation_id, ended_as(journey, error, call.caller.principal))
+                settled = await self._settle(operation_id, ended_as(journey, error, call.caller.principal), call)
             if isinstance(error, InDoubt):
                 error.next_step = look_with_us(operation_id, error.next_step)
             if isinstance(error, AdOpsError) and settled and settled.correction:
@@ -367,7 +367,7 @@ class Writes:
         )
         settled: Settlement | None = None
         with anyio.CancelScope(shield=True):
-            settled = await self._settle(operation_id, ending)
+            settled = await self._settle(operation_id, ending, call)
         answer = {"operation_id": operation_id, **call.effect.present(call.arguments, told)}
         return corrected(answer, settled.correction) if settled and settled.correction else answer
 
@@ -384,10 +384,12 @@ class Writes:
         with departing(journey):
             return await call.tool.handler(call.arguments, call.backends)
 
-    async def _settle(self, operation_id: str, ending: Ending) -> Settlement | None:
+    async def _settle(self, operation_id: str, ending: Ending, call: WriteCall) -> Settlement | None:
         """The outcome is known, and told, even when it cannot be recorded: it is later, or the record ends in doubt."""
         try:
             settled = await self.record.settle(operation_id, ending)
+            if settled is None:
+                settled = await self.record.recover(operation_id, call.new(), ending)
         except AdOpsError:
             self.late[operation_id] = ending
             logger.exception("%s ended as %s, which could not be recorded yet", operation_id, ending.state)

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from math import inf
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -198,6 +199,28 @@ async def test_a_server_counts_what_it_sees_from_its_start_and_while_nobody_asks
         assert await state(other, claimed) == "failed"
         machine.true += 59 - LEASE
         assert await other.settle(sent, NOT_FOUND)
+
+
+async def test_a_clock_that_was_ahead_when_it_departed_keeps_no_person_from_settling_it(tmp_path: Path) -> None:
+    machine = Machine(ahead=365 * 86_400.0)
+    record = machine.process(f"sqlite:///{tmp_path}/record.sqlite3")
+
+    async with opened(record):
+        sent = await begun(record)
+        await record.depart(sent, REQUEST)
+        await record.settle(sent, LOST)
+        machine.ahead = 0.0
+
+        async def said() -> str:
+            operation = await found(record, sent)
+            return await settle_by_hand(record, operation, "not_sent", settle_after=60, actor="lee", note="")
+
+        machine.true += 10
+        assert "may still be carried out, until about 2026-11-22T12:01:00Z" in await said()
+        machine.true += 51
+        assert await record.settle(sent, NOT_FOUND) is None
+        assert await said() == ""
+        assert await state(record, sent) == "failed"
 
 
 async def test_after_a_reboot_what_has_passed_is_at_least_the_time_since_it(tmp_path: object) -> None:

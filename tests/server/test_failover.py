@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from server.doctor import examine
-from server.operations import Operations, Unrecorded, Wanted
+from server.operations import Operations, Taken, Unrecorded, Wanted
 from server.vendors import Wire
 from tests.server.test_operations import DONE, HOLD, LOST, ORDER, REQUEST, begun, state
 from tests.support import FakeTime, live_settings, new_database
@@ -207,7 +207,7 @@ async def test_a_standby_that_was_promoted_while_it_lagged_does_not_let_a_write_
             with pytest.raises(Unrecorded, match=rf"it went back in time: .* \({sent}\)"):
                 await promoted.begin(ORDER)
             assert (await promoted.list(Wanted()))[1] == 1
-            assert await promoted.restored("lee", "it is not there")
+            assert (await promoted.restored("lee", "it is not there")).stopped
             await begun(promoted)
 
 
@@ -228,6 +228,26 @@ async def test_a_server_that_only_saw_what_another_machine_wrote_notices_that_it
         await one.close()
         await other.close()
         on_server(postgresql, f"DROP DATABASE {name}", f"ALTER DATABASE {name}_before RENAME TO {name}")
-        for server in (one, other):
-            with pytest.raises(Unrecorded, match=rf"it went back in time: .*{sent}"):
-                await server.begin(ORDER)
+        again = Operations(url, "ADOPS_DATABASE_URL", clocks, marks=tmp_path / "b.json")
+        async with opened(again):
+            for server in (one, other, again):
+                with pytest.raises(Unrecorded, match=rf"it went back in time: .*{sent}"):
+                    await server.begin(ORDER)
+            assert (await one.restored("lee", "compared")).stopped
+            made = await begun(one)
+            for server in (other, again):
+                outcome = await server.begin(ORDER)
+                assert isinstance(outcome, Taken)
+                assert outcome.operation.id == made
+            for server in (one, other, again):
+                await server.close()
+            # what was said before something was written frees nobody who saw that
+            on_server(postgresql, f"CREATE DATABASE {name}_after TEMPLATE {name}")
+            await one.settle(made, DONE)
+            await other.list(Wanted())
+            await one.close()
+            await other.close()
+            on_server(postgresql, f"DROP DATABASE {name}", f"ALTER DATABASE {name}_after RENAME TO {name}")
+            for server in (one, other):
+                with pytest.raises(Unrecorded, match=rf"it went back in time: .*{made}"):
+                    await server.begin(HOLD)

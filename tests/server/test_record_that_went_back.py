@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 from server.cli import parser
@@ -23,6 +24,7 @@ from server.settings import Settings
 from server.vendors import Wire
 from tests.server.test_operations import DONE, HOLD, LOST, ORDER, REQUEST, begun, state
 from tests.support import FakeTime, SandboxNetwork, connected, empty_record, error_of
+from tools.tool import VendorName
 
 NOT_FOUND = Ending(event="found_unsent", actor="lee", note="not sent")
 
@@ -281,6 +283,10 @@ async def test_writes_stop_until_the_operator_has_compared_what_was_lost(
         assert "nothing was changed" in complaint
         assert "it went back in time" in error_of(await client.call_tool("create_proposed_io", order))["message"]
 
+        code, _, complaint = await operator.run("restored", "--note", "CRM-1 is there, 418420")
+        assert (code, "may still be carried out, until about 2026-11-22T12:01:00Z" in complaint) == (1, True)
+        assert "it went back in time" in error_of(await client.call_tool("create_proposed_io", order))["message"]
+        operator.network.time.moment += 61
         code, shown, _ = await operator.run("restored", "--note", "CRM-1 is there, 418420")
         assert (code, sent in shown, "Writes go on" in shown) == (0, True, True)
         assert not (await client.call_tool("create_proposed_io", {**order, "external_id": "CRM-2"})).is_error
@@ -301,8 +307,63 @@ async def test_servers_that_saw_more_than_the_operators_process_knows_go_on_as_w
         files.marks.unlink()
         with pytest.raises(Unrecorded, match="it went back in time"):
             await record.begin(ORDER)
-        assert await files.server().restored("lee", "looked") is None
+        assert (await files.server().restored("lee", "looked")).stopped is None
         await begun(record)
+
+
+async def test_an_approval_that_comes_back_with_the_record_is_over_and_what_it_let_depart_is_believed(
+    tmp_path: Path,
+) -> None:
+    async with in_files(tmp_path) as files:
+        record = files.server()
+        waiting = await record.begin(ORDER, awaiting=True)
+        assert isinstance(waiting, Begun)
+        await record.decide(waiting.id, approve=True, actor="lee", note="")
+        older = files.file.read_bytes()
+        assert await record.start(waiting.id) == waiting
+        await record.depart(waiting.id, REQUEST)
+        files.overwrite(older)
+        early = await record.restored("lee", "looked", settle_after=60)
+        assert (early.until, early.ended) == (files.time.moment + 60, ())
+        files.time.moment += 61
+        assert (await record.restored("lee", "looked", settle_after=60)).ended == (waiting.id,)
+        assert await state(record, waiting.id) == "failed"
+        assert isinstance(await record.start(waiting.id), Taken)
+        assert isinstance(await record.begin(ORDER, awaiting=True), Begun)
+        assert await record.settle(waiting.id, DONE)
+        assert await state(record, waiting.id) == "succeeded"
+
+
+async def test_a_write_that_the_record_forgot_while_it_was_under_way_is_on_record_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    network, file = SandboxNetwork(FakeTime(), tmp_path), tmp_path / "operations-sandbox.sqlite3"
+    older = b""
+
+    async def answered(request: httpx.Request) -> httpx.Response:
+        answer = await network.freewheel.handle_async_request(request)
+        await answer.aread()
+        if older and request.method == "POST" and "order" in request.url.path:
+            file.write_bytes(older)
+        return answer
+
+    ways: dict[VendorName, httpx.AsyncBaseTransport] = {"freewheel": httpx.MockTransport(answered)}
+    wire = Wire({**network.wire.transports, **ways}, network.time.timing)
+    order = {"external_id": "CRM-1", "name": "N"}
+    async with connected(wire, Settings(environment="sandbox", data_dir=tmp_path)) as client:
+        await client.call_tool("create_proposed_io", {"external_id": "CRM-0", "name": "N"})
+        older = file.read_bytes()
+        answer = (await client.call_tool("create_proposed_io", order)).structured_content
+        sent = answer["operation_id"]
+        shown = (await client.call_tool("get_operation", {"operation_id": sent})).structured_content
+    what = "The record went back in time meanwhile, and had forgotten this; it is on record again: succeeded."
+    assert what in answer["what_happened"]
+    assert (shown["state"], shown["result"]["proposed_io"], len(shown["requests"])) == (
+        "succeeded",
+        answer["proposed_io"],
+        1,
+    )
+    assert f"{sent}: {what}" in caplog.text
 
 
 async def test_what_was_under_way_in_a_restored_record_may_have_departed(tmp_path: Path) -> None:
@@ -361,6 +422,20 @@ async def test_a_copy_of_the_record_elsewhere_is_known_by_its_first_entry(tmp_pa
     same.load("op_1")
     other.load("op_other")
     assert [len(marks.entries) for marks in (one, same, other)] == [2, 2, 0]
+
+
+async def test_what_this_machine_saw_is_known_after_a_restart_and_what_an_operator_said_of_it(tmp_path: Path) -> None:
+    one, same = (Marks(tmp_path / "marks.json", "postgresql://x") for _ in range(2))
+    one.load("op_1")
+    one.saw(Entry(7, "op_7", 5.0), 4.0)
+    one.saw(Entry(6, "op_6", 5.0), 3.0)
+    assert not one.is_saved
+    one.save()
+    same.load("op_1")
+    assert (same.known, same.word) == ((Entry(7, "op_7", 5.0),), 4.0)
+    same.go_on(9.0)
+    one.refresh()
+    assert (one.known, one.word) == ((), 9.0)
 
 
 async def test_a_file_of_marks_that_cannot_be_used_is_no_reason_not_to_write(
