@@ -140,6 +140,9 @@ class Marks:
         if self.path is None or self.is_saved:
             return
         with self._lock:
+            # it was closed, and saved by that, while this waited for the lock
+            if self.is_saved:
+                return
             try:
                 with self._alone() as file:
                     pending = self._pending

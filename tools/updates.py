@@ -68,6 +68,7 @@ def _in_words(value: Any) -> str:
     return "not set" if value in (None, "") else printable(value if isinstance(value, str) else json.dumps(value))
 
 
+_CLOCK_TIME = re.compile(r"\d\d:\d\d:\d\d")
 _WITH_SECONDS = re.compile(r"\d\d:\d\d:(?!00)\d\d")
 
 
@@ -79,6 +80,11 @@ def may_have_moved(doubt: Doubt, updated_at: str | None) -> bool:
     """
     before = (doubt.write.before or {}).get("updated_at")
     return updated_at is None or updated_at != before or not tells_seconds(updated_at)
+
+
+def has_clock_time(moment: str) -> bool:
+    """Whether a vendor's time has hours, minutes and seconds."""
+    return bool(_CLOCK_TIME.search(moment))
 
 
 def tells_seconds(moment: str) -> bool:

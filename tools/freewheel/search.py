@@ -6,14 +6,13 @@ them. The note says how far was looked; where the time did not do, `next` goes o
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 
-from tools.errors import AdOpsError, NotFound
+from tools.errors import NotFound
 from tools.fields import next_page, nothing_on
 from tools.freewheel.models import Entry, PageOf
 from tools.schema import Arguments
@@ -31,6 +30,9 @@ LONGEST_BASELINE = 15.0
 MOST_IN_A_BASELINE = 10_000
 """Entries of a list that is read before a write: FreeWheel takes 20 requests a second, and a write does not wait for
 longer."""
+
+MOST_BASELINES = 6
+"""Readings of a list before a write for one that nobody disturbs."""
 
 MOST_READINGS = 3
 """Readings of one list for two in a row that agree."""
@@ -117,14 +119,15 @@ async def proven(read: Read[T], what: str) -> tuple[list[T], bool]:
 
 async def entries_before(read: Read[T], what: str) -> list[T] | None:
     """The entries of a list before a write, for a later look to be compared with; None when it was not read whole, or
-    is longer than can be read in time. A reading that fails, or that others disturb, is made again."""
+    is longer than can be read in time. A reading that others disturb is made again."""
 
     async def whole() -> list[T] | None:
-        for _ in range(MOST_READINGS):
-            with contextlib.suppress(AdOpsError):
-                reading = await _read_through(read, what, most=MOST_IN_A_BASELINE)
-                if reading.at_the_end or reading.is_too_long(MOST_IN_A_BASELINE):
-                    return reading.matches if reading.at_the_end else None
+        for _ in range(MOST_BASELINES):
+            reading = await _read_through(read, what, most=MOST_IN_A_BASELINE)
+            if reading.at_the_end:
+                return reading.matches
+            if reading.is_too_long(MOST_IN_A_BASELINE):
+                return None
         return None
 
     return await before_a_write(whole(), within=LONGEST_BASELINE)
