@@ -210,6 +210,10 @@ def _port(text: str) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 something is broken, 2 wrong usage or settings."""
+    given = sys.argv[1:] if argv is None else argv
+    if any("\udc80" <= character <= "\udcff" for word in given for character in word):
+        print("adops-mcp: an argument is not UTF-8 text.", file=sys.stderr)  # noqa: T201
+        return 2
     arguments = parser().parse_args(argv)
     flags = {name: getattr(arguments, name) for name in ("read_only", "toolsets", "tools") if hasattr(arguments, name)}
     if arguments.command in (None, "serve") and not getattr(arguments, "http", False):

@@ -253,7 +253,8 @@ async def _backup(desk: _Desk) -> int:
         _complain(why_not)
         return 1
     _say(f"The record is copied to {desk.arguments.file}. Should it be restored, writes stop until the operator has")
-    _say("looked what was lost: `adops-mcp operations restored`.")
+    _say("looked what was lost: `adops-mcp operations restored`. Before that, remove a `-journal` beside the record")
+    _say("together with the record: what a killed process left there would be rolled back into the copy.")
     return 0
 
 

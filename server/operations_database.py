@@ -7,7 +7,9 @@ back in time.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -197,9 +199,13 @@ class Database:
 
     def _watch(self, engine: Engine) -> None:
         if self._file != _identity_of(engine):
+            # whoever is started next has to know what this process does
+            self.marks.refresh()
+            self.marks.save()
             raise Unrecorded.because(
                 "its file was moved, deleted or replaced while this server ran",
-                "puts it back and starts the server anew: what it held must not be forgotten",
+                "puts the newest one back and starts the server anew; where there is only an older one, compares what "
+                f"was lost with the vendors and then gives `{RESTORED} --note ...`",
             )
 
     def _open(self) -> Engine:
@@ -231,6 +237,9 @@ class Database:
                 "its driver is not installed: pip install 'adops-mcp[postgresql]'", f"checks {self.setting}"
             ) from error
         except StillWriteAhead as error:
+            if error.is_locked:
+                why, does = reason_of(error.__cause__ or error)
+                raise Unrecorded.because(why, does % self.setting) from error
             raise Unrecorded.because(
                 "another process, an older adops-mcp or a database tool, has it open with a write-ahead log",
                 f"ends that process: {self.setting}",
@@ -239,11 +248,40 @@ class Database:
             if any(words in str(error) for words in _DAMAGED):
                 keeps = f"keeps its file aside, since it tells what was sent, and restores it: {self.setting}"
                 raise Unrecorded.because("it is damaged", keeps) from error
-            raise Unrecorded.because("it cannot be opened, read or written", f"checks {self.setting}") from error
+            why, does = reason_of(error)
+            raise Unrecorded.because(why, does % self.setting) from error
         except Exception as error:
             if type(error).__name__ != "CommandError":
                 raise
             raise Unrecorded.because("a newer adops-mcp made it", "updates adops-mcp") from error
+
+
+_REASONS: Sequence[tuple[Sequence[str], str, str]] = (
+    (
+        ("database is locked", "database table is locked"),
+        "another process has held its lock for longer than is waited for; which one cannot be told",
+        "looks which process has the file open, a database tool or a copy that hangs, and ends that: %s",
+    ),
+    (
+        ("disk is full", os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT)),
+        "its disk is full",
+        "makes room on the disk: %s",
+    ),
+    (
+        ("readonly database", os.strerror(errno.EROFS), os.strerror(errno.EACCES)),
+        "it, or its directory, may not be written to",
+        "lets the user of this server write there, and looks whether the disk is mounted read-only: %s",
+    ),
+)
+"""What the errors of the database and of the system say, why that is, and what the operator does."""
+
+
+def reason_of(error: BaseException) -> tuple[str, str]:
+    """Why the ledger cannot be used, and what the operator does, with a place for the setting."""
+    for signs, why, does in _REASONS:
+        if any(sign in str(error) for sign in signs):
+            return why, does
+    return "it cannot be opened, read or written", "checks %s"
 
 
 _DAMAGED = ("not a database", "malformed", "no such table")

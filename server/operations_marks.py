@@ -111,7 +111,11 @@ class Marks:
         with self._lock:
             self.first = self.first or first
             self._file = self._version()
-            self._take(self._own(self._read()))
+            self._take(kept := self._own(self._read()))
+            # a file that is gone, or was restored as well, is told again what this process knows
+            missing = [entry for entry in self.entries if entry not in kept.entries]
+            self._pending = _newest((*self._pending, *missing))
+            self._saw_more = self._saw_more or self.seen != kept.seen
 
     def refresh(self) -> None:
         """Take up what other processes of this machine wrote since, if they did."""

@@ -95,7 +95,9 @@ RESTORATIONS = sa.Table(
 
 
 class StillWriteAhead(Exception):
-    """Another process has the file open with a write-ahead log, so that it cannot be done without."""
+    """Another process has the file open with a write-ahead log, so that it cannot be done without; or it is locked."""
+
+    is_locked = False
 
 
 def open_engine(url: str, clocks: Clocks | None = None) -> Engine:
@@ -168,7 +170,16 @@ def _roll_back(connection: sqlite3.Connection) -> None:
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error):
                     raise
-                raise StillWriteAhead from error
+                still = StillWriteAhead()
+                still.is_locked = not _has_write_ahead_log(connection)
+                raise still from error
+
+
+def _has_write_ahead_log(connection: sqlite3.Connection) -> bool:
+    """By the file's header, which tells it also while the file is locked."""
+    path = connection.execute("PRAGMA database_list").fetchone()[2]
+    with Path(path).open("rb") as file:
+        return file.read(20)[18:] == b"\x02\x02"
 
 
 def _postgresql(url: str) -> Engine:

@@ -44,6 +44,11 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(
     assert words in capsys.readouterr().err
 
 
+def test_an_argument_that_is_no_text_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["operations", "show", b"\xff\xfe".decode(errors="surrogateescape")]) == 2
+    assert capsys.readouterr().err == "adops-mcp: an argument is not UTF-8 text.\n"
+
+
 def test_settings_that_cannot_be_used_end_every_command_with_2(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from server import operations_tables
 from server.operations import LEASE, Begun, Busy, Ending, New, Operations, Taken, Unrecorded, Wanted
+from server.operations_database import reason_of
 from server.operations_tables import HISTORY, METADATA, open_engine
 from tests.support import FakeTime, empty_record
 from tools.writes import Ends
@@ -393,6 +396,36 @@ async def test_a_record_that_cannot_be_opened_says_which_setting_to_mend(url: st
     assert error.next_step == "The operator checks ADOPS_DATABASE_URL; then make the same call again."
 
 
+async def test_a_record_that_another_process_locks_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations_tables, "LONGEST_CONVERSION", 0.05)
+    file = tmp_path / "record.sqlite3"
+    file.write_bytes(empty_record())
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        record = Operations(f"sqlite:///{file}", "ADOPS_DATA_DIR", FakeTime().clocks)
+        with pytest.raises(Unrecorded, match="another process has held its lock") as caught:
+            await record.begin(ORDER)
+    assert caught.value.next_step.startswith("The operator looks which process has the file open")
+
+
+def test_a_full_disk_and_one_that_may_not_be_written_to_are_told_apart(tmp_path: Path) -> None:
+    file = tmp_path / "file.sqlite3"
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE t (x)")
+        connection.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(sqlite3.OperationalError) as full:
+            connection.execute("INSERT INTO t VALUES (zeroblob(100000))")
+    with (
+        closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as connection,
+        pytest.raises(sqlite3.OperationalError) as read_only,
+    ):
+        connection.execute("CREATE TABLE u (x)")
+    assert reason_of(full.value) == ("its disk is full", "makes room on the disk: %s")
+    assert reason_of(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))) == reason_of(full.value)
+    assert reason_of(read_only.value)[0] == "it, or its directory, may not be written to"
+    assert reason_of(OSError("x"))[1] == "checks %s"
+
+
 async def test_a_record_of_a_newer_version_is_left_alone(database: str) -> None:
     engine = open_engine(database)
     with engine.begin() as connection:
@@ -456,7 +489,7 @@ async def test_a_record_whose_file_is_gone_is_not_written_any_more(tmp_path: Pat
             await record.begin(HOLD)
         (tmp_path / "kept.sqlite3").rename(file)
         assert isinstance(await record.begin(ORDER), Taken)
-    assert "puts it back and starts the server anew" in caught.value.next_step
+    assert "puts the newest one back and starts the server anew" in caught.value.next_step
 
 
 def test_a_server_that_only_reads_never_pays_for_the_database() -> None:

@@ -412,6 +412,26 @@ async def test_a_file_of_marks_that_goes_back_too_makes_no_running_server_forget
         for _ in range(2):
             with pytest.raises(Unrecorded, match="it went back in time"):
                 await record.begin(ORDER)
+        await record.close()
+        with pytest.raises(Unrecorded, match="it went back in time"):
+            await files.server().begin(ORDER)
+
+
+async def test_what_a_server_knows_when_its_directory_is_replaced_is_known_to_the_one_that_is_started_next(
+    tmp_path: Path,
+) -> None:
+    async with in_files(tmp_path) as files:
+        record = files.server()
+        await begun(record, HOLD)
+        older = files.file.read_bytes(), files.marks.read_bytes()
+        await begun(record)
+        for file, before in zip((files.file, files.marks), older, strict=True):
+            (new := tmp_path / "new").write_bytes(before)
+            new.replace(file)
+        with pytest.raises(Unrecorded, match="moved, deleted or replaced"):
+            await record.begin(ORDER)
+        with pytest.raises(Unrecorded, match="it went back in time"):
+            await files.server().begin(ORDER)
 
 
 async def test_a_copy_of_the_record_elsewhere_is_known_by_its_first_entry(tmp_path: Path) -> None:
