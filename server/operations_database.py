@@ -228,6 +228,7 @@ class Database:
     def _guarded(self, work: Callable[[], T]) -> T:
         from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 - see _open
 
+        from server.operations_journal import ForeignJournal  # noqa: PLC0415 - see _open
         from server.operations_tables import StillWriteAhead  # noqa: PLC0415 - see _open
 
         try:
@@ -235,6 +236,12 @@ class Database:
         except ImportError as error:
             raise Unrecorded.because(
                 "its driver is not installed: pip install 'adops-mcp[postgresql]'", f"checks {self.setting}"
+            ) from error
+        except ForeignJournal as error:
+            raise Unrecorded.because(
+                "beside it lies a journal that is not of this file, as when it was restored and what a killed process "
+                "left beside it was not removed",
+                f"moves {error} away, if the file was restored: {self.setting}",
             ) from error
         except StillWriteAhead as error:
             if error.is_locked:

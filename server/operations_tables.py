@@ -17,6 +17,7 @@ from sqlalchemy import event
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from server.clocks import Clocks
+from server.operations_journal import check_journal
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
@@ -29,6 +30,9 @@ _MIGRATING = 7_261_104_009
 
 LONGEST_CONVERSION = 5.0
 """Seconds for which others may have a file open that has a write-ahead log."""
+
+LARGEST_CHECKED = 32 * 1024 * 1024
+"""Bytes of a file that is looked through when it is opened."""
 
 METADATA = sa.MetaData()
 
@@ -109,6 +113,7 @@ def open_engine(url: str, clocks: Clocks | None = None) -> Engine:
     engine = _sqlite(url) if url.startswith("sqlite") else _postgresql(url)
     try:
         with engine.begin() as connection:
+            _check(connection)
             current = _version(connection)
         if current != HEAD:
             _migrate(engine, clocks or Clocks())
@@ -122,6 +127,7 @@ def _sqlite(url: str) -> Engine:
     parsed = sa.make_url(url)
     if parsed.database:
         path = Path(parsed.database)
+        check_journal(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         # what was sold to whom is for the eyes of its owner
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -187,6 +193,18 @@ def _postgresql(url: str) -> Engine:
     return sa.create_engine(
         parsed, pool_pre_ping=True, connect_args={"connect_timeout": 5, "options": "-c statement_timeout=15000"}
     )
+
+
+def _check(connection: Connection) -> None:
+    """Look once whether a file is whole, as long as it is small enough for that to be quick.
+
+    Raises sqlite3.DatabaseError."""
+    if connection.dialect.name != "sqlite":
+        return
+    driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+    pages, size = (driver.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+    if pages * size <= LARGEST_CHECKED and driver.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        raise sqlite3.DatabaseError("malformed: its quick_check found something")
 
 
 def _version(connection: Connection) -> str | None:

@@ -7,10 +7,12 @@ import json
 import shutil
 import sqlite3
 import stat
+import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+import anyio
 import httpx
 import pytest
 
@@ -502,6 +504,59 @@ async def test_a_backup_is_made_while_a_server_writes_and_overwrites_nothing(
     await copy.close()
     code, _, complaint = await operator.run("backup", str(tmp_path / "none" / "copy.sqlite3"))
     assert (code, "cannot be made" in complaint) == (1, True)
+
+
+_KILLED = """
+import os, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("PRAGMA cache_spill = 1")
+connection.execute("BEGIN IMMEDIATE")
+for number in range(200):
+    connection.execute("INSERT INTO operation_history (operation_id, at, state, actor, note)"
+        " SELECT id, 1, 'sending', 'x', hex(randomblob(2000)) FROM operations LIMIT 1")
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("is_restored", [True, False])
+async def test_what_a_killed_process_left_is_rolled_back_and_never_into_a_restored_file(
+    tmp_path: Path, is_restored: bool
+) -> None:
+    async with in_files(tmp_path) as files:
+        record = files.server()
+        first = await begun(record, HOLD)
+        assert await record.backup(files.kept) == ""
+        await record.settle(first, DONE)
+        await record.close()
+        await anyio.run_process([sys.executable, "-c", _KILLED, str(files.file)], check=False)
+        journal = files.file.with_name(f"{files.file.name}-journal")
+        assert journal.stat().st_size > 512
+        if not is_restored:
+            assert await state(files.server(), first) == "succeeded"
+            return
+        files.overwrite(files.kept.read_bytes())
+        with pytest.raises(Unrecorded, match="beside it lies a journal that is not of this file") as caught:
+            await files.server().list(Wanted())
+        assert str(journal) in caught.value.next_step
+        journal.unlink()
+        with pytest.raises(Unrecorded, match="it went back in time"):
+            await files.server().begin(ORDER)
+
+
+async def test_a_file_that_is_damaged_within_is_not_written_to(tmp_path: Path) -> None:
+    async with in_files(tmp_path) as files:
+        record = files.server()
+        await begun(record)
+        await record.close()
+        whole = files.file.read_bytes()
+        with closing(sqlite3.connect(files.file)) as connection:
+            query = "SELECT rootpage FROM sqlite_master WHERE name = 'operations_by_state'"
+            page = connection.execute(query).fetchone()[0]
+        size = int.from_bytes(whole[16:18])
+        files.overwrite(whole[: (page - 1) * size] + bytes(size) + whole[page * size :])
+        with pytest.raises(Unrecorded, match="it is damaged"):
+            await files.server().list(Wanted())
 
 
 async def test_a_backup_of_nothing_and_of_postgresql_says_what_to_do_instead(tmp_path: Path, database: str) -> None:
