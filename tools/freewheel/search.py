@@ -32,7 +32,7 @@ MOST_IN_A_BASELINE = 10_000
 longer."""
 
 MOST_BASELINES = 6
-"""Readings of a list before a write for one that nobody disturbs."""
+"""Readings of a list before a write."""
 
 MOST_READINGS = 3
 """Readings of one list for two in a row that agree."""
@@ -118,14 +118,22 @@ async def proven(read: Read[T], what: str) -> tuple[list[T], bool]:
 
 
 async def entries_before(read: Read[T], what: str) -> list[T] | None:
-    """The entries of a list before a write, for a later look to be compared with; None when it was not read whole, or
-    is longer than can be read in time. A reading that others disturb is made again."""
+    """The entries of a list before a write, for a later look to be compared with; None when they could not be read in
+    time, or are more than that takes.
+
+    One whole reading will do, or what two readings saw together that each went on to an empty page. An entry that both
+    missed would be taken for a new one, and its content would then tell.
+    """
 
     async def whole() -> list[T] | None:
+        seen: dict[int, T] = {}
+        disturbed = 0
         for _ in range(MOST_BASELINES):
             reading = await _read_through(read, what, most=MOST_IN_A_BASELINE)
-            if reading.at_the_end:
-                return reading.matches
+            seen |= {entry.id: entry for entry in reading.matches}
+            disturbed += reading.ended_empty
+            if reading.at_the_end or disturbed == 2:
+                return list(seen.values())
             if reading.is_too_long(MOST_IN_A_BASELINE):
                 return None
         return None
