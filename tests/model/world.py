@@ -3,7 +3,8 @@
 Time is counted in ticks. A state holds no moments but ages, which stop growing where no rule can tell them apart any
 more; so the states are finite although time has no end. How long a tick is does not matter, only how many ticks each of
 the lengths below has: a departure is good for `LEASE`, a request that left is carried out within `LIFE` or never, and
-`SETTLE_AFTER` is as long as both. A setting of less is refused in staging and live (see `Bounds.settle_after`).
+`SETTLE_AFTER` is as long as both. A setting of less is refused in staging and live (see `Bounds.settle_after`); in the
+code a departure is good for less than a lease, and the least setting as much shorter.
 """
 
 from __future__ import annotations

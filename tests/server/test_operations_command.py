@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
 
 from server.cli import main, parser
+from server.operations import Operations
 from server.operations_command import carried_out
 from server.record import user
 from server.settings import Settings
-from server.vendors import Wire
-from tests.support import FakeTime, SandboxNetwork, connected, text_of
+from server.vendors import Wire, open_backends
+from tests.server.test_operations import LOST, REQUEST, begun
+from tests.server.test_operations import ORDER as WRITE
+from tests.support import FakeTime, SandboxNetwork, connected, new_database, text_of
 from tools.tool import VendorName
 
 ORDER: dict[str, Any] = {"external_id": "CRM-1", "name": "N"}
@@ -91,6 +97,27 @@ async def test_after_a_reset_what_was_written_before_is_said_to_be_on_record(ope
     assert (await operator.run("list"))[1] == (
         "Nothing was written. On record are 1 of another place, such as a sandbox that was reset since.\n"
     )
+
+
+async def test_the_command_waits_until_its_own_clock_says_that_the_time_has_passed(
+    operator: Operator, postgresql: sa.URL
+) -> None:
+    url, time = new_database(postgresql), operator.network.time
+    operator.settings = operator.settings.model_copy(update={"database_url": SecretStr(url), "confirm": "none"})
+    elsewhere = replace(time.clocks, boot=lambda: "another machine")
+    async with open_backends(operator.settings, operator.wire) as backends:
+        new = replace(WRITE, scope=backends.scope())
+    record = Operations(url, "ADOPS_DATABASE_URL", elsewhere)
+    sent = await begun(record, new)
+    assert await record.depart(sent, REQUEST)
+    await record.settle(sent, LOST)
+    await record.close()
+    time.moment += 3600
+    code, _, told = await operator.run("reconcile", sent, "--outcome", "not_sent")
+    assert (code, told) == (0, f"{sent}: waits 60 s, since the database's clock is not believed alone.\n")
+    assert time.slept[-1] == pytest.approx(60.1)
+    code, _, told = await operator.run("reconcile", sent, "--outcome", "succeeded")
+    assert (code, told) == (0, "")
 
 
 async def test_a_write_that_waits_is_approved_once(operator: Operator) -> None:
