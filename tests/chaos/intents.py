@@ -109,7 +109,8 @@ class Upstream:
                 return len(holds)
             if intent.tool == "release_booking":
                 return sum(status in ("RELEASED", "CANCELLED") for _, status in holds)
-            ((booking_id, _),) = holds or [(None, None)]
+            # of a hold that was doubled, the handoffs of the newest
+            booking_id, _ = max(holds, default=(None, None))
             found = state.execute("SELECT kind FROM interchange_work_items WHERE booking_id = ?", (booking_id,))
             return max(Counter(kind for (kind,) in found).values(), default=0)
 
