@@ -25,7 +25,7 @@ from server.vendors import Wire
 from server.writes import Writes
 from tests.chaos.intents import seeded
 from tests.chaos.others import Others, contradicted
-from tests.support import FakeTime, SandboxNetwork
+from tests.support import NOW, FakeTime, SandboxNetwork
 from tools.tool import VendorName
 
 AVAIL: dict[str, Any] = {
@@ -125,7 +125,7 @@ class World:
     def __init__(self, directory: Path, record_url: str) -> None:
         self.directory = directory
         self.record_url = record_url
-        self.time = FakeTime()
+        self.time = FakeTime(NOW.timestamp() + 7)
         self.network = SandboxNetwork(self.time, directory)
         self.fault: Fault | None = None
         self.death: str | None = None

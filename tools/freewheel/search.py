@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 
-from tools.errors import NotFound
+from tools.errors import NotFound, UnexpectedAnswer
 from tools.fields import next_page, nothing_on
 from tools.freewheel.models import Entry, PageOf
 from tools.schema import Arguments
@@ -129,7 +129,10 @@ async def entries_before(read: Read[T], what: str) -> list[T] | None:
         seen: dict[int, T] = {}
         disturbed = 0
         for _ in range(MOST_BASELINES):
-            reading = await _read_through(read, what, most=MOST_IN_A_BASELINE)
+            try:
+                reading = await _read_through(read, what, most=MOST_IN_A_BASELINE)
+            except UnexpectedAnswer:
+                continue
             seen |= {entry.id: entry for entry in reading.matches}
             disturbed += reading.ended_empty
             if reading.at_the_end or disturbed == 2:
