@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import anyio
@@ -72,14 +72,20 @@ _CLOCK_TIME = re.compile(r"\d\d:\d\d:\d\d")
 _WITH_SECONDS = re.compile(r"\d\d:\d\d:(?!00)\d\d")
 
 
-def may_have_moved(doubt: Doubt, updated_at: str | None) -> bool:
+def may_have_moved(doubt: Doubt, updated_at: str | None, *beside: str | None) -> bool:
     """Whether something may have been changed since before the write was sent, by its own time of the last update.
 
-    The vendor's time is compared with what the vendor told before, never with ours. One that is told to the day stands
-    still while the thing is changed.
+    The vendor's time is compared with what the vendor told before, never with ours. One that is rounded, to the day or
+    to the minute, stands still while the thing is changed. beside: other times of the vendor's, for how fine they are.
     """
     before = (doubt.write.before or {}).get("updated_at")
-    return updated_at is None or updated_at != before or not tells_seconds(updated_at)
+    return updated_at is None or updated_at != before or not are_fine(updated_at, beside)
+
+
+def are_fine(moment: str, beside: Iterable[str | None]) -> bool:
+    """Whether a vendor's time is told to the second, as far as it and others beside it show: times that are all on the
+    minute may be rounded to it."""
+    return has_clock_time(moment) and any(tells_seconds(one) for one in (moment, *beside) if one)
 
 
 def has_clock_time(moment: str) -> bool:
@@ -88,7 +94,7 @@ def has_clock_time(moment: str) -> bool:
 
 
 def tells_seconds(moment: str) -> bool:
-    """Whether a vendor's time is fine enough for two changes to show in it: one on the minute may be rounded."""
+    """Whether a vendor's time is surely not rounded to the minute."""
     return bool(_WITH_SECONDS.search(moment))
 
 

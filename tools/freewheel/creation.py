@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from tools.errors import NotFound
 from tools.freewheel.models import InventoryPackage, ProposedInsertionOrder
-from tools.updates import has_clock_time, tells_seconds
+from tools.updates import are_fine
 from tools.writes import Doubt, Verdict, made_by
 
 T = TypeVar("T", InventoryPackage, ProposedInsertionOrder)
@@ -72,8 +72,8 @@ class Creation(Generic[T]):
             return await self._among(new)
         if not proven:
             return self._unknown("FreeWheel's list changed while it was read, or its counts do not agree.")
-        fine = any(tells_seconds(told) for one in listed for told in (one.created_at, one.updated_at) if told)
-        if renamed := [one.id for one in others if one.id not in known and not _is_as_created(one, fine=fine)]:
+        times = [told for one in listed for told in (one.created_at, one.updated_at)]
+        if renamed := [one.id for one in others if one.id not in known and not _is_as_created(one, times)]:
             return self._unknown(
                 f"None that is new {self._is_named}, but {self.noun} {_ids(renamed)} is new and may have been changed "
                 "since: it may be it.",
@@ -144,16 +144,10 @@ def _plain(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def _is_as_created(one: InventoryPackage | ProposedInsertionOrder, *, fine: bool) -> bool:
-    """Whether it was not changed since it was created, by FreeWheel's own two times. fine: whether its list tells times
-    to the second: if none does, a time on the minute may be rounded, and hide a change."""
-    created = one.created_at
-    return (
-        created is not None
-        and created == one.updated_at
-        and has_clock_time(created)
-        and (fine or tells_seconds(created))
-    )
+def _is_as_created(one: InventoryPackage | ProposedInsertionOrder, times: Sequence[str | None]) -> bool:
+    """Whether it was not changed since it was created, by FreeWheel's own two times. times: all of its list, for how
+    fine they are."""
+    return one.created_at is not None and one.created_at == one.updated_at and are_fine(one.created_at, times)
 
 
 def _ids(ids: Sequence[int]) -> str:

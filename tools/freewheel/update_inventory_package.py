@@ -198,7 +198,7 @@ async def _reconcile(arguments: UpdateInventoryPackage, backends: Backends, doub
     if not (against or untold):
         return Verdict(outcome="succeeded", evidence="The package shows what was asked for.", found=found)
     check = f"A person looks at inventory package {package.id} in FreeWheel."
-    if untold or may_have_moved(doubt, package.updated_at):
+    if untold or may_have_moved(doubt, package.updated_at, package.created_at):
         evidence = f"{against or 'FreeWheel does not tell ' + ', '.join(untold) + '.'} It may have been changed since."
         return Verdict(outcome="unknown", evidence=evidence, check=check, found=found)
     return Verdict(outcome="not_sent", evidence=against, found=found)

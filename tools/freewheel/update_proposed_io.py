@@ -268,7 +268,7 @@ async def _reconcile(arguments: UpdateProposedIo, backends: Backends, doubt: Dou
     if not against and not silent:
         return Verdict(outcome="succeeded", evidence="The order shows what was asked for.", found=found)
     told = f"{'; '.join(against) or 'FreeWheel does not tell ' + ', '.join(silent)}."
-    if not against or may_have_moved(doubt, order.updated_at):
+    if not against or may_have_moved(doubt, order.updated_at, order.created_at):
         return Verdict(outcome="unknown", evidence=f"{told} It may have been changed since.", check=check, found=found)
     return Verdict(outcome="not_sent", evidence=told, found=found)
 

@@ -169,7 +169,7 @@ async def _reconcile(arguments: ConfigureGamSource, backends: Backends, doubt: D
     code = connection.ad_server.network_code if connection.ad_server else None
     found = {"source_id": source_id, **({"network_code": code} if code else {})}
     before = doubt.write.before or {}
-    moved = may_have_moved(doubt, connection.updated_at)
+    moved = may_have_moved(doubt, connection.updated_at, connection.created_at)
     check = f"A person looks at the ad server of source {source_id} in Interchange."
     evidence = f"The source has {f'network {printable(code, limit=80)}' if code else 'no network that is told'}."
     if code == arguments.network_code and "network_code" not in before:

@@ -18,7 +18,7 @@ from tools.fields import SourceId, written_in_json
 from tools.interchange import models
 from tools.replies import differences, is_too_deep, printable
 from tools.schema import Result
-from tools.updates import tells_seconds
+from tools.updates import are_fine
 
 KINDS: dict[str, str] = {
     "APPROVE_MEDIA_BUY": "The storefront approves or declines a buyer's media buy, in Interchange itself: such items "
@@ -204,12 +204,13 @@ def since(before: Mapping[str, Any], note: str | None, detail: models.WorkItemDe
     A history that tells no notes, or cuts them, does not tell that one is missing.
     """
     updated_at, told = detail.item.updated_at, [event.notes for event in detail.events if event.notes]
+    times = [detail.item.created_at, *(event.created_at for event in detail.events)]
     went_on = len(detail.events) > before.get("events", len(detail.events))
     still = len(detail.events) == before.get("events") and updated_at == before.get("updated_at")
     noted = _times_noted(note, detail) > before.get("noted", 0)
     cut = note is not None and any(len(one) >= SHORTEST_CUT and note.startswith(one.rstrip("….")) for one in told)
     return Since(
-        untouched=still and updated_at is not None and tells_seconds(updated_at),
+        untouched=still and updated_at is not None and are_fine(updated_at, times),
         noted=noted,
         is_without_note=note is not None and went_on and bool(told) and not (noted or cut),
     )
