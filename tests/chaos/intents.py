@@ -64,7 +64,7 @@ def _some(dice: random.Random, number: int, share_of_bookings: float) -> Iterato
             "media_buy_id": media_buy,
             "package_id": f"chaos-{number}",
         }
-        lasts = {"hold_minutes": 1440} if dice.random() < 0.7 else {}
+        lasts = {"hold_minutes": 2 * 1440} if dice.random() < 0.7 else {}
         hold = Intent(number, "reserve_avail", {**ids, "requested_impressions": dice.randint(1, 900), **lasts})
         yield hold
         after = dice.random()
