@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 
-from tools.errors import NotFound, UnexpectedAnswer
+from tools.errors import NotFound, RateLimited, UnexpectedAnswer
 from tools.fields import next_page, nothing_on
 from tools.freewheel.models import Entry, PageOf
 from tools.schema import Arguments
@@ -131,7 +131,7 @@ async def entries_before(read: Read[T], what: str) -> list[T] | None:
         for _ in range(MOST_BASELINES):
             try:
                 reading = await _read_through(read, what, most=MOST_IN_A_BASELINE)
-            except UnexpectedAnswer:
+            except (UnexpectedAnswer, RateLimited):
                 continue
             seen |= {entry.id: entry for entry in reading.matches}
             disturbed += reading.ended_empty
