@@ -149,9 +149,11 @@ class Marks:
                 return
             try:
                 with self._alone() as file:
-                    pending = self._pending
+                    pending, restored = self._pending, self._restored
                     self._take(self._own(told := self._read()))
-                    self.entries = _newest((*self.entries, *pending))
+                    # what an operator let go meanwhile does not come back
+                    if self._restored == restored:
+                        self.entries = _newest((*self.entries, *pending))
                     self._write(file, told)
                 self._pending, self._saw_more, self._file = (), False, self._version()
             except OSError:
