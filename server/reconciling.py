@@ -159,7 +159,7 @@ async def _verdict(record: Operations, operation: Operation, backends: Backends,
     effect, arguments = asked
     near = await record.near(operation.scope, operation.resource, but=operation.id)
     siblings = [sibling.past() for sibling in near]
-    doubt = Doubt(write=operation.past(), now=record.now(), settle_after=settle_after, siblings=siblings)
+    doubt = Doubt(write=operation.past(), settle_after=settle_after, siblings=siblings)
     try:
         verdict = await effect.reconcile(arguments, backends, doubt)
     except NotFound as error:

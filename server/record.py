@@ -115,9 +115,6 @@ class RecordView:
             next_step=settled.next_step,
         )
 
-    def now(self) -> float:
-        return self.record.now()
-
     async def look(self, backends: Backends) -> Reached:
         try:
             counts = await self.record.counts(by_scope(backends).keys())

@@ -69,12 +69,11 @@ class Past:
 class Doubt:
     """A write whose outcome is looked for.
 
-    now: seconds since the epoch. settle_after: seconds after which a write shows at the vendor, or was not carried out.
+    settle_after: seconds after which a write shows at the vendor, or was not carried out.
     siblings: the other writes of the record on the same resource, the oldest first.
     """
 
     write: Past
-    now: float
     settle_after: float
     siblings: Sequence[Past] = ()
 

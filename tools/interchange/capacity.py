@@ -129,12 +129,12 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
         if moves.sums == {change}:
             return Verdict(outcome="not_sent", evidence=f"{seen}: nothing was given up.", found=found)
         return Verdict(outcome="unknown", evidence=f"{seen}.", check=check, found=found)
-    done = {amount for amount in amounts if moves.exactly(change - amount)}
-    may_be_done = any(moves.possibly(change - amount) for amount in _effects_by_now(doubt, amounts))
     if now.booked < before.booked:
         by_booked = _by_booked(doubt, before, now, amounts)
         told = f"{seen}. {by_booked.evidence}"
         return replace(by_booked, evidence=told, check=check, found={**found, **by_booked.found})
+    done = {amount for amount in amounts if moves.exactly(change - amount)}
+    may_be_done = any(moves.possibly(change - amount) for amount in _effects_by_now(doubt, amounts))
     if done and not moves.possibly(change):
         evidence = f"{seen}, which is as if it was carried out and as nothing else on record explains."
         return _done(doubt, evidence, found, done)
@@ -150,8 +150,12 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
 
 def _effects_by_now(doubt: Doubt, amounts: Sequence[int]) -> list[int]:
     """What it changes if it was carried out; nothing, where a hold may have ended again."""
-    ended = doubt.write.tool == "reserve_avail" and not holds.is_known_to_stand(doubt.write)
-    return [*amounts, *([0] if ended else [])]
+    return [*amounts, *([0] if _may_have_ended(doubt.write) else [])]
+
+
+def _may_have_ended(write: Past) -> bool:
+    """Whether a write is a hold that, if it was made, may be over by itself."""
+    return write.tool == "reserve_avail" and not holds.is_known_to_stand(write)
 
 
 def _by_booked(doubt: Doubt, before: _Counts, now: _Counts, amounts: Sequence[int]) -> Verdict:
@@ -177,8 +181,7 @@ def _why_unknown(change: int, moves: _Moves, doubt: Doubt) -> str:
     if not moves.possibly(change) and not moves.exactly(change):
         return ", which nothing on record explains: others moved it."
     ends = f"up to {moves.may_end:,} held impressions may have ended by themselves since"
-    own = doubt.write.tool == "reserve_avail" and not holds.is_known_to_stand(doubt.write)
-    if own:
+    if _may_have_ended(doubt.write):
         return ". A hold ends by itself, and nothing tells whether this one was made and is over, or was never made."
     return f", and {ends}, so that both can be." if moves.may_end else ", which other writes explain as well."
 
@@ -302,6 +305,5 @@ def _choices(write: Past, doubt: Doubt) -> tuple[int, ...] | None:
     if amounts is None:
         return None
     does_not_show = write.age is None or write.age.least < doubt.settle_after
-    may_have_ended = write.tool == "reserve_avail" and not holds.is_known_to_stand(write)
-    sure = write.state in ("succeeded", "superseded") and not does_not_show and not may_have_ended
+    sure = write.state in ("succeeded", "superseded") and not does_not_show and not _may_have_ended(write)
     return tuple(dict.fromkeys((*amounts, *(() if sure else (0,)))))

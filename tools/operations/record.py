@@ -77,10 +77,6 @@ class WritesRecord(Protocol):
 
     async def get(self, operation_id: str, backends: Backends) -> WholeOperation: ...
 
-    def now(self) -> float:
-        """Seconds since the epoch."""
-        ...
-
     async def look(self, backends: Backends) -> Reached:
         """Whether it can be used, and how much of it is open."""
         ...
