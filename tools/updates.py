@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import anyio
 from pydantic import Field, WithJsonSchema
 
-from tools.errors import AdOpsError
+from tools.errors import AdOpsError, RateLimited, Unavailable, UnexpectedAnswer
 from tools.replies import printable
 from tools.schema import Result
 from tools.writes import Doubt
@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 LONGEST_LOOK = 5.0
 """Seconds for reading back what was written; the write itself has been answered by then."""
+
+MOST_TRIES = 3
+"""Of a read before a write; the transport tries each several times, too."""
 
 
 _KINDS: list[dict[str, Any]] = [
@@ -110,13 +113,17 @@ async def seen(read: Awaitable[T]) -> T | None:
         return None
 
 
-async def before_a_write(read: Awaitable[T], *, within: float = LONGEST_LOOK) -> T | None:
-    """What a read finds for a later look to be compared with; None when it cannot be had in time.
+async def before_a_write(read: Callable[[], Awaitable[T]], *, within: float = LONGEST_LOOK) -> T | None:
+    """What a read finds for a later look to be compared with; None when it cannot be had in time, or in several tries.
 
     That must not keep the write from being sent: a lost answer is then for a person to settle.
     """
-    try:
-        with anyio.fail_after(within):
-            return await read
-    except (AdOpsError, TimeoutError):
-        return None
+    with anyio.move_on_after(within):
+        for _ in range(MOST_TRIES):
+            try:
+                return await read()
+            except (RateLimited, Unavailable, UnexpectedAnswer):
+                continue
+            except AdOpsError:
+                return None
+    return None

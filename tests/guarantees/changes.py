@@ -115,6 +115,16 @@ drives("complete_work_item", "the item's time of update and its history are as b
 drives("complete_work_item", "the item's time of update and its history are as before")(_completed("before", given="R"))
 
 
+@drives("complete_work_item", "the item's time of update and its history are as before")
+async def _(agent: World) -> str:
+    arguments = {**ITEM, "result": await _results(agent, "R")}
+    troubles = [httpx.Response(200, html="<p>Busy</p>")] * 2
+    agent.losing["interchange"].rewrite = lambda _, payload: troubles.pop() if troubles else payload
+    operation_id = await agent.lost("complete_work_item", arguments, when="before")
+    assert not troubles
+    return await outcome(agent, operation_id)
+
+
 @drives("complete_work_item", "the item was completed, and its history tells no notes, or cuts them")
 async def _(agent: World) -> str:
     arguments = {**ITEM, "result": await _results(agent, "R"), "notes": "Kim did it."}

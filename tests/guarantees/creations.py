@@ -259,3 +259,31 @@ for _when in ("before", "after"):
     drives("create_inventory_package", "the list could not be read before it was sent")(
         _without_a_baseline("create_inventory_package", PACKAGE, _when)
     )
+
+
+def _with_a_baseline_at_last(tool: str, arguments: dict[str, Any], trouble: httpx.Response) -> Drive:
+    """The list can be read only after so many failures that the transport's own tries do not do."""
+
+    async def drive(agent: World) -> str:
+        left = 7
+
+        def rewrite(_: httpx.Request, payload: Any) -> Any:
+            nonlocal left
+            left -= 1
+            return trouble if left >= 0 else payload
+
+        agent.losing["freewheel"].rewrite = rewrite
+        operation_id = await agent.lost(tool, arguments, when="before")
+        agent.losing["freewheel"].rewrite = None
+        return await outcome(agent, operation_id)
+
+    return drive
+
+
+for _trouble in (httpx.Response(500), httpx.Response(429), httpx.Response(200, html="<p>Busy</p>")):
+    drives("create_proposed_io", "no order has its external_id, in two whole readings")(
+        _with_a_baseline_at_last("create_proposed_io", ORDER, _trouble)
+    )
+    drives("create_inventory_package", "no new package has its name, in two whole readings")(
+        _with_a_baseline_at_last("create_inventory_package", PACKAGE, _trouble)
+    )

@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 
-from tools.errors import NotFound, RateLimited, UnexpectedAnswer
+from tools.errors import NotFound, RateLimited, Unavailable, UnexpectedAnswer
 from tools.fields import next_page, nothing_on
 from tools.freewheel.models import Entry, PageOf
 from tools.schema import Arguments
@@ -31,7 +31,7 @@ MOST_IN_A_BASELINE = 10_000
 """Entries of a list that is read before a write: FreeWheel takes 20 requests a second, and a write does not wait for
 longer."""
 
-MOST_BASELINES = 6
+MOST_BASELINES = 10
 """Readings of a list before a write."""
 
 MOST_READINGS = 3
@@ -131,7 +131,7 @@ async def entries_before(read: Read[T], what: str) -> list[T] | None:
         for _ in range(MOST_BASELINES):
             try:
                 reading = await _read_through(read, what, most=MOST_IN_A_BASELINE)
-            except (UnexpectedAnswer, RateLimited):
+            except (RateLimited, Unavailable, UnexpectedAnswer):
                 continue
             seen |= {entry.id: entry for entry in reading.matches}
             disturbed += reading.ended_empty
@@ -141,7 +141,7 @@ async def entries_before(read: Read[T], what: str) -> list[T] | None:
                 return None
         return None
 
-    return await before_a_write(whole(), within=LONGEST_BASELINE)
+    return await before_a_write(whole, within=LONGEST_BASELINE)
 
 
 async def _read_through(

@@ -117,13 +117,18 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
     seen = _seen(ids, before, now, amounts, doubt)
     if moves.sums is None:
         return Verdict(outcome="unknown", evidence=f"{seen}, and too much else is not known.", check=check)
+    change = now.total - before.total
+    done = {amount for amount in amounts or () if moves.exactly(change - amount)}
+    if done and now.booked >= before.booked and not moves.possibly(change):
+        # also at once: what the counts show cannot be undone by their being late
+        evidence = f"{seen}, which is as if it was carried out and as nothing else on record explains."
+        return _done(doubt, evidence, found, done)
     if doubt.write.age is None or doubt.write.age.least < doubt.settle_after:
         return Verdict(
             outcome="unknown",
-            evidence=f"{seen}. The counts may be late, so that they prove nothing yet.",
+            evidence=f"{seen}. The counts may be late, so that they do not prove yet that it was not carried out.",
             check=f"Call reconcile_operation again in {doubt.settle_after:.0f} s.",
         )
-    change = now.total - before.total
     if amounts is None:
         # of whatever size it was: nothing fell, so nothing was given up
         if moves.sums == {change}:
@@ -133,11 +138,7 @@ async def by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -> Verdic
         by_booked = _by_booked(doubt, before, now, amounts)
         told = f"{seen}. {by_booked.evidence}"
         return replace(by_booked, evidence=told, check=check, found={**found, **by_booked.found})
-    done = {amount for amount in amounts if moves.exactly(change - amount)}
     may_be_done = any(moves.possibly(change - amount) for amount in _effects_by_now(doubt, amounts))
-    if done and not moves.possibly(change):
-        evidence = f"{seen}, which is as if it was carried out and as nothing else on record explains."
-        return _done(doubt, evidence, found, done)
     if moves.exactly(change) and not may_be_done:
         return Verdict(outcome="not_sent", evidence=f"{seen}, which is as if it was not carried out.", found=found)
     return Verdict(

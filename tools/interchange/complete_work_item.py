@@ -67,7 +67,7 @@ async def complete_work_item(arguments: CompleteWorkItem, backends: Backends) ->
     update_work_item.
     """
     source_id, item_id = arguments.source_id, arguments.work_item_id
-    if (before := await before_a_write(backends.interchange.work_item(source_id, item_id))) is not None:
+    if (before := await before_a_write(lambda: backends.interchange.work_item(source_id, item_id))) is not None:
         remember(baseline(arguments.notes, before))
     answer = await backends.interchange.complete_work_item(
         source_id,
