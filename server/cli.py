@@ -220,12 +220,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if getattr(arguments, "workers", 1) > 1:
             print("adops-mcp: --workers is for --http.", file=sys.stderr)  # noqa: T201
             return 2
-        from server.front import serve_stdio  # noqa: PLC0415
+        from server.stdio.early_answers import serve_stdio  # noqa: PLC0415
 
         return serve_stdio(flags)
-    from server.settings import SettingsError, load  # noqa: PLC0415
-    from server.starting import unusable  # noqa: PLC0415
-    from server.telemetry import log_to_stderr  # noqa: PLC0415
+    from server.configuration.settings import SettingsError, load  # noqa: PLC0415
+    from server.preflight import unusable  # noqa: PLC0415
+    from server.telemetry.logs_and_traces import log_to_stderr  # noqa: PLC0415
 
     try:
         settings = load(**flags)
@@ -240,36 +240,36 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace, settings: Any) -> int:
     match arguments.command:
         case "demo":
-            from server.demo import run_demo  # noqa: PLC0415
+            from server.commands.demo import run_demo  # noqa: PLC0415
 
             return run_demo()
         case "doctor":
-            from server.doctor import run_doctor  # noqa: PLC0415
+            from server.commands.doctor import run_doctor  # noqa: PLC0415
 
             return run_doctor(settings)
         case "config":
-            from server.client_config import run as configure  # noqa: PLC0415
+            from server.commands.config import run as configure  # noqa: PLC0415
 
             return configure(settings, arguments)
         case "operations":
-            from server.operations_command import run  # noqa: PLC0415
+            from server.commands.operations import run  # noqa: PLC0415
 
             return run(settings, arguments)
         case "token":
-            from server.auth import token_command  # noqa: PLC0415
+            from server.access.authentication import token_command  # noqa: PLC0415
 
             return token_command(arguments.principal, arguments.scopes)
         case "sandbox":
-            from server.sandbox_command import reset, serve  # noqa: PLC0415
+            from server.commands.sandbox import reset, serve  # noqa: PLC0415
 
             return reset(settings) if arguments.action == "reset" else serve(settings, arguments.port)
         case _:
             # what another program of this environment shares among its processes is not ours to write to
             os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-            from server.importing import in_less_time  # noqa: PLC0415
+            from server.stdio.lazy_models import in_less_time  # noqa: PLC0415
 
             with in_less_time():
-                from server.http import Place, serve_http  # noqa: PLC0415
+                from server.http.application import Place, serve_http  # noqa: PLC0415
 
             return serve_http(settings, Place(arguments.host, arguments.port), workers=arguments.workers)
 

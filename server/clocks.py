@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
 
-from tools.writes import Age
+from tools.effects import Age
 
 AGREE = 2.0
 """Seconds by which two clocks may differ over the same time without being said to disagree."""

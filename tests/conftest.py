@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from server.operations_tables import open_engine
+from server.ledger.storage.tables import open_engine
 from tests.support import empty_record, new_database
 
 

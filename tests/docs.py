@@ -12,13 +12,13 @@ from pydantic.fields import FieldInfo
 
 import prompts
 from server.cli import parser
-from server.resources import TEMPLATES
-from server.settings import Settings, variable
-from server.state_machine import markdown as states
-from tools.backends import TITLES
+from server.configuration.settings import Settings, variable
+from server.ledger.state_machine import markdown as states
+from server.protocol.resources import TEMPLATES
 from tools.catalogue import CATALOGUE
 from tools.google_ad_manager import verdicts
-from tools.tool import VendorName, Write
+from tools.tool import Write
+from tools.vendors import TITLES, VendorName
 from tools.vocabularies import VOCABULARIES
 
 ROOT = Path(__file__).parent.parent

@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 from mcp import Client
 
+from server.clients import Wire
+from server.configuration.settings import Settings
 from server.sandbox import FILE_NAME
-from server.settings import Settings
-from server.vendors import Wire
 from tests.snapshots import answer_of
 from tests.support import NOW, FakeTime, SandboxNetwork, connected, text_of
-from tools.tool import VendorName
+from tools.vendors import VendorName
 
 RECONCILE = "reconcile_operation"
 SOURCE = "northlight-cadent"

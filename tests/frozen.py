@@ -1,4 +1,4 @@
-"""server/frozen.jsonl: `python -m tests.frozen` compares it with the live server, `... --write` makes it from that."""
+"""Check server/stdio/frozen.jsonl against the live server: `python -m tests.frozen`; `... --write` makes it anew."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from mcp.shared.message import SessionMessage
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
 
 from server import __version__
-from server.app import build_server, instructions
-from server.frozen import FILE
-from server.settings import SECRETS, Environment, Settings
-from server.sources import IN_A_FILE
+from server.configuration.settings import SECRETS, Environment, Settings
+from server.configuration.sources import IN_A_FILE
+from server.protocol.app import build_server, instructions
+from server.stdio.frozen import FILE
 from tools.catalogue import CATALOGUE
 
 MEND = "python -m tests.frozen --write"
@@ -106,7 +106,7 @@ def main() -> int:
     if write:
         FILE.write_text(fresh, "utf-8")
     elif not FILE.exists() or FILE.read_text("utf-8") != fresh:
-        print(f"server/frozen.jsonl is not what the live server answers; mend it with: {MEND}", file=sys.stderr)
+        print(f"server/stdio/frozen.jsonl is not what the live server answers; mend it with: {MEND}", file=sys.stderr)
         return 1
     return 0
 

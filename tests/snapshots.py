@@ -17,9 +17,9 @@ from typing import Any, cast
 from jsonschema import Draft202012Validator
 from mcp_types import CallToolResult
 
-from server.definitions import definition
-from server.settings import Settings
-from server.vendors import Wire
+from server.clients import Wire
+from server.configuration.settings import Settings
+from server.protocol.definitions import definition
 from tests.support import connected, text_of, without_id
 from tools.catalogue import CATALOGUE
 

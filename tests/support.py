@@ -21,19 +21,19 @@ from mcp import Client
 from mcp_types import CallToolResult, TextContent
 from pydantic import SecretStr
 
-from server.app import build_server
-from server.calls import LONGEST_CALL, Calls
+from server.calls.dispatch import LONGEST_CALL, Calls
+from server.clients import Wire
 from server.clocks import Clocks
-from server.operations import Operations
-from server.operations_tables import open_engine
-from server.record import clocks_of
+from server.configuration.settings import Settings
+from server.ledger.operations import Operations
+from server.ledger.storage.tables import open_engine
+from server.protocol.app import build_server
 from server.sandbox import FILE_NAME, Sandbox
-from server.sandbox.interchange import API_KEY
-from server.settings import Settings
-from server.vendors import Wire
-from server.writes import LATEST_DEPARTURE, Writes
-from tools.tool import VendorName
-from tools.transport import Timing
+from server.sandbox.interchange.app import API_KEY
+from server.writes.pipeline import LATEST_DEPARTURE, Writes
+from server.writes.records import clocks_of
+from tools.vendor_http.transport import Timing
+from tools.vendors import VendorName
 
 OPERATION_ID = r"op_[0-9a-f]{19}"
 RECONCILE = rf"Call reconcile_operation with operation_id {OPERATION_ID}: it looks whether it was done\. "

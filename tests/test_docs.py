@@ -19,7 +19,7 @@ from mcp_types.methods import SPEC_CLIENT_METHODS
 import prompts
 from server import __version__
 from server.cli import parser
-from server.settings import unknown_variables
+from server.configuration.settings import unknown_variables
 from tests.docs import PAGES, ROOT
 from tests.pages import Page, read
 from tests.requirements import load

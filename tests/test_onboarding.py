@@ -13,15 +13,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.doctor import examine
-from server.sandbox.freewheel_access import PASSWORD, USERNAME
-from server.sandbox.interchange import API_KEY
-from server.settings import Settings
-from server.vendors import Wire
+from server.clients import Wire
+from server.commands.doctor import examine
+from server.configuration.settings import Settings
+from server.sandbox.freewheel.access import PASSWORD, USERNAME
+from server.sandbox.interchange.app import API_KEY
 from tests.docs import ROOT
 from tests.pages import Fence, read
 from tests.support import FakeTime, SandboxNetwork
-from tools.tool import VendorName
+from tools.vendors import VendorName
 
 PAGES: dict[str, VendorName] = {
     "freewheel": "freewheel",

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import quicktok  # pyright: ignore[reportMissingTypeStubs]
 
-from server.definitions import definition
+from server.protocol.definitions import definition
 from tools.catalogue import CATALOGUE
 from tools.tool import AnyTool
 

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from tools.errors import NotConfigured
-from tools.tool import VendorName
+from tools.vendors import TITLES, VendorName
 
 if TYPE_CHECKING:
+    from tools.effects import Past
     from tools.freewheel.client import FreeWheelClient
     from tools.google_ad_manager.client import GoogleAdManagerClient
     from tools.interchange.client import InterchangeClient
-    from tools.operations.record import WritesRecord
-
-TITLES: dict[VendorName, str] = {
-    "interchange": "Interchange",
-    "freewheel": "FreeWheel",
-    "google_ad_manager": "Google Ad Manager",
-}
+    from tools.operations.record import ListedOperations, OperationSummary, Reached, Reconciliation, WholeOperation
 
 
 def _as_they_are(text: str) -> str:
     return text
+
+
+class WritesRecord(Protocol):
+    """Who keeps the record. `get` and `reconcile` raise NotFound for an id that is not there."""
+
+    async def list(self, wanted: ListedOperations, backends: Backends) -> tuple[Sequence[OperationSummary], int]:
+        """One page, the newest first, and how many there are of all."""
+        ...
+
+    async def get(self, operation_id: str, backends: Backends) -> WholeOperation: ...
+
+    async def look(self, backends: Backends) -> Reached:
+        """Whether it can be used, and how much of it is open."""
+        ...
+
+    async def standing(self, resource: str, backends: Backends) -> Sequence[Past]:
+        """The writes on that resource which succeeded and still stand, the oldest first."""
+        ...
+
+    async def reconcile(self, operation_id: str, backends: Backends) -> Reconciliation: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

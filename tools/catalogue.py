@@ -7,7 +7,8 @@ import importlib
 from dataclasses import dataclass
 from typing import Any
 
-from tools.tool import AnyTool, Probe, Read, Toolset, VendorName, Write
+from tools.tool import AnyTool, Probe, Read, Toolset, Write
+from tools.vendors import VendorName
 
 _INTERCHANGE: frozenset[VendorName] = frozenset({"interchange"})
 _FREEWHEEL: frozenset[VendorName] = frozenset({"freewheel"})

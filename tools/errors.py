@@ -1,4 +1,4 @@
-"""The error tree: made by the API clients, shown to the agent by `server/calls.py` and nowhere else.
+"""The error tree: made by the API clients, shown to the agent by `server/calls/dispatch.py` and nowhere else.
 
 Every error says what failed, whether the same call may be tried again, and the next move. Messages never hold
 a URL, a response body, a secret or the text of another exception.

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
+from tools.effects import Against, Brief, Doubt, Ends, Past, Verdict
 from tools.schema import Arguments, Result
-from tools.writes import Against, Brief, Doubt, Ends, Past, Verdict
 
 if TYPE_CHECKING:
     from tools.backends import Backends
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 A = TypeVar("A", bound=Arguments)
 R = TypeVar("R", bound=Result)
 
-VendorName = Literal["interchange", "freewheel", "google_ad_manager"]
 Toolset = Literal["freewheel", "interchange", "gam", "operations"]
 
 

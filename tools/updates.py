@@ -10,10 +10,10 @@ from typing import Annotated, Any, TypeVar
 import anyio
 from pydantic import Field, WithJsonSchema
 
+from tools.effects import Doubt
 from tools.errors import AdOpsError, RateLimited, Unavailable, UnexpectedAnswer
-from tools.replies import printable
 from tools.schema import Result
-from tools.writes import Doubt
+from tools.vendor_http.replies import printable
 
 T = TypeVar("T")
 

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 
-from server.sandbox import freewheel_seed, google_ad_manager, interchange_seed
+from server.sandbox.freewheel.seed import network as freewheel_seed
+from server.sandbox.google_ad_manager import app as google_ad_manager
+from server.sandbox.interchange.seed import storefront as interchange_seed
 from server.sandbox.store import Clock, Store, utc_now
 
 FILE_NAME = "sandbox.sqlite3"
@@ -58,12 +60,12 @@ class Sandbox:
             return str(connection.execute("SELECT generation FROM sandbox").fetchone()[0])
 
     def interchange(self) -> Starlette:
-        from server.sandbox import interchange  # noqa: PLC0415 - a session may never ask it
+        from server.sandbox.interchange import app as interchange  # noqa: PLC0415 - a session may never ask it
 
         return interchange.app(self._store, self._clock)
 
     def freewheel(self) -> Starlette:
-        from server.sandbox import freewheel  # noqa: PLC0415 - a session may never ask it
+        from server.sandbox.freewheel import app as freewheel  # noqa: PLC0415 - a session may never ask it
 
         return freewheel.app(self._store, self._clock)
 

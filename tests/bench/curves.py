@@ -18,14 +18,14 @@ import anyio
 import httpx
 import sqlalchemy as sa
 
-from server.accounts import accounts_of
-from server.app import build_calls
-from server.calls import Calls
-from server.operations_tables import HISTORY, OPERATIONS, open_engine
-from server.places import Choices, Places, open_accounts
-from server.record import RecordView
-from server.settings import Settings
-from server.vendors import Wire
+from server.access.accounts_in_reach import Choices, Places, open_accounts
+from server.calls.dispatch import Calls
+from server.clients import Wire
+from server.configuration.accounts import accounts_of
+from server.configuration.settings import Settings
+from server.ledger.storage.tables import HISTORY, OPERATIONS, open_engine
+from server.protocol.app import build_calls
+from server.writes.records import RecordView
 from tests.bench.ours import ahead
 
 PACKAGES = (125, 250, 500, 1000)

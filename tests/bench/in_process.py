@@ -15,15 +15,15 @@ import anyio
 import httpx
 from starlette.applications import Starlette
 
-from server.accounts import accounts_of
-from server.app import build_calls
-from server.http import application
-from server.places import Choices, Places, open_accounts
-from server.record import RecordView
+from server.access.accounts_in_reach import Choices, Places, open_accounts
+from server.clients import Wire
+from server.configuration.accounts import accounts_of
+from server.configuration.settings import Settings
+from server.http.application import application
+from server.protocol.app import build_calls
 from server.sandbox import Sandbox
-from server.sandbox.freewheel_access import PASSWORD, USERNAME
-from server.settings import Settings
-from server.vendors import Wire
+from server.sandbox.freewheel.access import PASSWORD, USERNAME
+from server.writes.records import RecordView
 from tests.bench.figures import Figure
 from tests.bench.inside import caller, cpu_of
 from tests.bench.ours import GRANT, JSON, PATH, READ, ahead, wire

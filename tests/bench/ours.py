@@ -11,12 +11,13 @@ from typing import Any
 
 import httpx
 
-from server.front import Handover, claimed
-from server.importing import in_less_time
+from server.clients import Wire
 from server.sandbox import Sandbox
-from server.sandbox.freewheel_access import PASSWORD, USERNAME
-from server.vendors import Wire
-from tools.transport import Timing
+from server.sandbox.freewheel.access import PASSWORD, USERNAME
+from server.stdio.early_answers import claimed
+from server.stdio.handover import Handover
+from server.stdio.lazy_models import in_less_time
+from tools.vendor_http.transport import Timing
 
 READ: dict[str, Any] = {"name": "get_proposed_io", "arguments": {"proposed_io_id": 418250}}
 """The read that is measured, one request of one object,"""
@@ -61,7 +62,7 @@ def ahead() -> Timing:
 
 def main() -> int:
     with in_less_time():
-        from server.stdio import opened  # noqa: PLC0415 - as at a real start
+        from server.stdio.serve import opened  # noqa: PLC0415 - as at a real start
     with claimed() as (reads, writes):
         live = opened({}, wire())
         assert live is not None

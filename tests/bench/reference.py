@@ -152,7 +152,7 @@ def _bare_on_stdio() -> None:
 def main() -> None:
     which, *port = sys.argv[1:]
     if port:
-        from server.http import Place, run  # noqa: PLC0415
+        from server.http.application import Place, run  # noqa: PLC0415
 
         run(application(), Place(port=int(port[0])), workers=1)
         return

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from server.http import Place, run
+from server.http.application import Place, run
 from tests.bench.ours import GRANT, JSON, PATH, wire
 
 

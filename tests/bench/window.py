@@ -24,14 +24,15 @@ from typing import Any
 import anyio
 
 from server.clocks import Clocks
-from server.journey import Journey
-from server.operations import Begun, New, Operations
+from server.ledger.entries import Begun, New
+from server.ledger.operations import Operations
+from server.writes.departure import Journey
 from tests.bench.figures import table
-from tools.connections import Connections
-from tools.limits import SlidingWindow
-from tools.network import Network
-from tools.transport import Kind, Timing, Transport
-from tools.writes import departing
+from tools.effects import departing
+from tools.vendor_http.connections import Connections
+from tools.vendor_http.network import Network
+from tools.vendor_http.rate_limit import SlidingWindow
+from tools.vendor_http.transport import Kind, Timing, Transport
 
 ANSWER = b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n{}"
 BODY = {"external_id": "CRM-1", "name": "An order with a name of some length", "budget": "120000.00"}

@@ -19,9 +19,9 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
 
-from server.operations import LEASE
-from server.sandbox.freewheel_access import PASSWORD, USERNAME
-from server.sandbox.interchange_gate import API_KEY
+from server.ledger.operations import LEASE
+from server.sandbox.freewheel.access import PASSWORD, USERNAME
+from server.sandbox.interchange.gate import API_KEY
 from tests.chaos.intents import Intent, Upstream, Verdicts, judged, shown
 from tests.chaos.launcher import SETTING, ClockFile
 from tests.chaos.trouble import (

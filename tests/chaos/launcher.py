@@ -56,7 +56,7 @@ def move_clocks(path: Path) -> None:
 def main() -> int:
     if SETTING in os.environ:
         move_clocks(Path(os.environ[SETTING]))
-    from server import settings  # noqa: PLC0415 - the clocks are moved first
+    from server.configuration import settings  # noqa: PLC0415 - the clocks are moved first
 
     # the vendors of a run carry out at once, and a run is not to wait for a minute at each doubt
     settings.SHORTEST_SETTLING = 1.0

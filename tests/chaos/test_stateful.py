@@ -22,9 +22,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from server.faults import FAULTS, Fault
-from server.operations import LEASE
-from server.reconciling import settle_by_hand
+from server.ledger.operations import LEASE
+from server.sandbox.faults import FAULTS, Fault
+from server.writes.reconciliation import settle_by_hand
 from tests.chaos.intents import TARGETING, Intent, Upstream, shown
 from tests.chaos.world import AVAIL, CHANGES, ITEM, World
 from tests.support import empty_record, new_database, text_of

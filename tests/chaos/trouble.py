@@ -14,7 +14,7 @@ import anyio.to_thread
 import psutil
 import sqlalchemy as sa
 
-from server.operations import LEASE
+from server.ledger.operations import LEASE
 from tests.chaos.intents import Intent
 
 if TYPE_CHECKING:

@@ -1,8 +1,9 @@
 """`python -m tests.chaos.vendor DIRECTORY PORT ...`: the vendors of a run, as a process of their own.
 
-They are the sandbox's, with its faults over real connections (see `server.misbehaving`), and with what only others can
-do: answers that come late or twice, lists that change between two of their pages, counts that contradict each other,
-and holds that end, of ours and of others. As a process of its own a vendor goes on while a server stands still.
+They are the sandbox's, with its faults over real connections (see `server.sandbox.faulty_server`), and with what only
+others can do: answers that come late or twice, lists that change between two of their pages, counts that contradict
+each other, and holds that end, of ours and of others. As a process of its own a vendor goes on while a server stands
+still.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.faults import Misbehaviour
-from server.misbehaving import CuttableProtocol, Misbehaving
 from server.sandbox import FILE_NAME, Sandbox
+from server.sandbox.faults import Misbehaviour
+from server.sandbox.faulty_server import CuttableProtocol, Misbehaving
 from server.sandbox.store import utc_now
 from tests.chaos.others import Others, contradicted
 

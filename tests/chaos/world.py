@@ -14,19 +14,20 @@ import anyio
 import httpx
 from mcp import Client
 
-from server.app import build_server
-from server.calls import Calls
+from server.calls.dispatch import Calls
+from server.clients import Wire
 from server.clocks import Clocks
-from server.faults import HEADER, Fault, FaultyTransport, Misbehaviour
-from server.operations import Operations, T, Unrecorded
-from server.operations_rows import Record
-from server.settings import Settings
-from server.vendors import Wire
-from server.writes import Writes
+from server.configuration.settings import Settings
+from server.ledger.operations import Operations, T
+from server.ledger.rows import Record
+from server.ledger.storage.database import Unrecorded
+from server.protocol.app import build_server
+from server.sandbox.faults import HEADER, Fault, FaultyTransport, Misbehaviour
+from server.writes.pipeline import Writes
 from tests.chaos.intents import seeded
 from tests.chaos.others import Others, contradicted
 from tests.support import NOW, FakeTime, SandboxNetwork
-from tools.tool import VendorName
+from tools.vendors import VendorName
 
 AVAIL: dict[str, Any] = {
     "source_id": "northlight-cadent",

@@ -16,7 +16,7 @@ from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
-from server.app import Opened
+from server.protocol.app import Opened
 
 Context = ServerRequestContext[Opened]
 Answer = types.CallToolResult | types.InputRequiredResult

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from server.app import build_server
-from server.http import Place, application, run
-from server.settings import load
+from server.configuration.settings import load
+from server.http.application import Place, application, run
+from server.protocol.app import build_server
 from tests.conformance.fixtures import with_fixtures
 
 

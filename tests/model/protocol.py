@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from server.state_machine import Event
+from server.ledger.state_machine import Event
 from tests.model.rules import Ages, Rules
 from tests.model.world import LIFE, NEVER, OLDEST, STEP, Bounds, Request, Row, Stamp, Task, World
 

@@ -6,8 +6,9 @@ import functools
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from server import clocks, state_machine
-from server.state_machine import Event, Ground
+from server import clocks
+from server.ledger import state_machine
+from server.ledger.state_machine import Event, Ground
 from tests.model.world import LEASE
 from tools.states import State
 

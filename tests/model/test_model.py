@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.state_machine import Event, Ground
+from server.ledger.state_machine import Event, Ground
 from tests.model.cases import CASES, LATE, REMAIN, STEPS, STOPS, UNREADABLE, Case
 from tests.model.explorer import BREAKS, explore
 from tests.model.rules import Ages, Code

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from server.state_machine import Ground
+from server.ledger.state_machine import Ground
 from tools.states import State
 
 LEASE = 1

@@ -24,7 +24,7 @@ MCPB = Programs("adops-mcp-mcpb", ("@anthropic-ai/mcpb@2.1.2",))
 DAWN = (1980, 1, 1, 0, 0, 0)
 """The time of every file: the first that a ZIP archive can hold."""
 
-_ENTRY = '''"""What a client starts: from here the packages are found, and `server/http.py` is not taken for `http`."""
+_ENTRY = '''"""What a client starts: from here the packages are found, and `server/http` is not taken for `http`."""
 
 import sys
 

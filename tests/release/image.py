@@ -24,7 +24,7 @@ from pathlib import Path
 
 import psutil
 
-from server.auth import READ, new_token
+from server.access.authentication import READ, new_token
 from tests.release.dockerfile import last, lay_context, steps
 
 LONGEST = 300

@@ -6,8 +6,8 @@ from typing import Any
 
 import prompts
 from prompts import Prompt
-from server.prompts import rendered
-from server.settings import variable
+from server.configuration.settings import variable
+from server.protocol.prompts import rendered
 from tests.release.project import Field, form, project
 from tools.catalogue import CATALOGUE
 

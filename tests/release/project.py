@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from server import __version__
-from server.settings import SECRETS, VENDORS_OWN, Settings
+from server.configuration.settings import SECRETS, VENDORS_OWN, Settings
 from tests.wheel import PACKAGES, files
 
 ROOT = Path(__file__).parents[2]

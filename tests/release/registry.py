@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from server.settings import variable
+from server.configuration.settings import variable
 from tests.release.dockerfile import DOCKERFILE
 from tests.release.project import NOBODY, ROOT, Field, Project, form, project
 

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import prompts
-from server.settings import SECRETS, VENDORS_OWN, Settings, load, variable
+from server.configuration.settings import SECRETS, VENDORS_OWN, Settings, load, variable
 from tests.release.bundle import about, lay
 from tests.release.manifest import manifest
 from tests.release.project import PYPROJECT, form, project, sources

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from server.auth import Tokens
-from server.http import LONGEST_DRAIN
-from server.settings import SECRETS, Settings, load, variable
+from server.access.authentication import Tokens
+from server.configuration.settings import SECRETS, Settings, load, variable
+from server.http.application import LONGEST_DRAIN
 from tests.docs import fenced
 from tests.release.bundle import about
 from tests.release.dockerfile import DOCKERFILE, context_files, last, steps

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from server.settings import SECRETS, Settings, load, variable
+from server.configuration.settings import SECRETS, Settings, load, variable
 from tests.release.dockerfile import DOCKERFILE, last
 from tests.release.project import NOBODY, PYPROJECT, project
 from tests.release.registry import (

@@ -19,9 +19,9 @@ import anyio
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
-from server.accounts import accounts_of
-from server.places import Choices
-from server.settings import Settings
+from server.access.accounts_in_reach import Choices
+from server.configuration.accounts import accounts_of
+from server.configuration.settings import Settings
 from tests.release.bundle import MCPB, NotMade, make
 from tools.catalogue import CATALOGUE
 

@@ -10,12 +10,12 @@ from mcp import Client
 from pydantic import SecretStr
 
 from server import __version__
-from server.app import build_server
 from server.cli import main
-from server.demo import run_demo
-from server.doctor import examine
-from server.faults import HEADER
-from server.settings import Settings
+from server.commands.demo import run_demo
+from server.commands.doctor import examine
+from server.configuration.settings import Settings
+from server.protocol.app import build_server
+from server.sandbox.faults import HEADER
 from tests.processes import sandbox_on_loopback
 
 

@@ -8,10 +8,10 @@ from math import inf
 import pytest
 
 from server.clocks import Clocks, Lease, Stamp, age, boot_id, disagreement, lease_is_over, readings, uptime
-from server.record import clocks_of
+from server.writes.records import clocks_of
 from tests.support import FakeTime
-from tools.transport import Timing
-from tools.writes import Age
+from tools.effects import Age
+from tools.vendor_http.transport import Timing
 
 SENT = Stamp(clock=1000.0, boot="one", monotonic=500.0, uptime=500.0)
 

@@ -10,12 +10,12 @@ import httpx
 import pytest
 
 from tests.support import Answer, FakeTime, Recorder
-from tools.connections import Connections
+from tools.effects import departing
 from tools.errors import AdOpsError, Unavailable
-from tools.limits import SlidingWindow
-from tools.timing import Timing
-from tools.transport import Auth, Hints, Kind, Transport
-from tools.writes import departing
+from tools.vendor_http.connections import Connections
+from tools.vendor_http.rate_limit import SlidingWindow
+from tools.vendor_http.timing import Timing
+from tools.vendor_http.transport import Auth, Hints, Kind, Transport
 
 LOOK = "Look in the vendor's list first."
 NOT_OPENED = "No connection to Acme could be opened, so nothing was sent."

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 import pytest
 
-from server.arguments import manner_of
-from server.definitions import definition
+from server.protocol.definitions import definition
+from server.writes.write_call import options_of
 from tests import snapshots
 from tools.catalogue import CATALOGUE, Entry
 from tools.tool import AnyTool, Read, Write
@@ -145,9 +145,9 @@ def test_the_annotations_are_all_explicit_and_tell_reads_from_writes(tool: AnyTo
 def test_the_arguments_are_one_flat_object_that_refuses_unknown_names(tool: AnyTool) -> None:
     schema = seen(tool)["inputSchema"]
     assert schema["type"] == "object"
-    manner = manner_of(tool)
+    options = options_of(tool)
     own = list(tool.arguments.model_fields)
-    assert list(schema["properties"]) == [*own, *(manner.model_fields if manner else ())]
+    assert list(schema["properties"]) == [*own, *(options.model_fields if options else ())]
     assert not {"anyOf", "oneOf", "allOf"} & schema.keys()
     for path, node in nodes(schema):
         if node.get("type") == "object" and "properties" in node:
@@ -193,52 +193,6 @@ def test_the_result_is_an_object_that_names_its_environment_and_its_error(tool: 
 
 
 # the tree
-
-
-def python_files(folder: str) -> list[Path]:
-    files = sorted((ROOT / folder).rglob("*.py"))
-    assert files, folder
-    return files
-
-
-def imported(file: Path) -> set[str]:
-    """The modules a file imports, in functions and under TYPE_CHECKING too."""
-    modules: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file.name} imports relatively"
-            module = node.module or ""
-            modules |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
-    return modules
-
-
-def within(module: str, package: str) -> bool:
-    return module == package or module.startswith(f"{package}.")
-
-
-@pytest.mark.parametrize(
-    ("folder", "never"),
-    [
-        ("tools", ["server", "prompts", "tests", "mcp", "mcp_types"]),
-        ("tools/interchange", ["tools.freewheel", "tools.google_ad_manager"]),
-        ("tools/freewheel", ["tools.interchange", "tools.google_ad_manager"]),
-        ("tools/google_ad_manager", ["tools.freewheel"]),
-        ("tools/operations", ["tools.interchange", "tools.freewheel", "tools.google_ad_manager"]),
-        ("prompts", ["server", "tools", "tests", "mcp", "mcp_types"]),
-        ("server", ["tests"]),
-        ("server/sandbox", ["tools", "server.app", "server.calls", "server.settings", "server.vendors"]),
-    ],
-)
-def test_imports_run_one_way(folder: str, never: list[str]) -> None:
-    wrong = [
-        f"{file.relative_to(ROOT)} imports {module}"
-        for file in python_files(folder)
-        for module in sorted(imported(file))
-        if any(within(module, package) for package in never)
-    ]
-    assert wrong == []
 
 
 def test_every_tool_has_its_own_file_and_a_test_of_the_same_stem() -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tools.freewheel.models import StandardAttribute
 from tools.freewheel.wire import answered
-from tools.replies import Answer
+from tools.vendor_http.replies import Answer
 
 StandardAttributes = Mapping[str, list[StandardAttribute]]
 """The entries of every kind that could be read, by FreeWheel's name of the kind: `genres`, `device_types`, ..."""

@@ -14,9 +14,9 @@ from urllib.parse import quote_plus
 from pydantic import BaseModel, Field, SecretStr
 
 from tools.errors import Unauthorized
-from tools.replies import Answer, Kind
-from tools.tokens import SharedToken
-from tools.transport import Timing, Transport
+from tools.vendor_http.replies import Answer, Kind
+from tools.vendor_http.tokens import SharedToken
+from tools.vendor_http.transport import Timing, Transport
 
 QUIET = 60.0
 """Seconds for which refused credentials are not tried again."""

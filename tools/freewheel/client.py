@@ -23,8 +23,8 @@ from tools.freewheel.models import (
     StandardAttribute,
 )
 from tools.freewheel.wire import HEADERS, listed, unwrapped
-from tools.replies import Answer, Kind
-from tools.transport import Hints, Timing, Transport
+from tools.vendor_http.replies import Answer, Kind
+from tools.vendor_http.transport import Hints, Timing, Transport
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from tools.backends import Backends
+from tools.effects import Brief, Doubt, Verdict, remember
 from tools.fields import Name, Prose
 from tools.freewheel.creation import Creation, has_baseline
 from tools.freewheel.models import InventoryPackage
@@ -20,10 +21,9 @@ from tools.freewheel.packages import (
     told_fields,
 )
 from tools.freewheel.targeting import TREES, SspTargeting, Targeting
-from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.writes import Brief, Doubt, Verdict, remember
+from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, printable
 
 LOOK = (
     "By hand: list_inventory_packages with the same name (its first 255 characters at most) and sort_by_updated "

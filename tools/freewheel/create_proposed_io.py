@@ -8,16 +8,16 @@ from typing import Any
 from pydantic import Field
 
 from tools.backends import Backends
+from tools.effects import Brief, Doubt, Verdict, remember
 from tools.fields import BodyId, FreeWheelId, Name, Prose
 from tools.freewheel.creation import Creation, has_baseline
 from tools.freewheel.models import ProposedInsertionOrder
 from tools.freewheel.order_state import EVERGREEN, attributes, same, words
 from tools.freewheel.orders import every_order, money, of_that_external_id, orders_before, proven_orders, references
 from tools.freewheel.proposals import MOST_CAPS, Budget, FrequencyCap, ProposedIo, body, proposed_io
-from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.writes import Brief, Doubt, Verdict, remember
+from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, printable
 
 
 class CreateProposedIo(Arguments):

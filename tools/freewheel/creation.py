@@ -14,10 +14,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
+from tools.effects import Doubt, Verdict, made_by
 from tools.errors import NotFound
 from tools.freewheel.models import InventoryPackage, ProposedInsertionOrder
 from tools.updates import are_fine
-from tools.writes import Doubt, Verdict, made_by
 
 T = TypeVar("T", InventoryPackage, ProposedInsertionOrder)
 

@@ -20,9 +20,9 @@ from tools.freewheel.targeting import (
     closest_first,
     tree_of,
 )
-from tools.replies import printable
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
+from tools.vendor_http.replies import printable
 
 SERIES_KIND = "series"
 LAST_PAGE = 1000

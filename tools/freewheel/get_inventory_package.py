@@ -11,9 +11,9 @@ from tools.fields import FreeWheelId
 from tools.freewheel.models import InventoryPackage
 from tools.freewheel.targeting import TREES
 from tools.freewheel.trees import Counts, ShownTree, counts, is_told, read_tree, shows_all, size
-from tools.replies import printable
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
+from tools.vendor_http.replies import printable
 
 MOST_SHOWN = 40
 """Items up to which a tree is shown without being asked for."""

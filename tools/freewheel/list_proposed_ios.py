@@ -12,9 +12,9 @@ from tools.backends import Backends
 from tools.fields import Listing
 from tools.freewheel.models import PageOf, ProposedInsertionOrder
 from tools.freewheel.search import LARGEST_PAGE, found
-from tools.replies import shown
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
+from tools.vendor_http.replies import shown
 
 
 class ListProposedIos(Arguments):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from tools.replies import IfReadable, is_too_deep, shown
+from tools.vendor_http.replies import IfReadable, is_too_deep, shown
 
 
 def _none_when_empty(value: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, cast
 from tools.freewheel import models
 from tools.freewheel.models import ProposedInsertionOrder
 from tools.freewheel.proposals import GOALS, same_text
-from tools.replies import printable
+from tools.vendor_http.replies import printable
 
 BASIC = ("external_id", "name", "description", "brand_id", "probability_of_close", "proposed_io_status")
 NOT_BASIC = ("budget", "frequency_caps", "assigned_user_ids")

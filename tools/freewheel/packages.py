@@ -10,8 +10,8 @@ from tools.freewheel.models import InventoryPackage, PageOf
 from tools.freewheel.search import Read, entries_before, every, proven
 from tools.freewheel.targeting import TREES
 from tools.freewheel.trees import is_told, same_tree, told_change
-from tools.replies import printable
 from tools.schema import Result
+from tools.vendor_http.replies import printable
 
 FIELDS = ("name", "description", "status", "targeting", "ssp_targeting")
 """What an update may hold, by the column "Updatable?"."""

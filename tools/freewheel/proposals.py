@@ -12,8 +12,8 @@ from typing import Any, Literal, get_args
 from pydantic import Field, field_validator, model_validator
 
 from tools.freewheel.models import ProposedInsertionOrder
-from tools.replies import printable
 from tools.schema import Arguments, Result
+from tools.vendor_http.replies import printable
 
 CapType = Literal["IMPRESSION", "PACKAGE"]
 CapScope = Literal["TIME", "STREAM", "CAMPAIGN", "ASSET", "SITE_SECTION"]

@@ -12,12 +12,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import anyio
 
+from tools.effects import report
 from tools.errors import NotFound, RateLimited, Unavailable, UnexpectedAnswer
 from tools.fields import next_page, nothing_on
 from tools.freewheel.models import Entry, PageOf
 from tools.schema import Arguments
 from tools.updates import before_a_write
-from tools.writes import report
 
 LARGEST_PAGE = 50
 

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from tools.replies import printable
 from tools.schema import Arguments
+from tools.vendor_http.replies import printable
 
 TreeName = Literal["targeting", "ssp_targeting"]
 

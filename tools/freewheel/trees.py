@@ -13,8 +13,8 @@ from typing import Annotated, Any, cast
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from tools.freewheel.models import Enum
-from tools.replies import IfReadable, shown
 from tools.schema import Result
+from tools.vendor_http.replies import IfReadable, shown
 
 LONGEST_LINE = 240
 """Characters up to which a tree is told whole in a line; a longer one is told by what was added and removed."""

@@ -11,17 +11,17 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from tools.backends import Backends
+from tools.effects import Brief, Doubt, Verdict, remember
 from tools.errors import UnexpectedAnswer
 from tools.fields import FreeWheelId, Name, Prose
 from tools.freewheel.models import InventoryPackage
 from tools.freewheel.packages import FIELDS, PackageState, differing, is_set, same, told_both, told_fields
 from tools.freewheel.targeting import TREES, SspTargeting, Targeting
 from tools.freewheel.trees import shows_all
-from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 from tools.updates import Change, change, changed_line, may_have_moved, seen
-from tools.writes import Brief, Doubt, Verdict, remember
+from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, printable
 
 
 class UpdateInventoryPackage(Arguments):

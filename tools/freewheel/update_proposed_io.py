@@ -20,6 +20,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from tools.backends import Backends
+from tools.effects import Brief, Doubt, Verdict, remember
 from tools.errors import Conflict
 from tools.fields import BodyId, FreeWheelId, Name, Prose
 from tools.freewheel.models import ProposedInsertionOrder
@@ -33,11 +34,10 @@ from tools.freewheel.proposals import (
     body,
     whole_proposed_io,
 )
-from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 from tools.updates import Change, change, changed_line, may_have_moved, seen
-from tools.writes import Brief, Doubt, Verdict, remember
+from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, printable
 
 
 class UpdateProposedIo(Arguments):

@@ -14,7 +14,7 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 from pydantic import ValidationError
 
 from tools.freewheel.models import Entry, PageOf
-from tools.replies import Answer
+from tools.vendor_http.replies import Answer
 
 HEADERS = {"Accept": "application/xml", "Content-Type": "application/xml"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from tools.replies import Answer
+from tools.vendor_http.replies import Answer
 
 HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
 """FreeWheel asks for both on every request."""

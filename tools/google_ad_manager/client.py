@@ -16,8 +16,8 @@ from pydantic.alias_generators import to_camel
 
 from tools.errors import AdOpsError, RateLimited, Unauthorized, Unavailable
 from tools.google_ad_manager.auth import ServiceAccountToken, UnusableKey
-from tools.replies import Answer, Kind, NotJson, Reply
-from tools.transport import Hints, Transport
+from tools.vendor_http.replies import Answer, Kind, NotJson, Reply
+from tools.vendor_http.transport import Hints, Transport
 
 
 class Network(BaseModel):

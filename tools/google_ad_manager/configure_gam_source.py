@@ -5,17 +5,17 @@ from __future__ import annotations
 from pydantic import Field
 
 from tools.backends import Backends
+from tools.effects import Brief, Doubt, Verdict, remember
 from tools.errors import InvalidArguments, UnexpectedAnswer
 from tools.fields import SourceId
 from tools.google_ad_manager.client import Finding
 from tools.google_ad_manager.get_gam_connection import GOOGLE_AD_MANAGER
 from tools.google_ad_manager.verdicts import VERDICTS, told
 from tools.interchange import models
-from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 from tools.updates import Change, changed_line, changes, may_have_moved
-from tools.writes import Brief, Doubt, Verdict, remember
+from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, differences, printable
 
 
 class ConfigureGamSource(Arguments):

@@ -10,9 +10,9 @@ from tools.backends import Backends
 from tools.fields import SourceId
 from tools.google_ad_manager.verdicts import of_interchange, told
 from tools.interchange import models
-from tools.replies import printable
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
+from tools.vendor_http.replies import printable
 
 GOOGLE_AD_MANAGER = "google_ad_manager"
 

@@ -11,9 +11,9 @@ from tools.fields import SourceId
 from tools.google_ad_manager.client import Finding, Network, Probe
 from tools.google_ad_manager.verdicts import VERDICTS, Verdict, of_interchange, told
 from tools.interchange.models import ConnectionTest, EsaConnection
-from tools.replies import printable
 from tools.schema import Arguments, Result
 from tools.tool import PROBE, Tool
+from tools.vendor_http.replies import printable
 
 LONGEST_LIST = 20
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tools.google_ad_manager.client import Finding
-from tools.replies import printable
+from tools.vendor_http.replies import printable
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import Field
 
 from tools.interchange import models
-from tools.replies import printable
 from tools.schema import Result
+from tools.vendor_http.replies import printable
 
 
 class Booking(Result):

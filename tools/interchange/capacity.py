@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tools.backends import Backends
+from tools.effects import Brief, Doubt, Past, Verdict
 from tools.interchange import holds, models
 from tools.interchange.holds import BookingIds
-from tools.replies import printable
-from tools.writes import Brief, Doubt, Past, Verdict
+from tools.vendor_http.replies import printable
 
 _OPEN = ("in_doubt", "sending")
 MOST_SUMS = 100_000

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import anyio
 from pydantic import BaseModel
 
+from tools.effects import report
 from tools.errors import AdOpsError, Unavailable, UnexpectedAnswer
 from tools.interchange.models import (
     Account,
@@ -29,9 +30,8 @@ from tools.interchange.models import (
     WorkItemDetail,
     WorkItems,
 )
-from tools.replies import Answer, Kind
-from tools.transport import Hints, Transport
-from tools.writes import report
+from tools.vendor_http.replies import Answer, Kind
+from tools.vendor_http.transport import Hints, Transport
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")

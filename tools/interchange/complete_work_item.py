@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from tools.backends import Backends
+from tools.effects import Brief, Doubt, Verdict, remember
 from tools.fields import SourceId
 from tools.interchange import models
 from tools.interchange.bookings import without_none
@@ -26,11 +27,10 @@ from tools.interchange.work_items import (
     state,
     subject,
 )
-from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 from tools.updates import before_a_write, changed_line
-from tools.writes import Brief, Doubt, Verdict, remember
+from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, printable
 
 
 class CompleteWorkItem(Arguments):

@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from tools.backends import Backends
+from tools.effects import Brief, Doubt, Verdict
 from tools.fields import BodyId, BuyerCustomerId, Name, SourceId, written_in_json
 from tools.interchange import capacity, handoffs, holds, media_buys, models, readiness
 from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
-from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.writes import Brief, Doubt, Verdict
+from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, differences, printable
 
 _UNKNOWN = "what is held (this server has no record of how much)"
 _MAY_BE_AGAIN = (

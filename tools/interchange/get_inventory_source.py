@@ -9,9 +9,9 @@ from pydantic import Field
 from tools.backends import Backends
 from tools.fields import SourceId
 from tools.interchange import models, readiness
-from tools.replies import printable
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
+from tools.vendor_http.replies import printable
 
 GOOGLE_AD_MANAGER = "google_ad_manager"
 

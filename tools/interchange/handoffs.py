@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from tools.backends import Backends
+from tools.effects import Doubt, Verdict, report
 from tools.interchange import models
 from tools.interchange.holds import BookingIds
-from tools.writes import Doubt, Verdict, report
 
 ALL_STATUSES = "OPEN,IN_PROGRESS,BLOCKED,COMPLETED,CANCELLED"
 MOST_ITEMS = 100

@@ -15,7 +15,7 @@ from typing import Any, Protocol, cast
 from urllib.parse import quote
 
 from tools.backends import Backends
-from tools.writes import Against, Ends, Past
+from tools.effects import Against, Ends, Past
 
 MOST_UNKNOWN = 10
 """Writes in doubt on one avail that are weighed together; more than that tell nothing any more."""

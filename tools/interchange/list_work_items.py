@@ -13,9 +13,9 @@ from tools.fields import BodyId, BuyerCustomerId, Listing, SourceId, cut_out, no
 from tools.interchange import models
 from tools.interchange.sources import UnreadSource, not_read
 from tools.interchange.work_items import WorkItem, fields
-from tools.replies import printable
 from tools.schema import Arguments
 from tools.tool import READ, Tool
+from tools.vendor_http.replies import printable
 
 WINDOW = 100
 """How many items Interchange gives of a source at most; there is no second page of them."""

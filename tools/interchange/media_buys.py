@@ -8,7 +8,7 @@ from tools.backends import Backends
 from tools.errors import AdOpsError
 from tools.interchange import models
 from tools.interchange.holds import BookingIds
-from tools.replies import printable
+from tools.vendor_http.replies import printable
 
 PER_PAGE = 50
 MOST_PAGES = 10
@@ -19,7 +19,7 @@ _NOT_OPEN = ("pending_approval", "rejected", "canceled", "completed")
 
 @dataclass
 class Looked:
-    """As in `tools.writes.Brief`."""
+    """As in `tools.effects.Brief`."""
 
     now: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])

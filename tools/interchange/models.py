@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from tools.replies import IfReadable, printable, shown
+from tools.vendor_http.replies import IfReadable, printable, shown
 
 T = TypeVar("T")
 

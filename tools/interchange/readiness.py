@@ -10,8 +10,8 @@ from typing import Any, cast
 from pydantic import Field
 
 from tools.interchange import models
-from tools.replies import is_too_deep
 from tools.schema import Result
+from tools.vendor_http.replies import is_too_deep
 
 WAITING = (
     "Stages that are not READY in the normal course, by status: HITL_PENDING waits for people, RUNTIME_INPUTS_REQUIRED "

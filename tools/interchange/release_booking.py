@@ -5,13 +5,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from tools.backends import Backends
+from tools.effects import Brief, Doubt, Verdict
 from tools.fields import BodyId, BuyerCustomerId, SourceId
 from tools.interchange import capacity, holds, models
 from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
-from tools.replies import STOP_AT_A_DIFFERENCE, differences, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.writes import Brief, Doubt, Verdict
+from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, differences, printable
 
 
 class ReleaseBooking(Arguments):

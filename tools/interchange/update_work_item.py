@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from tools.backends import Backends
+from tools.effects import Brief, Doubt, Ends, Verdict, remember
 from tools.fields import BodyId, SourceId
 from tools.interchange import models
 from tools.interchange.bookings import without_none
@@ -27,11 +28,10 @@ from tools.interchange.work_items import (
     subject,
     unconfirmed,
 )
-from tools.replies import STOP_AT_A_DIFFERENCE, printable
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 from tools.updates import Change, changed_line, changes
-from tools.writes import Brief, Doubt, Ends, Verdict, remember
+from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, printable
 
 
 class UpdateWorkItem(Arguments):

@@ -16,9 +16,9 @@ from pydantic_core import to_json
 
 from tools.fields import SourceId, written_in_json
 from tools.interchange import models
-from tools.replies import differences, is_too_deep, printable
 from tools.schema import Result
 from tools.updates import are_fine
+from tools.vendor_http.replies import differences, is_too_deep, printable
 
 KINDS: dict[str, str] = {
     "APPROVE_MEDIA_BUY": "The storefront approves or declines a buyer's media buy, in Interchange itself: such items "

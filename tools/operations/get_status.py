@@ -5,10 +5,12 @@ from __future__ import annotations
 import anyio
 from pydantic import Field
 
-from tools.backends import TITLES, Backends
-from tools.operations.reach import Reached, reach
+from tools.backends import Backends
+from tools.operations.reach import reach
+from tools.operations.record import Reached
 from tools.schema import Arguments, Result
-from tools.tool import READ, Tool, VendorName
+from tools.tool import READ, Tool
+from tools.vendors import TITLES, VendorName
 
 
 class GetStatus(Arguments):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from tools.backends import Backends
-from tools.fields import Listing
-from tools.operations.record import OperationSummary
+from tools.fields import Listing, next_page, nothing_on
+from tools.operations.record import ListedOperations, OperationSummary
 from tools.schema import Arguments
 from tools.states import State
 from tools.tool import READ, Tool
@@ -24,7 +24,17 @@ async def list_operations(arguments: ListOperations, backends: Backends) -> List
 
     Use it to see what was done, is in doubt or waits for approval.
     """
-    return await backends.writes_record.list(arguments, backends)
+    page, per_page = arguments.page, arguments.per_page
+    wanted = ListedOperations(state=arguments.state, text=arguments.text, page=page, per_page=per_page)
+    found, total = await backends.writes_record.list(wanted, backends)
+    filtered = arguments.state or arguments.text
+    none = "No write on record is like that." if filtered else "Nothing was written here yet."
+    return Listing[OperationSummary](
+        items=list(found),
+        total=total,
+        next=next_page(arguments, page) if page * per_page < total else None,
+        note=None if found else nothing_on(page) if total else none,
+    )
 
 
 TOOL = Tool(

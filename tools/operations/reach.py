@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import anyio
 
-from tools.backends import TITLES, Backends
+from tools.backends import Backends
 from tools.errors import AdOpsError, Forbidden
-from tools.tool import VendorName
+from tools.operations.record import Reached
+from tools.vendors import TITLES, VendorName
 
 LONGEST = 15.0
 """Seconds for one vendor; its own tries may take longer, and a status that has to be waited for is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """said: what was read, or what went wrong. next_step: when it went wrong, or when some of it cannot be used."""
-
-    ok: bool
-    said: str
-    next_step: str | None = None
 
 
 async def reach(vendor: VendorName, backends: Backends) -> Reached:

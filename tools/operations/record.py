@@ -1,20 +1,14 @@
-"""The record of writes as tools see it: what an operation is to an agent, and who keeps them."""
+"""What an agent is told of the record of writes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from pydantic import Field
 
-from tools.fields import Listing
 from tools.schema import Result
-from tools.writes import Past
-
-if TYPE_CHECKING:
-    from tools.backends import Backends
-    from tools.operations.list_operations import ListOperations
-    from tools.operations.reach import Reached
+from tools.states import State
 
 
 class OperationSummary(Result):
@@ -70,19 +64,21 @@ class Reconciliation(Result):
     next_step: str
 
 
-class WritesRecord(Protocol):
-    """Who keeps the record. `get` and `reconcile` raise NotFound for an id that is not there."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedOperations:
+    """Which operations a list holds. text: part of what they do, or an id. page: from 1."""
 
-    async def list(self, wanted: ListOperations, backends: Backends) -> Listing[OperationSummary]: ...
+    state: State | None = None
+    text: str | None = None
+    page: int = 1
+    per_page: int = 15
 
-    async def get(self, operation_id: str, backends: Backends) -> WholeOperation: ...
 
-    async def look(self, backends: Backends) -> Reached:
-        """Whether it can be used, and how much of it is open."""
-        ...
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Whether a vendor, or the record, can be used. said: what was read, or what went wrong. next_step: when it went
+    wrong, or when some of it cannot be used."""
 
-    async def standing(self, resource: str, backends: Backends) -> Sequence[Past]:
-        """The writes on that resource which succeeded and still stand, the oldest first."""
-        ...
-
-    async def reconcile(self, operation_id: str, backends: Backends) -> Reconciliation: ...
+    ok: bool
+    said: str
+    next_step: str | None = None

@@ -14,11 +14,11 @@ import pytest
 from pydantic import SecretStr
 
 from tests.support import Answer, FakeTime, Recorder
-from tools.connections import Connections
 from tools.errors import AdOpsError, InDoubt, RateLimited, Unauthorized, Unavailable, UnexpectedAnswer
 from tools.freewheel.auth import ClientCredentials, MintedToken, PasswordGrant
-from tools.limits import SlidingWindow
-from tools.transport import Auth, Kind, StaticToken, Transport
+from tools.vendor_http.connections import Connections
+from tools.vendor_http.rate_limit import SlidingWindow
+from tools.vendor_http.transport import Auth, Kind, StaticToken, Transport
 
 WEEK = 604_800.0
 PASSWORD = PasswordGrant("ops@example.com", SecretStr("pass:wörd&x"))

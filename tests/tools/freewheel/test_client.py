@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from tests.support import Answer, FakeTime, Recorder
-from tools.connections import Connections
 from tools.errors import AdOpsError, Forbidden, InDoubt, NotFound, Refused, UnexpectedAnswer
 from tools.freewheel.client import FreeWheelClient
-from tools.limits import SlidingWindow
-from tools.transport import StaticToken, Transport
+from tools.vendor_http.connections import Connections
+from tools.vendor_http.rate_limit import SlidingWindow
+from tools.vendor_http.transport import StaticToken, Transport
 
 LOOK = "Look at the list of proposed IOs first."
 PACKAGE = {"id": 7, "name": "Linear STB", "status": "ACTIVE"}

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from server.sandbox.freewheel import BRANDS, CAMPAIGNS, USERS
+from server.sandbox.freewheel.app import BRANDS, CAMPAIGNS, USERS
 from tests.snapshots import answer_of
 from tests.support import Answer, by_hand, error_of, sandboxed, text_of, written_to
 

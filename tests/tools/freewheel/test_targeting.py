@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from server.sandbox.freewheel_attribute_seed import KINDS, SERIES
-from server.sandbox.freewheel_attributes import KINDS_OF
-from server.sandbox.freewheel_package_bodies import ItemType, SspItemType, SspTargetingType, TargetingType
+from server.sandbox.freewheel.package_bodies import ItemType, SspItemType, SspTargetingType, TargetingType
+from server.sandbox.freewheel.seed.attributes import KINDS, KINDS_OF, SERIES
 from tests.tools.freewheel.packages import Tree, apps, genres, item_set
 from tools.freewheel.targeting import (
     ITEM_TYPES,

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from server.sandbox import freewheel
-from server.sandbox.freewheel import BRANDS, TOKEN, USERS
+from server.clients import Wire
+from server.sandbox.freewheel import app as freewheel
+from server.sandbox.freewheel.app import BRANDS, TOKEN, USERS
 from server.sandbox.store import Store
-from server.vendors import Wire
 from tests.snapshots import answer_of
 from tests.support import NOW, FakeTime, Recorder, connected, error_of, live_settings, sandboxed, text_of
 

@@ -27,12 +27,12 @@ from cryptography.hazmat.primitives.serialization import (
 from pydantic import SecretStr
 
 from tests.support import Answer, FakeTime, Recorder
-from tools.connections import Connections
 from tools.errors import AdOpsError, NotConfigured, RateLimited, Unauthorized, Unavailable
 from tools.google_ad_manager.auth import ServiceAccountToken, UnusableKey
 from tools.google_ad_manager.client import Finding, GoogleAdManagerClient
-from tools.limits import SlidingWindow
-from tools.transport import Transport
+from tools.vendor_http.connections import Connections
+from tools.vendor_http.rate_limit import SlidingWindow
+from tools.vendor_http.transport import Transport
 
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 TOKEN_URI = "https://oauth2.example/token"

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from server.settings import Settings
-from server.vendors import Wire
+from server.clients import Wire
+from server.configuration.settings import Settings
 from tests.snapshots import answer_of
 from tests.support import (
     Answer,

@@ -12,7 +12,6 @@ import pytest
 
 from tests.openapi import document_path, load_document, validate_request
 from tests.support import Answer, FakeTime, Recorder
-from tools.connections import Connections
 from tools.errors import (
     AdOpsError,
     Conflict,
@@ -26,8 +25,9 @@ from tools.errors import (
     UnexpectedAnswer,
 )
 from tools.interchange.client import InterchangeClient
-from tools.limits import SlidingWindow
-from tools.transport import StaticToken, Transport
+from tools.vendor_http.connections import Connections
+from tools.vendor_http.rate_limit import SlidingWindow
+from tools.vendor_http.transport import StaticToken, Transport
 
 BASE = "https://api.interchange.io/api/v2/storefront"
 SOURCES = "/api/v2/storefront/inventory-sources"

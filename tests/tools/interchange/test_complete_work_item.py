@@ -9,7 +9,7 @@ import httpx
 import pytest
 from mcp import Client
 
-from server.calls import check
+from server.calls.dispatch import check
 from tests.snapshots import answer_of
 from tests.support import Answer, answered_by, by_hand, error_of, sandboxed, text_of
 from tests.tools.interchange.work_items import CTV, IDS, ITEM, LOST, PATH, REFUSALS, SOURCES, refusing

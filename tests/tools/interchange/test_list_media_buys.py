@@ -9,7 +9,7 @@ import httpx
 import pytest
 from pydantic import BaseModel
 
-from server.sandbox.interchange_bodies import MediaBuyQuery
+from server.sandbox.interchange.bodies import MediaBuyQuery
 from tests.snapshots import answer_of
 from tests.support import answered_by, error_of, sandboxed, text_of
 from tests.tokens import tokens

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import httpx
 import pytest
 
-from server.sandbox.interchange_bodies import WorkItemQuery
+from server.sandbox.interchange.bodies import WorkItemQuery
 from tests.snapshots import answer_of
 from tests.support import answered_by, error_of, sandboxed, text_of
 from tests.tokens import tokens

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from mcp import Client
 
-from server.settings import Settings
-from server.vendors import Wire
+from server.clients import Wire
+from server.configuration.settings import Settings
 from tests.snapshots import answer_of
 from tests.support import (
     Answer,

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from server.calls import check
-from server.settings import Settings
-from server.vendors import Wire
+from server.calls.dispatch import check
+from server.clients import Wire
+from server.configuration.settings import Settings
 from tests.snapshots import answer_of
 from tests.support import (
     Answer,

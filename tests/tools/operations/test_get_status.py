@@ -8,7 +8,7 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from server.settings import Settings
+from server.configuration.settings import Settings
 from tests.snapshots import answer_of
 from tests.support import FakeTime, SandboxNetwork, answered_by, connected, error_of, sandboxed
 from tools.catalogue import CATALOGUE

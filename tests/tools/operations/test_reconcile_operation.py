@@ -9,8 +9,8 @@ from typing import Any, cast
 import httpx
 import pytest
 
+from server.configuration.settings import Settings
 from server.sandbox import FILE_NAME
-from server.settings import Settings
 from tests.doubts import HOLD, IDS, ITEM, LASTING, RECONCILE, SOURCE, TARGETING, Rewrite, World, world
 from tests.snapshots import answer_of
 from tests.support import connected, error_of, text_of

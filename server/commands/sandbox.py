@@ -1,0 +1,107 @@
+"""`adops-mcp sandbox`: forgetting what was done in it, and serving it over HTTP on loopback."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+import sys
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from server.clients import open_sandbox, sandbox_path
+from server.configuration.accounts import accounts_of
+from server.configuration.settings import Settings, SettingsError
+from server.sandbox import Sandbox
+from server.sandbox.faults import Misbehaviour
+from server.sandbox.faulty_server import CuttableProtocol, Misbehaving
+from server.sandbox.freewheel.access import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
+from server.sandbox.interchange.app import API_KEY
+
+HOST = "127.0.0.1"
+
+
+def reset(settings: Settings) -> int:
+    """Seed in place, so that running servers see it; only a damaged file is replaced."""
+    for account in accounts_of(settings):
+        _reset(settings, account.name)
+    return 0
+
+
+def _reset(settings: Settings, account: str) -> None:
+    path = sandbox_path(settings, account)
+    try:
+        sandbox = open_sandbox(settings, account=account)
+    except SettingsError as error:
+        damaged = isinstance(error.__cause__, sqlite3.DatabaseError) and not isinstance(
+            error.__cause__, sqlite3.OperationalError
+        )
+        if not damaged:
+            raise
+        path.unlink()
+        sandbox = open_sandbox(settings, account=account)
+    sandbox.reset()
+    sandbox.close()
+    print(f"The sandbox in {path} is as new.")  # noqa: T201
+
+
+def serve(settings: Settings, port: int) -> int:
+    """Serve until interrupted. The vendors share the state of the embedded sandbox, and misbehave when told to."""
+    sandbox = open_sandbox(settings)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        # whoever reads the address may come before uvicorn listens
+        listener.listen()
+    except OSError:
+        print(f"Port {port} on {HOST} cannot be had; choose another with --port.", file=sys.stderr)  # noqa: T201
+        return 1
+    origin = f"http://{HOST}:{listener.getsockname()[1]}"
+    key_file = _write_key(sandbox, sandbox_path(settings).parent, origin)
+    print(_how_to_reach(origin, key_file), flush=True)  # noqa: T201
+    misbehaviour = Misbehaviour.read(settings.sandbox_faults or "")
+    app = Starlette(
+        routes=[
+            Mount("/interchange", Misbehaving(sandbox.interchange(), misbehaviour)),
+            Mount("/freewheel", Misbehaving(sandbox.freewheel(), misbehaviour)),
+            Mount("/google-ad-manager", Misbehaving(sandbox.google_ad_manager(), misbehaviour)),
+        ]
+    )
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", http=CuttableProtocol)).run(sockets=[listener])
+    sandbox.close()
+    return 0
+
+
+def _write_key(sandbox: Sandbox, directory: Path, origin: str) -> Path:
+    """The service account's key file, readable by its owner alone, as a real one should be."""
+    path = directory / "sandbox-service-account.json"
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    key = json.loads(sandbox.service_account_key(f"{origin}/google-ad-manager/token"))
+    path.write_text(json.dumps(key, indent=2), encoding="utf-8")
+    return path
+
+
+def _how_to_reach(origin: str, key_file: Path) -> str:
+    return f"""\
+The sandbox is served on {origin}; stop it with Ctrl-C.
+  Interchange        {origin}/interchange/api/v2/storefront
+                     Authorization: Bearer {API_KEY}
+  FreeWheel          {origin}/freewheel
+                     user {USERNAME}, password {PASSWORD}
+                     or client {CLIENT_ID}, secret {CLIENT_SECRET} at {origin}/freewheel/oauth2/token
+  Google Ad Manager  {origin}/google-ad-manager
+                     service account key {key_file}
+To point adops-mcp at it as at a real vendor:
+  ADOPS_ENVIRONMENT=staging
+  ADOPS_INTERCHANGE_BASE_URL={origin}/interchange/api/v2/storefront
+  ADOPS_INTERCHANGE_API_KEY={API_KEY}
+  ADOPS_FREEWHEEL_BASE_URL={origin}/freewheel
+  ADOPS_FREEWHEEL_USERNAME={USERNAME}
+  ADOPS_FREEWHEEL_PASSWORD={PASSWORD}
+  ADOPS_GAM_BASE_URL={origin}/google-ad-manager
+  ADOPS_GAM_SERVICE_ACCOUNT_FILE={key_file}"""

@@ -1,0 +1,298 @@
+"""MCP over streamable HTTP, stateless, in both eras of the protocol on one path: for hosted clients and other agents.
+
+Any replica answers any request. Requests from other machines need a token: see `server.access.authentication`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import secrets
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import httpx
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from prometheus_client import CONTENT_TYPE_LATEST
+from sse_starlette.sse import AppStatus
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route, request_response
+from starlette.types import ASGIApp
+
+from server.access.accounts_in_reach import Choices
+from server.access.authentication import APPROVE, METRICS, READ, WRITE, AnyOf, AuthError, Introspection, Issuer, Tokens
+from server.calls.dispatch import Calls
+from server.clients import Wire
+from server.configuration.accounts import accounts_of
+from server.configuration.settings import Settings, SettingsError, load, variable
+from server.http.metrics import SHARED, Metrics
+from server.http.middleware import LARGEST_BODY, Guard, PlainRefusals
+from server.http.rate_limits import Quotas
+from server.preflight import may_start
+from server.protocol.app import Opened, build_calls, build_server
+from server.protocol.tools_list import Splicing
+from server.telemetry.logs_and_traces import log_to_stderr, start_tracing
+from tools.errors import AdOpsError
+
+logger = logging.getLogger(__name__)
+
+PATH = "/mcp"
+METADATA = "/.well-known/oauth-protected-resource"
+LONGEST_DRAIN = 75
+"""Seconds for the calls in flight when the server is ended: a write leaves within 25 and is answered within 30 more."""
+
+LONGEST_LOOK = 5.0
+"""Seconds for asking an issuer about a token or its keys."""
+
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where it is served. host: to bind to."""
+
+    host: str = "127.0.0.1"
+    port: int = 8760
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check(settings: Settings, place: Place) -> None:
+    """Raises SettingsError where the server would stand open, or could never let anybody in."""
+    if not is_loopback(place.host) and not settings.has_auth:
+        raise SettingsError(
+            f"--host {place.host} is reached from other machines, and nothing says who may call: set "
+            "ADOPS_AUTH_TOKENS_FILE (see `adops-mcp token`), ADOPS_AUTH_ISSUER or ADOPS_AUTH_INTROSPECTION_URL; or "
+            "serve it on 127.0.0.1."
+        )
+    if not is_loopback(place.host) and settings.http_url is None:
+        raise SettingsError(
+            "ADOPS_HTTP_URL: set the address that clients use, such as https://adops.example.com/mcp; requests for any "
+            "other host are refused."
+        )
+    accounts = accounts_of(settings)
+    if not settings.has_auth and (of_some := [account.name for account in accounts if account.who is not None]):
+        raise SettingsError(
+            f"ADOPS_ACCOUNTS_FILE: [{of_some[0]}] says who may use it, and over HTTP nothing says who calls: set "
+            "ADOPS_AUTH_TOKENS_FILE (see `adops-mcp token`), ADOPS_AUTH_ISSUER or ADOPS_AUTH_INTROSPECTION_URL."
+        )
+    if (settings.auth_issuer or settings.auth_introspection_url) and settings.http_url is None:
+        raise SettingsError(
+            "ADOPS_HTTP_URL: set the address that clients use, such as https://adops.example.com/mcp; tokens are taken "
+            "only when they were issued for it."
+        )
+    if settings.auth_introspection_url and not (
+        settings.auth_introspection_client_id and settings.auth_introspection_client_secret
+    ):
+        raise SettingsError("ADOPS_AUTH_INTROSPECTION_CLIENT_ID and _CLIENT_SECRET: set both for introspection.")
+    if settings.auth_tokens_file is not None:
+        try:
+            Tokens(settings.auth_tokens_file).check()
+        except AuthError as error:
+            raise SettingsError(str(error)) from None
+
+
+def application(
+    settings: Settings,
+    wire: Wire | None = None,
+    issuer: httpx.AsyncBaseTransport | None = None,
+    *,
+    build: Callable[[Settings, Wire, Calls], Server[Opened]] = build_server,
+) -> Starlette:
+    """The ASGI application. issuer: another way to the issuer of tokens. build: makes the server that is served."""
+    metrics, wire = Metrics(settings.environment), wire or Wire()
+    wire = replace(wire, observed=metrics.exchange)
+    calls = build_calls(settings, wire, metrics.call)
+    server = build(settings, wire, calls)
+    manager = StreamableHTTPSessionManager(
+        server, stateless=True, security_settings=_security(settings), max_request_body_size=LARGEST_BODY
+    )
+    choice = Choices(accounts_of(settings)).whole
+    client = httpx.AsyncClient(transport=issuer, timeout=LONGEST_LOOK, follow_redirects=False)
+    verifier = _verifier(settings, client, wire)
+
+    # it would cut every answer that is under way at the first signal: they are let finish, and then the server ends
+    AppStatus.disable_automatic_graceful_drain()
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncGenerator[None]:
+        async with client, manager.run():
+            yield
+            await calls.close()
+
+    async def alive(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def ready(_: Request) -> Response:
+        try:
+            if choice.writes:
+                await calls.writes.record.counts(())
+            if verifier is not None and verifier.tokens is not None:
+                await anyio.to_thread.run_sync(verifier.tokens.check)
+        except AdOpsError as error:
+            return PlainTextResponse(f"{error.message}\n", status_code=503)
+        except AuthError as error:
+            logger.error("%s", error)
+            return PlainTextResponse("The file of tokens cannot be used: the log says why.\n", status_code=503)
+        return PlainTextResponse("ready\n")
+
+    async def counted(request: Request) -> Response:
+        # without tokens it is for this machine alone, and not for a page that a browser here shows (DNS rebinding)
+        if verifier is None and not is_loopback(request.url.hostname or ""):
+            return PlainTextResponse("This host is not served here.\n", status_code=421)
+        try:
+            tallies = await calls.writes.record.tally()
+        except AdOpsError:
+            tallies = None
+        return Response(metrics.text(tallies, wire.timing.now()), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    async def metadata(_: Request) -> Response:
+        """RFC 9728."""
+        told = {
+            "resource": settings.http_url,
+            "authorization_servers": [settings.auth_issuer] if settings.auth_issuer else [],
+            "scopes_supported": [READ, WRITE, APPROVE],
+            "bearer_methods_supported": ["header"],
+            "resource_name": "adops-mcp",
+        }
+        return JSONResponse({name: value for name, value in told.items() if value})
+
+    mcp: ASGIApp = AuthContextMiddleware(PlainRefusals(Splicing(StreamableHTTPASGIApp(manager))))
+    numbers: Any = counted
+    if verifier is not None:
+        quotas = Quotas(settings.http_rate, settings.http_at_once, wire.timing.clock)
+        mcp = Guard(mcp, verifier, quotas, _metadata_url(settings), needed=(READ, WRITE, APPROVE))
+        numbers = Guard(request_response(counted), verifier, quotas, _metadata_url(settings), needed=(METRICS,))
+    routes = [
+        Route("/healthz", alive),
+        Route("/readyz", ready),
+        Route("/metrics", endpoint=numbers, methods=["GET"]),
+        Route(PATH, endpoint=mcp),
+    ]
+    if settings.http_url is not None:
+        path = httpx.URL(settings.http_url).path.rstrip("/")
+        routes += [Route(METADATA + suffix, metadata) for suffix in dict.fromkeys(("", path))]
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    if settings.http_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.http_origins,
+            allow_methods=["POST"],
+            allow_headers=["authorization", "content-type", "mcp-protocol-version", "mcp-method", "mcp-name"],
+            expose_headers=["www-authenticate", "retry-after"],
+        )
+    return app
+
+
+def _security(settings: Settings) -> TransportSecuritySettings:
+    """The hosts and origins that a browser may name: those of this machine, and the configured ones (DNS rebinding)."""
+    hosts = [*(f"{name}:*" for name in _LOOPBACK_NAMES), *_LOOPBACK_NAMES]
+    origins = [f"http://{name}:*" for name in _LOOPBACK_NAMES]
+    if settings.http_url is not None:
+        url = httpx.URL(settings.http_url)
+        host = url.netloc.decode("ascii")
+        hosts += [host, f"{url.host}:{url.port or (443 if url.scheme == 'https' else 80)}"]
+        origins += [f"{url.scheme}://{host}"]
+    return TransportSecuritySettings(allowed_hosts=hosts, allowed_origins=[*origins, *settings.http_origins])
+
+
+def _verifier(settings: Settings, client: httpx.AsyncClient, wire: Wire) -> AnyOf | None:
+    if not settings.has_auth:
+        return None
+    audience, clock, now = settings.http_url or "", wire.timing.clock, wire.timing.now
+    issuer = introspection = None
+    if settings.auth_issuer is not None:
+        issuer = Issuer(settings.auth_issuer, audience, client, clock, now, settings.auth_jwks_url)
+    if settings.auth_introspection_url is not None:
+        client_id, secret = settings.auth_introspection_client_id, settings.auth_introspection_client_secret
+        assert client_id is not None  # noqa: S101 - see `check`
+        assert secret is not None  # noqa: S101
+        introspection = Introspection(settings.auth_introspection_url, client_id, secret, audience, client, now)
+    file = settings.auth_tokens_file
+    return AnyOf(Tokens(file) if file is not None else None, issuer, introspection)
+
+
+def _metadata_url(settings: Settings) -> str | None:
+    if settings.http_url is None:
+        return None
+    url = httpx.URL(settings.http_url)
+    return str(url.copy_with(path=METADATA + url.path.rstrip("/")))
+
+
+def serve_http(settings: Settings, place: Place, *, workers: int = 1) -> int:
+    """Serve until interrupted; 2 when it may not start. Raises SettingsError before anything is served."""
+    check(settings, place)
+    if not may_start(settings):
+        return 2
+    where = f"http://{f'[{place.host}]' if ':' in place.host else place.host}:{place.port}{PATH}"
+    open_to = "whoever has a token" if settings.has_auth else "whoever is on this machine, without a token"
+    print(f"adops-mcp serves MCP on {where}, to {open_to}.", file=sys.stderr, flush=True)  # noqa: T201
+    with ExitStack() as stack:
+        app: str | Starlette = "server.http.application:worker"
+        if workers > 1:
+            shared = stack.enter_context(TemporaryDirectory(prefix="adops-mcp-metrics-"))
+            os.environ.update({SHARED: shared, **_for_workers(settings)})
+        else:
+            start_tracing()
+            app = application(settings)
+        run(app, place, workers)
+    return 0
+
+
+def run(app: str | Starlette, place: Place, workers: int) -> None:
+    import uvicorn  # noqa: PLC0415 - stdio does without it
+
+    uvicorn.run(
+        app,
+        factory=workers > 1,
+        workers=workers,
+        host=place.host,
+        port=place.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=LONGEST_DRAIN,
+    )
+
+
+def worker() -> Starlette:
+    """The application of one of several processes, which find the settings where the first found them."""
+    settings = load()
+    log_to_stderr(settings)
+    start_tracing()
+    return application(settings)
+
+
+_NONE = ","
+"""No names, as a variable that is not empty: an empty one would let the .env file's through."""
+
+
+def _for_workers(settings: Settings) -> dict[str, str]:
+    """What was given on the command line, and a key that they share, as variables."""
+    flags = {
+        variable("read_only"): str(settings.read_only).lower(),
+        variable("toolsets"): ",".join(settings.toolsets) or _NONE,
+        variable("tools"): ",".join(settings.tools) or _NONE,
+    }
+    return flags if settings.state_key else {**flags, variable("state_key"): secrets.token_urlsafe(32)}

@@ -1,0 +1,146 @@
+"""MCP resources: the vocabularies that arguments are written in, and single objects by their ids."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import unquote
+
+import mcp_types as types
+from mcp.shared.exceptions import MCPError
+
+from prompts import ArgumentType
+from server.access.accounts_in_reach import Choice, Places
+from server.calls.dispatch import Calls
+from server.writes.write_call import Caller
+from tools.vocabularies import VOCABULARIES
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """An object that one tool gets by one id: `parameter` is the tool's argument, and completed as `kind`."""
+
+    uri: str
+    title: str
+    tool: str
+    parameter: str
+    kind: ArgumentType
+    is_number: bool = False
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        before, after = re.escape(self.uri).split(re.escape(f"{{{self.parameter}}}"))
+        return re.compile(f"{before}([^/?#]+){after}")
+
+    def listed_uri(self, choice: Choice) -> str:
+        """Where there are several accounts, with whose it is (RFC 6570)."""
+        return f"{self.uri}{{?account}}" if self.tool in choice.among else self.uri
+
+    def arguments(self, uri: str) -> dict[str, Any] | None:
+        """The tool's arguments for a URI of this template; None for any other URI."""
+        place, _, account = uri.partition("?account=")
+        match = self.pattern.fullmatch(place)
+        if match is None:
+            return None
+        value = unquote(match[1])
+        is_whole = self.is_number and re.fullmatch(r"[0-9]{1,16}", value, re.ASCII)
+        whose = {"account": unquote(account)} if account else {}
+        return {self.parameter: int(value) if is_whole else value, **whose}
+
+
+TEMPLATES = (
+    Template(
+        "adops://freewheel/inventory-packages/{package_id}",
+        "Inventory package",
+        "get_inventory_package",
+        "package_id",
+        "package_id",
+        is_number=True,
+    ),
+    Template(
+        "adops://freewheel/proposed-ios/{proposed_io_id}",
+        "Proposed insertion order",
+        "get_proposed_io",
+        "proposed_io_id",
+        "proposed_io_id",
+        is_number=True,
+    ),
+    Template(
+        "adops://interchange/inventory-sources/{source_id}",
+        "Inventory source",
+        "get_inventory_source",
+        "source_id",
+        "source_id",
+    ),
+)
+
+
+def offered_templates(tools: Collection[str]) -> list[Template]:
+    return [template for template in TEMPLATES if template.tool in tools]
+
+
+def listed_vocabularies() -> types.ListResourcesResult:
+    return types.ListResourcesResult(
+        resources=[
+            types.Resource(
+                uri=vocabulary.uri,
+                name=vocabulary.name,
+                title=vocabulary.title,
+                description=vocabulary.description,
+                mime_type=JSON,
+            )
+            for vocabulary in VOCABULARIES
+        ]
+    )
+
+
+def template_of(uri: str, choice: Choice) -> Template | None:
+    """The one that is listed with this URI."""
+    for template in offered_templates(choice.tools):
+        if uri in (template.uri, template.listed_uri(choice)):
+            return template
+    return None
+
+
+def listed_templates(choice: Choice) -> types.ListResourceTemplatesResult:
+    return types.ListResourceTemplatesResult(
+        resource_templates=[
+            types.ResourceTemplate(
+                uri_template=template.listed_uri(choice),
+                name=template.tool.removeprefix("get_"),
+                title=template.title,
+                description=f"One object, as the tool {template.tool} gives it.",
+                mime_type=JSON,
+            )
+            for template in offered_templates(choice.tools)
+        ]
+    )
+
+
+async def read(uri: str, path: Calls, places: Places, caller: Caller) -> types.ReadResourceResult:
+    """A vocabulary, or an object through its tool. Raises MCPError with the tool's own error as its data."""
+    for vocabulary in VOCABULARIES:
+        if vocabulary.uri == uri:
+            return _text(uri, vocabulary.content())
+    tools = places.choice.tools
+    for template in offered_templates(tools):
+        if (arguments := template.arguments(uri)) is not None:
+            result = await path.call(tools[template.tool].tool, arguments, places, caller)
+            if result.is_error:
+                error = cast("dict[str, Any]", result.structured_content)["error"]
+                raise MCPError(types.INVALID_PARAMS, f"{error['message']} Next: {error['next_step']}", error)
+            return _text(uri, result.structured_content)
+    known = [vocabulary.uri for vocabulary in VOCABULARIES]
+    templates = [template.listed_uri(places.choice) for template in offered_templates(tools)]
+    there = f"there are {', '.join([*known, *templates])}"
+    raise MCPError(types.INVALID_PARAMS, f"there is no resource {uri[:200]!r}; {there}", {"uri": uri[:2000]})
+
+
+def _text(uri: str, content: Any) -> types.ReadResourceResult:
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return types.ReadResourceResult(contents=[types.TextResourceContents(uri=uri, mime_type=JSON, text=text)])

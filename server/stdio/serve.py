@@ -1,0 +1,73 @@
+"""The live server on stdio, where nothing but JSON-RPC may appear; `server.stdio.early_answers` is what starts it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from mcp.server.lowlevel import Server
+
+from server.calls.dispatch import Calls
+from server.clients import Wire
+from server.configuration.settings import SettingsError, load
+from server.preflight import may_start, unusable
+from server.protocol.app import Opened, build_calls, build_server
+from server.stdio.handover import Handover
+from server.stdio.transport import Disagreement, Reading, Writing
+from server.telemetry.logs_and_traces import log_to_stderr, start_tracing, stop_tracing
+
+FLUSH = 0.2
+"""Seconds for the last answer to get out before the process ends."""
+
+
+def opened(flags: Mapping[str, Any], wire: Wire | None = None) -> Callable[[Handover], int] | None:
+    """Serves until stdin ends and returns the exit code; None when it may not start, after saying why on stderr."""
+    try:
+        settings = load(**flags)
+        log_to_stderr(settings)
+        if not may_start(settings):
+            return None
+        start_tracing()
+        calls = build_calls(settings, wire)
+        server = build_server(settings, wire, calls)
+    except SettingsError as error:
+        unusable(error)
+        return None
+
+    def serve(handover: Handover) -> int:
+        code = 0
+        try:
+            anyio.run(_serve, server, calls, handover)
+        except* Disagreement:
+            print("adops-mcp: ended, as it was about to serve a client otherwise than it was told.", file=sys.stderr)  # noqa: T201
+            code = 1
+        return code
+
+    return serve
+
+
+async def _serve(server: Server[Opened], calls: Calls, handover: Handover) -> None:
+    write = Writing(handover.writes, handover.muted, handover.unsent)
+    read = Reading(handover.reads, handover.held, write.send, handover.muted)
+    async with anyio.create_task_group() as tasks:
+        if sys.platform != "win32":
+            tasks.start_soon(_leave_on_signal, calls)
+        tasks.start_soon(write.begin)
+        await server.run(read, write, server.create_initialization_options())
+        tasks.cancel_scope.cancel()
+
+
+async def _leave_on_signal(calls: Calls) -> None:
+    """Take no more writes, and end the process once none is under way."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for number in signals:
+            await calls.close()
+            await anyio.sleep(FLUSH)
+            await anyio.to_thread.run_sync(stop_tracing)
+            sys.stderr.flush()
+            os._exit(128 + number)

@@ -1,0 +1,387 @@
+"""The way of the API clients to their vendors: what is sent again, what never, and what a lost answer means.
+
+A request is one of three kinds. A READ is sent again after a connection error, 408, 429 and 5xx. A PROBE changes
+nothing that matters but is sent once, because its answer is a finding and not an obstacle. A WRITE is sent again only
+when it certainly was not carried out: the connection never opened, or the vendor refused its token (401) and gave
+another. After anything else, an answer that did not come, a 408, a 5xx, a redirect, a 4xx that is no refusal of HTTP's
+registry or an answer that cannot be read, it is in doubt. A write whose departure is on record is not cancelled with
+its caller: it is seen through to its answer.
+
+The order of a try: token, breaker, rate limit, the connection with its TLS and the tunnel of a proxy, then for a write
+its departure on record, and last, right before the first byte, whether it may still leave. Until then nothing was sent,
+whatever goes wrong. Bytes that come before the request, or more than one answer, prove nothing of a write; so one that
+is refused listens until the other side closes, for a second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.lowlevel
+import httpx
+
+from tools.effects import DEPARTURE, LONGEST_REQUEST, Departure
+from tools.errors import AdOpsError, NotConfigured, RateLimited, Unavailable
+from tools.vendor_http.attempts import Attempt, Unsolicited
+from tools.vendor_http.breaker import DOWN, Breaker, Try
+from tools.vendor_http.connections import TIMEOUT, UNTIL_COUNTED, Connections
+from tools.vendor_http.decoding import Undecodable, body_of
+from tools.vendor_http.network import is_address
+from tools.vendor_http.rate_limit import SlidingWindow
+from tools.vendor_http.refusals import REFUSALS, Hints, refusal
+from tools.vendor_http.replies import Answer, Kind, Reply, in_doubt
+from tools.vendor_http.telemetry import Observed, Observer, unobserved
+from tools.vendor_http.timing import Timing
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+NEVER_OPENED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+"""httpx's exceptions that prove that no byte of the request left; before its attempt was asked, any other does too."""
+
+LOST = (httpx.TransportError, TimeoutError)
+"""What comes when there is no answer: it may have been carried out, if the request had left."""
+
+AFTERWARDS = 1.0
+"""Seconds for which a refused write listens for another answer, unless the other side closes earlier: it was asked to
+close, and a gateway that gave up waiting may be followed by whom it waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often a read is sent in all, and how long the pauses are, in seconds.
+
+    The pause after try n is `first * 2**(n-1)`, at most `longest`, of which a random half is taken off. A
+    vendor's Retry-After replaces it; one above `longest_retry_after` ends the tries, so that an agent never
+    waits in silence. After a 429 without one, the pause is at least `after_429`.
+    """
+
+    attempts: int = 3
+    first: float = 0.5
+    longest: float = 8.0
+    longest_retry_after: float = 20.0
+    after_429: float = 0.0
+
+
+def is_safe(url: str) -> bool:
+    """Whether credentials may be sent there: https, or http on this machine."""
+    if not is_address(url):
+        return False
+    parts = urlsplit(url)
+    loopback = parts.hostname in ("127.0.0.1", "::1", "localhost")
+    return parts.scheme == "https" or (parts.scheme == "http" and loopback)
+
+
+class Auth(Protocol):
+    """Where a vendor's bearer token comes from."""
+
+    setting: str
+    """The settings to fix when the vendor does not accept it."""
+
+    async def token(self) -> str: ...
+
+    async def renew(self, refused: str) -> str | None:
+        """Another token after the vendor refused this one; None when there is no other to be had."""
+        ...
+
+
+class StaticToken:
+    """A ready-made bearer token."""
+
+    def __init__(self, token: str, *, setting: str) -> None:
+        self._token = token
+        self.setting = setting
+
+    async def token(self) -> str:
+        return self._token
+
+    async def renew(self, refused: str) -> str | None:  # noqa: ARG002 - the protocol's signature
+        return None
+
+
+class _SendAgain(Exception):
+    """This try failed with `error`, and sending the same request again is safe."""
+
+    def __init__(self, error: AdOpsError, after: float | None = None) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.after = after
+
+
+class Transport:
+    """One vendor's HTTP: its connections, its limit, its token, and one place that judges answers."""
+
+    def __init__(
+        self,
+        vendor: str,
+        http: Connections,
+        *,
+        limit: SlidingWindow,
+        auth: Auth | None,
+        timing: Timing,
+        retries: Retries | None = None,
+        sent_tokens: set[str] | None = None,
+        account: str = "",
+        observed: Observed = unobserved,
+    ) -> None:
+        """sent_tokens: where every token that is sent is noted, so that no text of any vendor repeats it. account:
+        whose it is, where there are several. observed: who counts what is sent."""
+        self.vendor = vendor
+        self._http = http
+        self._limit = limit
+        self._auth = auth
+        self._timing = timing
+        self._breaker = Breaker(vendor, timing.clock)
+        self._observer = Observer(vendor, account, timing.clock, observed)
+        self._retries = retries or Retries()
+        self._sent_tokens = set[str]() if sent_tokens is None else sent_tokens
+
+    async def request(
+        self,
+        kind: Kind,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = LONGEST_REQUEST,
+        hints: Hints | None = None,
+        answers: Collection[int] = (),
+        secrets: Collection[str] = (),
+    ) -> Answer:
+        """Send one request and return its 2xx answer.
+
+        timeout: seconds for one whole try, from the opening of its connection to the last byte read; for a write, from
+        its departure, and only those in which this process ran: the answer may have come while it stood still.
+        answers: other statuses that the caller reads itself.
+        secrets: what the request holds, besides the token, that no error may repeat.
+        Raises a class of `tools.errors` for anything else.
+        """
+        steps = UNTIL_COUNTED if kind is Kind.WRITE else TIMEOUT
+        request = self._http.request(method, path, params=params, json=json, form=form, headers=headers, timeout=steps)
+        call = _Call(kind, request, json, timeout, hints or Hints(), answers, secrets)
+        try:
+            return await self._try(call)
+        except _SendAgain as failure:
+            return await self._retried(call, failure)
+
+    async def _retried(self, call: _Call, failed: _SendAgain) -> Answer:
+        """Try again after a first try that failed."""
+        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt  # noqa: PLC0415 - rarely needed
+
+        failures = [failed]
+
+        async def another() -> Answer:
+            if failures:
+                raise failures.pop()
+            return await self._try(call)
+
+        tries = AsyncRetrying(
+            stop=stop_after_attempt(self._retries.attempts),
+            wait=self._pause,
+            sleep=self._timing.sleep,
+            retry=retry_if_exception_type(_SendAgain),
+            retry_error_callback=_give_up,
+        )
+        return await tries(another)
+
+    async def _try(self, call: _Call) -> Answer:
+        reply, token = await self._send_with_token(call, None)
+        secrets = [token, *call.secrets]
+        if reply.status == 401 and self._auth is not None and (fresh := await self._auth.renew(token)):
+            reply, token = await self._send_with_token(call, fresh)
+            secrets.append(token)
+        if reply.is_success or reply.status in call.answers:
+            return self._answer(call, reply, secrets)
+        self._judge(call, reply, secrets)
+
+    async def _send_with_token(self, call: _Call, fresh: str | None) -> tuple[Reply, str]:
+        token = ""
+        if self._auth is not None:
+            token = fresh or await self._auth.token()
+            call.request.headers["Authorization"] = f"Bearer {token}"
+            self._sent_tokens.add(token)
+        self._breaker.check()
+        await self._limit.acquire(self.vendor)
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        departure = DEPARTURE.get() if call.kind is Kind.WRITE else None
+        if departure is not None:
+            departure.requested(*call.shown)
+        with self._breaker.passing() as made:
+            reply = await self._answered(call, made, departure)
+        if departure is not None:
+            departure.answered(reply.status)
+        return reply, token
+
+    async def _answered(self, call: _Call, made: Try, departure: Departure | None) -> Reply:
+        scope, counting = anyio.CancelScope(deadline=anyio.current_time() + call.timeout), ExitStack()
+        attempt = self._attempt(call, scope, counting, departure)
+        try:
+            with counting, self._observer.watching(call.request) as seen:
+                reply = await self._exchange(call, scope, attempt)
+                seen.status = reply.status
+        except BaseException as error:
+            is_sent = attempt.is_sent and not isinstance(error, (*NEVER_OPENED, httpx.LocalProtocolError))
+            if departure is not None and attempt.is_departed and not is_sent:
+                departure.not_sent()
+            self._judge_failure(call, made, error, is_sent=is_sent)
+            raise
+        if attempt.is_followed:
+            self._lost(call, "sent more than one answer")
+        made.failed = None if reply.status == 500 else reply.status in DOWN
+        return reply
+
+    def _attempt(
+        self, call: _Call, scope: anyio.CancelScope, counting: ExitStack, departure: Departure | None
+    ) -> Attempt:
+        """The attempt of a try within `scope`, which a caller that gives up does not end once a write has departed:
+        `counting` does."""
+        if call.kind is not Kind.WRITE:
+            return Attempt()
+
+        async def depart() -> None:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            scope.deadline = math.inf
+            if departure is not None:
+                await departure.leaving(*call.shown)
+            scope.shield = True
+            counting.enter_context(self._timing.counting(call.timeout, scope))
+
+        return Attempt(depart, departure.check) if departure is not None else Attempt(depart)
+
+    def _judge_failure(self, call: _Call, made: Try, error: BaseException, *, is_sent: bool) -> None:
+        """Raise what a try that failed means; return for what says so itself."""
+        if isinstance(error, httpx.LocalProtocolError):
+            raise self._not_sendable() from None
+        if not isinstance(error, (*LOST, Unsolicited)):
+            return
+        made.failed = True
+        if is_sent:
+            timed_out = isinstance(error, (httpx.TimeoutException, TimeoutError))
+            self._lost(call, "did not answer in time" if timed_out else "closed the connection before it answered")
+        if isinstance(error, Unsolicited):
+            what, way = f"{self.vendor} answered before it was asked", "network"
+        elif isinstance(error, httpx.ProxyError):
+            what, way = f"No connection to {self.vendor} could be opened through this machine's proxy", _PROXY
+        else:
+            what, way = f"No connection to {self.vendor} could be opened", "network"
+        raise _SendAgain(
+            Unavailable(
+                f"{what}, so nothing was sent.",
+                next_step="Make the same call again in a minute. If it stays so, the operator checks the "
+                f"{way} and runs `adops-mcp doctor`.",
+            )
+        ) from None
+
+    async def _exchange(self, call: _Call, scope: anyio.CancelScope, attempt: Attempt) -> Reply:
+        """Send, and read to the end. A 4xx is told by its status, whatever becomes of its body."""
+        reply: Reply | None = None
+        try:
+            # as anyio.fail_after does, which is a generator
+            with scope:
+                response = await self._http.send(call.request, attempt)
+                reply = Reply(response.status_code, response.headers, b"")
+                async with aclosing(response):
+                    try:
+                        reply = Reply(reply.status, reply.headers, await self._body(call, response, reply))
+                    finally:
+                        if call.kind is Kind.WRITE and reply.is_refusal:
+                            await self._hear_out(attempt)
+                return reply
+            raise TimeoutError
+        except (*LOST, AdOpsError):
+            if reply is not None and reply.is_refusal:
+                return reply
+            raise
+
+    async def _hear_out(self, attempt: Attempt) -> None:
+        with anyio.CancelScope() as scope, self._timing.counting(AFTERWARDS, scope):
+            await attempt.hear_out()
+
+    async def _body(self, call: _Call, response: httpx.Response, head: Reply) -> bytes:
+        try:
+            return await body_of(response)
+        except Undecodable as error:
+            self._answer(call, head).unreadable(str(error))
+
+    def _answer(self, call: _Call, reply: Reply, secrets: Collection[str] = ()) -> Answer:
+        return Answer(self.vendor, call.kind, call.hints.look, reply, tuple(secrets))
+
+    def _not_sendable(self) -> AdOpsError:
+        setting = self._auth.setting if self._auth else "its credentials and base URL"
+        return NotConfigured(
+            f"The request to {self.vendor} could not be written, so nothing was sent: a header or the URL holds "
+            "characters that HTTP does not allow.",
+            next_step=f"The operator corrects {setting}, then runs `adops-mcp doctor`.",
+        )
+
+    def _lost(self, call: _Call, what: str) -> NoReturn:
+        if call.kind is Kind.WRITE:
+            raise in_doubt(f"{self.vendor} {what}", call.hints.look) from None
+        if call.kind is Kind.PROBE:
+            raise Unavailable(
+                f"{self.vendor} {what}. Whether the test was made, and what it set off, is not known.",
+                next_step=call.hints.look or "Make the same call again in a minute.",
+            ) from None
+        error = Unavailable(
+            f"{self.vendor} {what}. Nothing was changed.",
+            next_step="Make the same call again in a minute.",
+        )
+        if call.kind is Kind.READ:
+            raise _SendAgain(error) from None
+        raise error from None
+
+    def _judge(self, call: _Call, reply: Reply, secrets: Collection[str]) -> NoReturn:
+        status = reply.status
+        if call.kind is Kind.WRITE and status not in REFUSALS:
+            raise in_doubt(f"{self.vendor} answered {status}", call.hints.look, reply)
+        setting = self._auth.setting if self._auth is not None else None
+        error = refusal(self._answer(call, reply, secrets), call.hints, setting)
+        if call.kind is Kind.READ and (status in (408, 429) or status >= 500):
+            after = reply.retry_after
+            if after is None or after <= self._retries.longest_retry_after:
+                raise _SendAgain(error, after)
+        raise error
+
+    def _pause(self, state: RetryCallState) -> float:
+        failure = state.outcome.exception() if state.outcome else None
+        if isinstance(failure, _SendAgain) and failure.after is not None:
+            return failure.after
+        pause = min(self._retries.longest, self._retries.first * 2 ** (state.attempt_number - 1))
+        pause *= 1 - self._timing.jitter() / 2
+        limited = isinstance(failure, _SendAgain) and isinstance(failure.error, RateLimited)
+        return max(pause, self._retries.after_429) if limited else pause
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    kind: Kind
+    request: httpx.Request
+    body: Any
+    timeout: float
+    hints: Hints
+    answers: Collection[int]
+    secrets: Collection[str]
+
+    @property
+    def shown(self) -> tuple[str, str, Any]:
+        """Method, path and body, as they are recorded."""
+        return self.request.method, self.request.url.path, self.body
+
+
+_PROXY = "proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, or NO_PROXY for hosts that need none)"
+
+
+def _give_up(state: RetryCallState) -> NoReturn:
+    failure = state.outcome.exception() if state.outcome else None
+    if isinstance(failure, _SendAgain):
+        raise failure.error from None
+    raise failure or RuntimeError("a retry ended without an outcome")
