@@ -24,7 +24,7 @@ from server.configuration.settings import (
     google_ad_manager_access,
     interchange_access,
 )
-from server.sandbox.faults import FaultyTransport, Misbehaviour
+from server.sandbox.faults import FaultRates, FaultyTransport
 from tools.backends import Backends
 from tools.freewheel.auth import ClientCredentials, MintedToken, PasswordGrant
 from tools.freewheel.client import FreeWheelClient
@@ -198,8 +198,8 @@ def _opened(settings: Settings, wire: Wire, stack: AsyncExitStack, account: str)
 
 def _sandbox(settings: Settings, wire: Wire, sandbox: Sandbox) -> tuple[Access, Wire]:
     """The credentials of the embedded vendors and the way to them; transports that were handed in still win."""
-    from server.sandbox.freewheel.access import PASSWORD, USERNAME  # noqa: PLC0415 - staging and live do without the sandbox
-    from server.sandbox.interchange.gate import API_KEY  # noqa: PLC0415
+    from server.sandbox.freewheel.tokens import PASSWORD, USERNAME  # noqa: PLC0415 - staging and live do without the sandbox
+    from server.sandbox.interchange.wire import API_KEY  # noqa: PLC0415
 
     apps: dict[VendorName, httpx.AsyncBaseTransport] = {
         "interchange": _made_when_asked(sandbox.interchange),
@@ -213,9 +213,9 @@ def _sandbox(settings: Settings, wire: Wire, sandbox: Sandbox) -> tuple[Access, 
     )
     ways: dict[VendorName, httpx.AsyncBaseTransport] = {**apps, **wire.transports}
     if settings.sandbox_faults is not None:
-        misbehaviour = Misbehaviour.read(settings.sandbox_faults)
+        rates = FaultRates.parse(settings.sandbox_faults)
         ways = {
-            vendor: FaultyTransport(way, misbehaviour, wire.timing.sleep, clock=wire.timing.clock)
+            vendor: FaultyTransport(way, rates, wire.timing.sleep, clock=wire.timing.clock)
             for vendor, way in ways.items()
         }
     return access, replace(wire, transports=ways)

@@ -16,7 +16,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from server import __version__
 from server.sandbox.freewheel.seed.network import BRANDS
-from server.sandbox.google_ad_manager.app import GRANT_MISSING
+from server.sandbox.google_ad_manager.seed import GRANT_MISSING
 from tools.errors import Conflict
 
 Json = dict[str, Any]

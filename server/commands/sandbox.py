@@ -16,9 +16,9 @@ from server.clients import open_sandbox, sandbox_path
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings, SettingsError
 from server.sandbox import Sandbox
-from server.sandbox.faults import Misbehaviour
-from server.sandbox.faulty_server import CuttableProtocol, Misbehaving
-from server.sandbox.freewheel.access import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
+from server.sandbox.faults import FaultRates
+from server.sandbox.faulty_server import CuttableProtocol, FaultyApp
+from server.sandbox.freewheel.tokens import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
 from server.sandbox.interchange.app import API_KEY
 
 HOST = "127.0.0.1"
@@ -63,12 +63,12 @@ def serve(settings: Settings, port: int) -> int:
     origin = f"http://{HOST}:{listener.getsockname()[1]}"
     key_file = _write_key(sandbox, sandbox_path(settings).parent, origin)
     print(_how_to_reach(origin, key_file), flush=True)  # noqa: T201
-    misbehaviour = Misbehaviour.read(settings.sandbox_faults or "")
+    rates = FaultRates.parse(settings.sandbox_faults or "")
     app = Starlette(
         routes=[
-            Mount("/interchange", Misbehaving(sandbox.interchange(), misbehaviour)),
-            Mount("/freewheel", Misbehaving(sandbox.freewheel(), misbehaviour)),
-            Mount("/google-ad-manager", Misbehaving(sandbox.google_ad_manager(), misbehaviour)),
+            Mount("/interchange", FaultyApp(sandbox.interchange(), rates)),
+            Mount("/freewheel", FaultyApp(sandbox.freewheel(), rates)),
+            Mount("/google-ad-manager", FaultyApp(sandbox.google_ad_manager(), rates)),
         ]
     )
     uvicorn.Server(uvicorn.Config(app, log_level="warning", http=CuttableProtocol)).run(sockets=[listener])

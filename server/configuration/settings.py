@@ -44,7 +44,7 @@ from server.configuration.sources import (
     full_path,
     variable,
 )
-from server.sandbox.faults import FAULTS, Misbehaviour
+from server.sandbox.faults import FAULTS, FaultRates
 from tools.catalogue import BY_NAME
 from tools.effects import LONGEST_REQUEST
 from tools.freewheel.auth import ClientCredentials, PasswordGrant
@@ -79,7 +79,7 @@ def _postgresql(url: SecretStr) -> SecretStr:
 
 
 def _faults(text: str) -> str:
-    Misbehaviour.read(text)
+    FaultRates.parse(text)
     return text
 
 

@@ -13,7 +13,7 @@ import httpx
 
 from server.clients import Wire
 from server.sandbox import Sandbox
-from server.sandbox.freewheel.access import PASSWORD, USERNAME
+from server.sandbox.freewheel.tokens import PASSWORD, USERNAME
 from server.stdio.early_answers import claimed
 from server.stdio.handover import Handover
 from server.stdio.lazy_models import in_less_time

@@ -9,15 +9,15 @@ import httpx
 import pytest
 
 from server.configuration.settings import Settings, SettingsError, load
-from server.sandbox.faults import FAULTS, HEADER, Fault, FaultyTransport, Misbehaviour, UnknownFault
+from server.sandbox.faults import FAULTS, HEADER, Fault, FaultRates, FaultyTransport, UnknownFault
 from tests.support import FakeTime, Recorder, SandboxNetwork, connected, error_of, text_of
 
-NOTHING = Misbehaviour.read("")
+NOTHING = FaultRates.parse("")
 ORDER: dict[str, Any] = {"external_id": "CRM-1", "name": "N"}
 
 
 def test_rates_and_a_seed_are_read_and_all_is_spread_evenly() -> None:
-    read = Misbehaviour.read("all=0.11, lost_after=0.2,seed=7")
+    read = FaultRates.parse("all=0.11, lost_after=0.2,seed=7")
     assert read.seed == 7
     assert read.rates["lost_after"] == pytest.approx(0.21)
     assert read.rates["html"] == pytest.approx(0.01)
@@ -36,7 +36,7 @@ def test_rates_and_a_seed_are_read_and_all_is_spread_evenly() -> None:
 )
 def test_a_misspelt_fault_is_refused_by_name(text: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnknownFault, match=said):
-        Misbehaviour.read(text)
+        FaultRates.parse(text)
     monkeypatch.setenv("ADOPS_SANDBOX_FAULTS", text)
     with pytest.raises(SettingsError, match=f"ADOPS_SANDBOX_FAULTS: {said}"):
         load()
@@ -94,14 +94,14 @@ async def test_the_same_seed_rolls_the_same_faults() -> None:
     rolled: list[dict[Fault, int]] = []
     for _ in range(2):
         vendor = Recorder(lambda _: httpx.Response(200, json={}))
-        way = FaultyTransport(vendor, Misbehaviour.read("all=0.5,seed=3"), FakeTime().sleep)
+        way = FaultyTransport(vendor, FaultRates.parse("all=0.5,seed=3"), FakeTime().sleep)
         async with httpx.AsyncClient(transport=way, base_url="https://vendor") as client:
             for _ in range(300):
                 try:
                     await client.get("/")
                 except httpx.TransportError:
                     continue
-        rolled.append(way.happened)
+        rolled.append(way.counts)
     assert rolled[0] == rolled[1]
     assert rolled[0].keys() == set(FAULTS)
     assert 100 < sum(rolled[0].values()) < 200

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from server.sandbox import REVISION, Sandbox
-from server.sandbox.freewheel.access import TOKEN
+from server.sandbox.freewheel.tokens import TOKEN
 from server.sandbox.interchange.app import API_KEY, MEDIA_BUYS
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
