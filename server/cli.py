@@ -266,9 +266,9 @@ def _run(arguments: argparse.Namespace, settings: Any) -> int:
         case _:
             # what another program of this environment shares among its processes is not ours to write to
             os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-            from server.stdio.lazy_models import in_less_time  # noqa: PLC0415
+            from server.stdio.lazy_models import lazy_models  # noqa: PLC0415
 
-            with in_less_time():
+            with lazy_models():
                 from server.http.application import Place, serve_http  # noqa: PLC0415
 
             return serve_http(settings, Place(arguments.host, arguments.port), workers=arguments.workers)

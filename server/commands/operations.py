@@ -19,7 +19,7 @@ from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings
 from server.ledger.entries import Operation, Restored, Step, Wanted
 from server.ledger.operations import Operations
-from server.text.sanitizing import cleaned
+from server.text.sanitizing import sanitized
 from server.writes.outcomes import moment
 from server.writes.reconciliation import reconcile, settle_by_hand, to_be_watched
 from server.writes.records import by_scope, open_record, told_lost, user, whole
@@ -123,7 +123,7 @@ async def _show(desk: _Desk) -> int:
     if (found := await desk.found()) is None:
         return 1
     told = _told(*found, desk.places[found[0].scope].account)
-    _say(cleaned(json.dumps(told, indent=2, ensure_ascii=False), ()))
+    _say(sanitized(json.dumps(told, indent=2, ensure_ascii=False), ()))
     return 0
 
 

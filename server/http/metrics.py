@@ -13,7 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from server import __version__
 from server.configuration.accounts import account_in
 from server.ledger.entries import Tally
-from server.telemetry.call_log import Ended
+from server.telemetry.call_log import CallRecord
 from tools.vendor_http.telemetry import Exchange
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
@@ -30,7 +30,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._calls = Histogram(
             "adops_call_seconds",
-            "Tool calls: how long each took, by how it ended. outcome: done, replayed, asked (a person is) or the "
+            "Tool calls: how long each took, by how it record. outcome: done, replayed, asked (a person is) or the "
             "error's code.",
             ("tool", "account", "outcome"),
             buckets=_SECONDS,
@@ -50,11 +50,11 @@ class Metrics:
             registry=self._registry,
         )
 
-    def call(self, ended: Ended) -> None:
-        if ended.outcome == "left":
-            self._unfinished.labels(ended.tool).inc()
+    def call(self, record: CallRecord) -> None:
+        if record.outcome == "left":
+            self._unfinished.labels(record.tool).inc()
         else:
-            self._calls.labels(ended.tool, ended.account, ended.outcome).observe(ended.seconds)
+            self._calls.labels(record.tool, record.account, record.outcome).observe(record.seconds)
 
     def exchange(self, exchange: Exchange) -> None:
         status = str(exchange.status or "none")

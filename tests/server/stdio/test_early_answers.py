@@ -244,7 +244,8 @@ def test_a_client_that_reads_nothing_before_it_has_sent_everything_is_answered_w
 
 
 def test_what_is_printed_while_serving_goes_to_stderr() -> None:
-    code = "from server.stdio.early_answers import claimed\nwith claimed(): print('stray', flush=True)\nprint('after')"
+    imported = "from server.stdio.early_answers import claimed_stdio"
+    code = f"{imported}\nwith claimed_stdio(): print('stray', flush=True)\nprint('after')"
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
     )

@@ -22,7 +22,7 @@ from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings, SettingsError, load
 from server.preflight import may_start
 from server.stdio.early_answers import serve_stdio
-from server.stdio.frozen import UNDERSTOOD, Frozen, frozen
+from server.stdio.frozen import UNDERSTOOD, FrozenAnswers, load_frozen_answers
 from tests import frozen as tool
 from tests.frozen import legacy, live, modern, request
 from tools.catalogue import CATALOGUE
@@ -30,8 +30,8 @@ from tools.catalogue import CATALOGUE
 NAMES = [entry.name for entry in CATALOGUE]
 
 
-def answers(environ: dict[str, str] | None = None, **flags: Any) -> Frozen:
-    found = frozen(environ or {}, flags)
+def answers(environ: dict[str, str] | None = None, **flags: Any) -> FrozenAnswers:
+    found = load_frozen_answers(environ or {}, flags)
     assert found is not None
     return found
 
@@ -42,7 +42,7 @@ def told(line: str | None) -> dict[str, Any]:
     return json.loads(line)
 
 
-def offered(found: Frozen) -> list[str]:
+def offered(found: FrozenAnswers) -> list[str]:
     return [json.loads(line)["name"] for line in found.tools]
 
 
@@ -109,7 +109,7 @@ def test_the_tools_for_any_settings_are_the_live_servers_or_left_to_it(
     places = {"KEY_FILE": str(file), "DIRECTORY": str(tmp_path), "DIRECTORY/new/one": str(tmp_path / "new" / "one")}
     environ = {f"ADOPS_{name}": places.get(value, value) for name, value in chosen.items()}
     environ = {"adops_read_only" if name == "ADOPS_read_only" else name: value for name, value in environ.items()}
-    found = frozen(environ, flags)
+    found = load_frozen_answers(environ, flags)
     if found is None:
         return
     with mock.patch.dict(os.environ, environ):
@@ -137,12 +137,12 @@ def test_usual_settings_are_answered_early(environ: dict[str, str], names: list[
 
 
 def test_a_live_server_without_any_vendor_is_left_to_say_so() -> None:
-    assert frozen({"ADOPS_ENVIRONMENT": "live"}, {}) is None
+    assert load_frozen_answers({"ADOPS_ENVIRONMENT": "live"}, {}) is None
 
 
 @pytest.mark.parametrize("name", ["ACCOUNTS_FILE", "HTTP_URL", "REDONLY", "INTERCHANGE_BASE_URL"])
 def test_settings_that_it_does_not_understand_are_left_to_the_live_server(name: str) -> None:
-    assert frozen({f"ADOPS_{name}": "x"}, {}) is None
+    assert load_frozen_answers({f"ADOPS_{name}": "x"}, {}) is None
 
 
 def test_every_setting_that_it_understands_is_one() -> None:
@@ -153,7 +153,7 @@ def test_with_another_version_of_the_sdk_everything_is_left_to_the_live_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "path", [])
-    assert frozen({}, {}) is None
+    assert load_frozen_answers({}, {}) is None
 
 
 CLIENTS = _of(

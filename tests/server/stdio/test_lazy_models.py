@@ -10,8 +10,8 @@ from typing import Any
 
 START = """
 import gc, json, sys
-from server.stdio.lazy_models import in_less_time
-with in_less_time():
+from server.stdio.lazy_models import lazy_models
+with lazy_models():
     import mcp_types
     during = gc.isenabled()
     import server.stdio.serve
