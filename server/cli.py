@@ -269,9 +269,9 @@ def _run(arguments: argparse.Namespace, settings: Any) -> int:
             from server.stdio.lazy_models import lazy_models  # noqa: PLC0415
 
             with lazy_models():
-                from server.http.application import Place, serve_http  # noqa: PLC0415
+                from server.http.application import BindAddress, serve_http  # noqa: PLC0415
 
-            return serve_http(settings, Place(arguments.host, arguments.port), workers=arguments.workers)
+            return serve_http(settings, BindAddress(arguments.host, arguments.port), workers=arguments.workers)
 
 
 if __name__ == "__main__":

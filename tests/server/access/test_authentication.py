@@ -69,7 +69,7 @@ async def test_a_token_with_a_wrong_claim_does_not_count(
     assert answer.headers["www-authenticate"] == (
         f'Bearer realm="adops-mcp", resource_metadata="{METADATA}", error="invalid_token"'
     )
-    assert answer.json() == {"error": "a token is needed, or this one does not count"}
+    assert answer.json() == {"error": "a valid token is required"}
     assert token not in caplog.text
 
 
@@ -155,7 +155,7 @@ async def test_while_the_issuer_is_down_nobody_is_told_that_their_token_does_not
         for _ in range(2):
             answer = await asked(server, server.issuer.token())
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-            assert answer.json()["error"].startswith("Whether your token counts cannot be found out now.")
+            assert answer.json()["error"].startswith("Your token cannot be checked now.")
         server.issuer.is_down = False
         server.issuer.time.moment += SOONEST + 1
         assert (await asked(server, server.issuer.token())).status_code == 200

@@ -19,7 +19,7 @@ from server.commands.doctor import examine
 from server.commands.operations import carried_out
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings, SettingsError, load
-from server.http.application import Place, check
+from server.http.application import BindAddress, check_settings
 from tests.docs import fenced
 from tests.server.http.over_http import connected_over_http, hosted, tokens_file
 from tests.support import FakeTime, Recorder, connected, text_of
@@ -487,11 +487,11 @@ def test_the_sandbox_refuses_what_live_would_refuse_without_the_secrets(tmp_path
 def test_over_http_an_account_of_some_is_refused_where_nobody_says_who_calls(tmp_path: Path) -> None:
     settings = Settings(accounts_file=written(tmp_path, FOR_SOME))
     with pytest.raises(SettingsError) as refused:
-        check(settings, Place())
+        check_settings(settings, BindAddress())
     assert str(refused.value).startswith(
         "ADOPS_ACCOUNTS_FILE: [us] says who may use it, and over HTTP nothing says who"
     )
-    check(settings.model_copy(update={"accounts_file": written(tmp_path, "[us]\n[uk]\n")}), Place())
+    check_settings(settings.model_copy(update={"accounts_file": written(tmp_path, "[us]\n[uk]\n")}), BindAddress())
 
 
 def test_secrets_are_read_from_files_too_and_credentials_of_two_places_are_refused(

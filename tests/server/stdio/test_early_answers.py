@@ -279,7 +279,7 @@ def test_a_start_without_stdin_or_stdout_is_refused_in_words(tmp_path: Path, clo
         timeout=20,
     )
     assert ended.returncode == 2
-    assert ended.stderr == "adops-mcp: stdin and stdout have to be open: a client speaks MCP over them.\n"
+    assert ended.stderr == "adops-mcp: stdin and stdout must be open, because a client speaks MCP over them.\n"
 
 
 def test_a_start_without_stderr_serves_all_the_same(tmp_path: Path) -> None:
