@@ -15,7 +15,7 @@ import httpx
 from pydantic import SecretStr
 
 from server import __version__
-from server.configuration.accounts import Account, own, scope_of, spelt
+from server.configuration.accounts import Account, scope_of, spelt, state_suffix
 from server.configuration.settings import (
     NoAccess,
     Settings,
@@ -127,7 +127,7 @@ def sandbox_path(settings: Settings, account: str = "") -> Path:
     from server.sandbox import FILE_NAME  # noqa: PLC0415 - staging and live do without the sandbox
 
     file = data_directory(settings) / FILE_NAME
-    return file.with_stem(f"{file.stem}-{own(account)}") if own(account) else file
+    return file.with_stem(f"{file.stem}-{state_suffix(account)}") if state_suffix(account) else file
 
 
 def open_sandbox(settings: Settings, clock: Callable[[], datetime] | None = None, *, account: str = "") -> Sandbox:

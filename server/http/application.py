@@ -92,7 +92,8 @@ def check_settings(settings: Settings, address: BindAddress) -> None:
             "other host are refused."
         )
     accounts = accounts_of(settings)
-    if not settings.has_auth and (restricted := [account.name for account in accounts if account.who is not None]):
+    restricted = [account.name for account in accounts if account.principals is not None]
+    if restricted and not settings.has_auth:
         raise SettingsError(
             f"ADOPS_ACCOUNTS_FILE: [{restricted[0]}] says who may use it, and over HTTP nothing says who calls. Set "
             "ADOPS_AUTH_TOKENS_FILE (see `adops-mcp token`), ADOPS_AUTH_ISSUER or ADOPS_AUTH_INTROSPECTION_URL."

@@ -43,9 +43,7 @@ class RequestCheckMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
-            refusal = PlainTextResponse(
-                "Use POST: this address serves MCP.\n", status_code=405, headers={"Allow": "POST"}
-            )
+            refusal = PlainTextResponse("Use POST for MCP.\n", status_code=405, headers={"Allow": "POST"})
             await refusal(scope, receive, send)
             return
         try:
@@ -102,6 +100,7 @@ class BearerAuthMiddleware:
         verifier: Verifier,
         limiter: RateLimiter,
         metadata_url: str | None,
+        *,
         any_scope: Collection[str],
     ) -> None:
         """any_scope: the scopes of which the token must have one."""

@@ -69,7 +69,7 @@ def test_the_demo_tells_the_whole_job_and_ends_with_0() -> None:
         "refused [conflict]",
         "yes: The service account reaches the network.",
         "no [ADAPTER_PERMISSION_DENIED]",
-        "Every step said what it should.",
+        "Every step had the expected result.",
     ):
         assert words in told
 

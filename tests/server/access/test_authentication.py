@@ -212,7 +212,7 @@ async def test_a_token_that_is_taken_out_of_the_file_does_not_count_any_more(
         file.unlink()
         assert (await asked(server, tokens["one"])).status_code == 503
     assert (ready.status_code, unready.status_code) == (200, 503)
-    assert unready.text == "The file of tokens cannot be used: the log says why.\n"
+    assert unready.text == "The file of tokens cannot be used. The log says why.\n"
 
 
 def test_a_made_token_is_printed_once_with_the_lines_that_hold_its_hash(capsys: pytest.CaptureFixture[str]) -> None:

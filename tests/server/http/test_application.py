@@ -126,7 +126,7 @@ async def test_it_is_alive_without_and_ready_only_with_a_record_that_can_be_used
 @pytest.mark.parametrize(
     ("place", "given", "words"),
     [
-        (BindAddress("0.0.0.0"), {}, "nothing says who may call: set ADOPS_AUTH_TOKENS_FILE"),  # noqa: S104
+        (BindAddress("0.0.0.0"), {}, "nothing says who may call. Set ADOPS_AUTH_TOKENS_FILE"),  # noqa: S104
         (BindAddress("::"), {"http_url": URL}, "nothing says who may call"),
         (BindAddress("adops.example.com"), {}, "nothing says who may call"),
         (

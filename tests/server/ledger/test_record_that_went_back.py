@@ -19,7 +19,7 @@ import pytest
 from server.cli import parser
 from server.clients import Wire
 from server.commands.doctor import examine
-from server.commands.operations import carried_out
+from server.commands.operations import run_action
 from server.configuration.settings import Settings
 from server.ledger.entries import Begun, Ending, Taken, Wanted
 from server.ledger.operations import Operations
@@ -256,7 +256,7 @@ class Operator:
         return self.network.wire
 
     async def run(self, *words: str) -> tuple[int, str, str]:
-        code = await carried_out(self.settings, parser().parse_args(["operations", *words]), self.wire)
+        code = await run_action(self.settings, parser().parse_args(["operations", *words]), self.wire)
         said = self._capsys.readouterr()
         return code, said.out, said.err
 
@@ -279,7 +279,7 @@ async def test_writes_stop_until_the_operator_has_compared_what_was_lost(
         assert "it went back in time" in json.dumps(status)
         report, healthy = await examine(operator.settings, operator.wire)
         assert not healthy
-        assert f"not in the record any more: {sent}" in report
+        assert f"missing from the record: {sent}" in report
         assert "create_proposed_io proposed_io:CRM-1" in report
 
         code, shown, complaint = await operator.run("restored")
@@ -298,7 +298,7 @@ async def test_writes_stop_until_the_operator_has_compared_what_was_lost(
         assert "CRM-1 is there, 418420" in report
         assert healthy
         code, shown, _ = await operator.run("restored")
-        assert (code, shown) == (0, "Nothing is known to be lost: what this machine wrote last is in the record.\n")
+        assert (code, shown) == (0, "Nothing seems to be lost: the last writes of this machine are in the record.\n")
 
 
 async def test_servers_that_saw_more_than_the_operators_process_knows_go_on_as_well(tmp_path: Path) -> None:
