@@ -96,9 +96,7 @@ def accounts_of(settings: Settings) -> tuple[Account, ...]:
     if settings.accounts_file is None:
         return (Account("", "", settings),)
     if given := [variable(field) for field in VENDOR_SETTINGS if field in settings.model_fields_set]:
-        raise SettingsError(
-            f"keep only one of {_FILE} and {', '.join(given)}. With accounts, each account has its own."
-        )
+        raise SettingsError(f"keep only one of {_FILE} and {', '.join(given)}. With accounts, each has its own.")
     tables = _tables(settings.accounts_file)
     used: dict[tuple[str, str], str] = {}
     return tuple(_account(name, table, settings, used) for name, table in tables.items())

@@ -30,7 +30,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._calls = Histogram(
             "adops_call_seconds",
-            "Tool calls: how long each took, by how it record. outcome: done, replayed, asked (a person is) or the "
+            "Tool calls: how long each took, by how it ended. outcome: done, replayed, asked (a person is) or the "
             "error's code.",
             ("tool", "account", "outcome"),
             buckets=_SECONDS,

@@ -20,15 +20,15 @@ _HOP_BY_HOP = (b"content-length", b"transfer-encoding", b"connection")
 class CuttableProtocol(H11Protocol):
     """A uvicorn protocol whose connections the application can cut, by the address of their client."""
 
-    connections: dict[Any, asyncio.Transport] = {}  # noqa: RUF012 - shared by all connections of the process on purpose
+    open_connections: dict[Any, asyncio.Transport] = {}  # noqa: RUF012 - shared on purpose
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self.connections[transport.get_extra_info("peername")] = transport
+        self.open_connections[transport.get_extra_info("peername")] = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.connections = {
-            peer: connection for peer, connection in self.connections.items() if connection is not self.transport
+        type(self).open_connections = {
+            peer: connection for peer, connection in self.open_connections.items() if connection is not self.transport
         }
         super().connection_lost(exc)
 
@@ -65,7 +65,7 @@ class FaultyApp:
             await self._cut(scope, receive, started=started)
 
     async def _cut(self, scope: Scope, receive: Receive, *, started: bool) -> None:
-        connection = CuttableProtocol.connections.get(tuple(scope["client"]))
+        connection = CuttableProtocol.open_connections.get(tuple(scope["client"]))
         if connection is None:
             raise RuntimeError("the connection cannot be cut: the server does not use CuttableProtocol")
         if started:

@@ -31,8 +31,8 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["sell"], "invalid choice: 'sell'"),
         (["sandbox"], "required: ACTION"),
-        (["sandbox", "serve", "--port", "eighty"], "'eighty' is no port: give a number from 0 to 65535"),
-        (["sandbox", "serve", "--port", "65536"], "'65536' is no port"),
+        (["sandbox", "serve", "--port", "eighty"], "'eighty' is not a port: give a number from 0 to 65535"),
+        (["sandbox", "serve", "--port", "65536"], "'65536' is not a port"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_is_wrong(

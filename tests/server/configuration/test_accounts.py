@@ -466,7 +466,7 @@ WRONG = [
     ("[uk]\ngam_service_account_file = 'key.json'", "[uk] gam_service_account_file: must be a full path"),
     (
         "[uk]\nfreewheel_token = { env = 'T' }\n[us]\nfreewheel_token = { env = 'T' }",
-        "[uk] and [us] have the same freewheel_token: one account under two names would have two records",
+        "[uk] and [us] have the same freewheel_token. One account under two names would have two records",
     ),
 ]
 

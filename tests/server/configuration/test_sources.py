@@ -278,7 +278,7 @@ def test_accounts_name_entries_of_the_keyring_and_names_of_the_env_file(
         '[us]\nfreewheel_token = { env = "US" }\ninterchange_api_key = { keyring = "none" }'
     )
     env_file.write_text(f"ADOPS_ENVIRONMENT=live\nUS=of us\nADOPS_ACCOUNTS_FILE={accounts}\n")
-    with pytest.raises(SettingsError, match=r"\[uk\] freewheel_token: set ADOPS_KEYRING to the service of the keyring"):
+    with pytest.raises(SettingsError, match=r"\[uk\] freewheel_token: set ADOPS_KEYRING to the keyring service"):
         accounts_of(load())
     monkeypatch.setenv("ADOPS_KEYRING", "adops-mcp")
     with pytest.raises(SettingsError, match=r"\[us\] interchange_api_key: the keyring has no none for ADOPS_KEYRING"):
