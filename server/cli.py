@@ -123,7 +123,7 @@ def _add_tool_flags(parser: argparse.ArgumentParser) -> None:
 
 _OPERATIONS_ACTIONS = {
     "list": "list writes, the newest first",
-    "show": "show one write: who parsers it, the request, the answer and the history",
+    "show": "show one write: who made it, the request, the answer and the history",
     "approve": "approve a waiting write: it is sent when the agent makes the call again",
     "reject": "reject a waiting write: it is not sent",
     "reconcile": "find out at the vendor whether writes in doubt were carried out",

@@ -292,7 +292,7 @@ async def test_writes_stop_until_the_operator_has_compared_what_was_lost(
         assert "it went back in time" in error_of(await client.call_tool("create_proposed_io", order))["message"]
         operator.network.time.moment += 61
         code, shown, _ = await operator.run("restored", "--note", "CRM-1 is there, 418420")
-        assert (code, sent in shown, "Writes go on" in shown) == (0, True, True)
+        assert (code, sent in shown, "Writes continue" in shown) == (0, True, True)
         assert not (await client.call_tool("create_proposed_io", {**order, "external_id": "CRM-2"})).is_error
         report, healthy = await examine(operator.settings, operator.wire)
         assert "CRM-1 is there, 418420" in report
