@@ -27,7 +27,7 @@ ORDER: dict[str, Any] = {"external_id": "CRM-1", "name": "N"}
 
 
 class Operator:
-    """Somebody at the command line, on the sandbox that the agent works on."""
+    """An operator at the command line, on the sandbox that the agent uses."""
 
     def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.network = SandboxNetwork(FakeTime(), directory)

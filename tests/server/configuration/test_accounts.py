@@ -1,4 +1,4 @@
-"""Several publishers' accounts in one server: whose credentials a call goes out with, and who may use which."""
+"""Several publishers' accounts in one server: which credentials a call uses, and who may use which account."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def written(directory: Path, text: str) -> Path:
 
 
 def freewheel(request: httpx.Request) -> httpx.Response:
-    """A network without anything in it, that takes every order."""
+    """An empty FreeWheel network that accepts every order."""
     if request.method == "POST":
         return httpx.Response(
             201, json={"id": 7, "external_id": "CRM-1", "name": "N", "proposed_io_status": "PROPOSED"}
@@ -61,7 +61,7 @@ def freewheel(request: httpx.Request) -> httpx.Response:
 async def staged(
     directory: Path, monkeypatch: pytest.MonkeyPatch, text: str = TWO, time: FakeTime | None = None, **settings: Any
 ) -> AsyncGenerator[tuple[Client, Recorder]]:
-    """A client of a staging server with these accounts, and what was sent to FreeWheel."""
+    """A client of a staging server with these accounts, and the requests that were sent to FreeWheel."""
     for name in ("US_FREEWHEEL", "UK_FREEWHEEL", "UK_INTERCHANGE"):
         monkeypatch.setenv(name, f"secret of {name}")
     network = Recorder(freewheel)
@@ -138,7 +138,7 @@ async def test_a_call_that_names_no_account_of_these_is_refused_with_their_names
 async def test_nothing_is_done_in_another_account_than_the_one_that_was_meant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Interchange is of uk alone: a call that means us is not done there."""
+    """Only uk has Interchange, so a call for us must not be made there."""
     async with staged(tmp_path, monkeypatch) as (client, _):
         meant = (await said(client, "list_avails", {"account": "us"}))["error"]
         left_out = (await said(client, "list_avails", {}))["error"]
@@ -206,7 +206,7 @@ async def test_the_account_called_default_goes_on_with_the_record_from_before(
 
 
 async def test_the_limit_of_a_vendor_is_one_for_all_accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interchange counts by address, and FreeWheel does not say by what."""
+    """Interchange counts by address, and FreeWheel does not document by what it counts."""
     time = FakeTime()
     async with staged(tmp_path, monkeypatch, time=time) as (client, network):
         began = time.moment

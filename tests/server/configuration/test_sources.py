@@ -1,4 +1,4 @@
-"""Where settings come from: variables, files of secrets, a .env file and the system's keyring."""
+"""The sources of settings: variables, files of secrets, a .env file and the system's keyring."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEY = "s3cr3t-of-interchange"
 
 
 class InMemory(KeyringBackend):
-    """A keyring of one process. asked: the names that were looked for."""
+    """A keyring in memory. asked: the names that were looked up."""
 
     priority = 1.0  # pyright: ignore[reportAssignmentType] - a class property there
 
@@ -231,7 +231,7 @@ def test_a_keyring_that_cannot_be_used_is_refused_with_what_to_do(monkeypatch: p
 
 
 def test_without_the_package_it_says_what_to_install(tmp_path: Path) -> None:
-    """A finder that has no such package stands for an environment without the extra."""
+    """An import finder without the package stands for an environment without the extra."""
     script = "import sys; sys.modules['keyring'] = None\nfrom server.cli import main; sys.exit(main(['doctor']))"
     told = subprocess.run(
         [sys.executable, "-c", script],

@@ -1,4 +1,4 @@
-"""MCP over HTTP as clients of both eras meet it, and what is refused before it gets there."""
+"""MCP over HTTP for clients of both eras, and requests that are refused before it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the sandbox does when it is told to misbehave, and what an agent is told of it."""
+"""The faults of the sandbox, and the answers that an agent gets because of them."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_a_misspelt_fault_is_refused_by_name(text: str, said: str, monkeypatch: 
         load()
 
 
-async def asked(fault: str, *, method: str = "POST") -> tuple[Recorder, Any]:
-    """What a request that asks for a fault is answered, or the exception, and what the vendor saw."""
+async def request_with_fault(fault: str, *, method: str = "POST") -> tuple[Recorder, Any]:
+    """The recorder of the vendor, and the answer or the exception of a request with that fault."""
     seen = Recorder(lambda request: httpx.Response(201, json={"done": request.method, "much": "x" * 100}))
     way = FaultyTransport(seen, NOTHING, FakeTime().sleep)
     async with httpx.AsyncClient(transport=way, base_url="https://vendor") as client:
@@ -72,7 +72,7 @@ async def asked(fault: str, *, method: str = "POST") -> tuple[Recorder, Any]:
     ],
 )
 async def test_one_request_can_ask_for_its_fault(fault: str, done: bool, status: int | None) -> None:
-    seen, answer = await asked(fault)
+    seen, answer = await request_with_fault(fault)
     assert bool(seen.requests) is done
     assert (answer.status_code if isinstance(answer, httpx.Response) else None) == status
     if fault == "rate_limited":

@@ -1,4 +1,4 @@
-"""The answers that were written down: the live server's, or none."""
+"""The frozen answers are the same as those of the live server, or there is none."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def answers(environ: dict[str, str] | None = None, **flags: Any) -> FrozenAnswer
     return found
 
 
-def told(line: str | None) -> dict[str, Any]:
+def answer_of(line: str | None) -> dict[str, Any]:
     assert line is not None
     assert line.endswith("\n")
     return json.loads(line)
@@ -54,14 +54,14 @@ async def test_what_is_written_down_is_what_the_live_server_answers() -> None:
 async def test_a_handshake_and_its_list_are_answered_as_by_the_live_server(protocol: str) -> None:
     hello, listed = legacy(protocol)
     found = answers()
-    early = [told(found.answer(hello, first=None)), told(found.answer(listed, first=hello))]
+    early = [answer_of(found.answer(hello, first=None)), answer_of(found.answer(listed, first=hello))]
     assert early == await live(Settings(), [hello, listed])
 
 
 async def test_discovery_and_its_list_are_answered_as_by_the_live_server() -> None:
     asked = [modern(1, "server/discover"), modern(2, "tools/list")]
     found = answers()
-    early = [told(found.answer(asked[0], first=None)), told(found.answer(asked[1], first=asked[0]))]
+    early = [answer_of(found.answer(asked[0], first=None)), answer_of(found.answer(asked[1], first=asked[0]))]
     assert early == await live(Settings(), asked)
 
 

@@ -1,4 +1,4 @@
-"""How a start imports, in a process of its own: what is imported in this one stays."""
+"""What a start imports. It runs in another process, because imports cannot be undone in this one."""
 
 from __future__ import annotations
 

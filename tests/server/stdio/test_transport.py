@@ -1,4 +1,4 @@
-"""Messages over stdio as a client sends them, those that the SDK cannot read among them."""
+"""Messages over stdio, including those that the SDK cannot parse."""
 
 from __future__ import annotations
 
