@@ -27,7 +27,7 @@ class CuttableProtocol(H11Protocol):
         self.open_connections[transport.get_extra_info("peername")] = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        type(self).open_connections = {
+        self.open_connections = {
             peer: connection for peer, connection in self.open_connections.items() if connection is not self.transport
         }
         super().connection_lost(exc)
@@ -65,13 +65,15 @@ class FaultyApp:
             await self._cut(scope, receive, started=started)
 
     async def _cut(self, scope: Scope, receive: Receive, *, started: bool) -> None:
-        connection = CuttableProtocol.open_connections.get(tuple(scope["client"]))
-        if connection is None:
-            raise RuntimeError("the connection cannot be cut: the server does not use CuttableProtocol")
-        if started:
-            connection.close()
-        else:
-            connection.abort()
+        # without an address the client has gone away already
+        if scope["client"]:
+            connection = CuttableProtocol.open_connections.get(tuple(scope["client"]))
+            if connection is None:
+                raise RuntimeError("the connection cannot be cut: the server does not use CuttableProtocol")
+            if started:
+                connection.close()
+            else:
+                connection.abort()
         while (await receive())["type"] != "http.disconnect":
             pass
 

@@ -113,7 +113,8 @@ class Unreliable:
                 return
             head = f"HTTP/1.1 {start['status']} Told\r\ncontent-type: application/json\r\nconnection: close\r\n"
             answer = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
-        connection = CuttableProtocol.open_connections.get(tuple(scope["client"]))
+        client = scope["client"]
+        connection = CuttableProtocol.open_connections.get(tuple(client)) if client else None
         if connection is not None and not connection.is_closing():
             connection.write(answer + answer)
             connection.close()
