@@ -94,13 +94,25 @@ class Recorder(httpx.AsyncBaseTransport):
         return [request for request in self.sent() if request[0] != "GET"]
 
 
+@functools.cache
+def _seeded_sandbox(moment: float) -> bytes:
+    """The SQLite file of a sandbox that was seeded at that moment."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / FILE_NAME
+        Sandbox(file, lambda: datetime.fromtimestamp(moment, UTC)).close()
+        return file.read_bytes()
+
+
 class SandboxNetwork:
     """The sandbox's three vendors over the state in a directory, behind recorders."""
 
     def __init__(self, time: FakeTime, directory: Path) -> None:
         self.time = time
         self.directory = directory
-        self.sandbox = Sandbox(directory / FILE_NAME, time.now)
+        file = directory / FILE_NAME
+        if not file.exists():
+            file.write_bytes(_seeded_sandbox(time.moment))
+        self.sandbox = Sandbox(file, time.now)
         self.interchange = Recorder(httpx.ASGITransport(self.sandbox.interchange()))
         self.freewheel = Recorder(httpx.ASGITransport(self.sandbox.freewheel()))
         self.google_ad_manager = Recorder(httpx.ASGITransport(self.sandbox.google_ad_manager()))
