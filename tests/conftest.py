@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from jsonschema import Draft202012Validator
 
 from server.ledger.storage.tables import open_engine
-from tests.support import empty_record, new_database
+from tests.support import OPENED, empty_record, new_database
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +24,13 @@ def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: p
     for name in list(os.environ):
         if name.startswith("ADOPS_") and not name.startswith("ADOPS_TEST_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def everything_is_closed() -> Generator[None]:
+    """Close what the test opened: since Python 3.13 an open connection to SQLite that is thrown away is a warning."""
+    yield
+    OPENED.close()
 
 
 @pytest.fixture(scope="session", autouse=True)
