@@ -132,6 +132,11 @@ def test_every_generated_part_stands_on_one_page() -> None:
     assert sorted(marks) == sorted(PARTS)
 
 
+def test_every_command_that_ci_can_run_has_a_name_of_its_own() -> None:
+    names = [fence.name for page in ALL for fence in page.marked("command")]
+    assert sorted(names) == ["bundle", "demo", "generate", "soak", "test"]
+
+
 def test_the_long_soak_can_be_run_as_the_page_says() -> None:
     command = fenced("soak", ROOT / "docs" / "guarantees.md").removeprefix(".venv/bin/python -m tests.chaos.soak ")
     assert soak.command().parse_args(shlex.split(command)).clocks
