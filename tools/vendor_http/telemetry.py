@@ -1,4 +1,4 @@
-"""What is seen of each request to a vendor: a span of the trace, a line of the log, and a number for who counts."""
+"""Telemetry for each request to a vendor: a span of the trace, a line of the log, and a record for the metrics."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _tracer = trace.get_tracer("adops-mcp")
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer. status: None when no answer came. seconds: from the first byte sent to the last
-    one read."""
+    """One request and its answer. status: None when no answer came. seconds: from opening the connection to the last
+    byte read."""
 
     vendor: str
     account: str
@@ -32,12 +32,15 @@ Observed = Callable[[Exchange], None]
 
 
 def unobserved(_: Exchange) -> None:
-    """Nobody counts."""
+    """The default: counts nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """clock: seconds, monotonic. observed: who counts the exchanges of a vendor and an account."""
+    """Follows the requests of one account at one vendor.
+
+    clock: seconds, monotonic. observed: is given every exchange.
+    """
 
     vendor: str
     account: str
@@ -45,12 +48,12 @@ class Observer:
     observed: Observed
 
     def watching(self, request: httpx.Request) -> Watching:
-        """Neither query, headers nor body are told: they may hold what is nobody's business, or a secret."""
+        """Follow one request. Query, headers and body are not recorded: they may hold secrets or private data."""
         return Watching(self, request)
 
 
 class Watching:
-    """From the request to its answer, whose status is for the caller to set."""
+    """One request on its way: a context manager around it. The caller sets the status of its answer."""
 
     __slots__ = ("_began", "_exchange", "_observer", "_request", "_span", "_within")
 

@@ -19,11 +19,12 @@ import math
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import anyio
 import anyio.lowlevel
 import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from tools.effects import DEPARTURE, LONGEST_REQUEST, Departure
 from tools.errors import AdOpsError, NotConfigured, RateLimited, Unavailable
@@ -36,9 +37,6 @@ from tools.vendor_http.refusals import REFUSALS, Hints, refusal
 from tools.vendor_http.replies import Answer, Kind, Reply, in_doubt
 from tools.vendor_http.telemetry import Observed, Observer, unobserved
 from tools.vendor_http.timing import Timing
-
-if TYPE_CHECKING:
-    from tenacity import RetryCallState
 
 WRITE_TIMEOUT = httpx.Timeout(connect=5.0, write=None, read=None, pool=5.0)
 """The limits of the single steps of a write. Its answer may come while this process stands still, so only the transport
@@ -142,30 +140,17 @@ class Transport:
             timeout=WRITE_TIMEOUT if kind is Kind.WRITE else httpx.USE_CLIENT_DEFAULT,
         )
         call = _Call(kind, request, json, timeout, hints or Hints(), answers, secrets)
-        try:
-            return await self._try(call)
-        except _SendAgain as failure:
-            return await self._retried(call, failure)
-
-    async def _retried(self, call: _Call, failed: _SendAgain) -> Answer:
-        """Try again after a first try that failed."""
-        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt  # noqa: PLC0415 - rarely needed
-
-        failures = [failed]
-
-        async def another() -> Answer:
-            if failures:
-                raise failures.pop()
-            return await self._try(call)
-
         tries = AsyncRetrying(
             stop=stop_after_attempt(self._retries.attempts),
             wait=self._pause,
             sleep=self._timing.sleep,
             retry=retry_if_exception_type(_SendAgain),
-            retry_error_callback=_give_up,
+            reraise=True,
         )
-        return await tries(another)
+        try:
+            return await tries(self._try, call)
+        except _SendAgain as failure:
+            raise failure.error from None
 
     async def _try(self, call: _Call) -> Answer:
         reply, token = await self._send_with_token(call, None)
@@ -352,10 +337,3 @@ class _Call:
 
 
 _PROXY = "proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, or NO_PROXY for hosts that need none)"
-
-
-def _give_up(state: RetryCallState) -> NoReturn:
-    failure = state.outcome.exception() if state.outcome else None
-    if isinstance(failure, _SendAgain):
-        raise failure.error from None
-    raise failure or RuntimeError("a retry ended without an outcome")

@@ -11,10 +11,11 @@ import importlib.util
 import os
 import ssl
 from collections.abc import Callable, Mapping
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http.client import HTTPResponse
+from http.cookiejar import CookieJar
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.request import Request, getproxies
 
 import httpx
 
@@ -29,6 +30,13 @@ HEADERS = {"Accept-Encoding": ACCEPTED, "Connection": "close"}
 
 class UnusableProxy(Exception):
     """A proxy is set that cannot be used. The message names the setting, not its value, which may hold a password."""
+
+
+class _NoCookies(CookieJar):
+    """Keeps no cookie, and parses none: a malformed one makes the standard library print a traceback."""
+
+    def extract_cookies(self, response: HTTPResponse, request: Request) -> None:
+        pass
 
 
 def http_client(
@@ -58,7 +66,7 @@ def http_client(
     return httpx.AsyncClient(
         base_url=base_url,
         headers=HEADERS | dict(headers or {}),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        cookies=_NoCookies(),
         timeout=TIMEOUT,
         follow_redirects=False,
         transport=transport,
