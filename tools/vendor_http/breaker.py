@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Self
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from tools.errors import Unavailable
 
@@ -22,6 +23,13 @@ FIRST_PAUSE = 10.0
 """Seconds for which the breaker is open at first; twice as long each time that the next try fails, too."""
 
 LONGEST_PAUSE = 60.0
+
+
+@dataclass(slots=True)
+class Try:
+    """One try. failed: whether the vendor was down, or None while that is not known."""
+
+    failed: bool | None = None
 
 
 class CircuitBreaker:
@@ -54,23 +62,22 @@ class CircuitBreaker:
             "that the vendor is down.",
         )
 
-    def begin(self) -> Try:
-        """One try, to be used as a context manager. Raises Unavailable as `check` does.
-
-        After a pause, one try goes alone; the others are refused until it ends.
-        """
+    @contextmanager
+    def begin(self) -> Generator[Try]:
+        """One try. Raises Unavailable as `check` does. After a pause, one try goes alone; the others are refused."""
         self.check()
         is_probe = self._failures >= FAILURES
         self._is_probing = self._is_probing or is_probe
-        return Try(self, is_probe=is_probe)
-
-    def end(self, made: Try) -> None:
-        if made.is_probe:
-            self._is_probing = False
-        if made.failed is True:
-            self._count_failure(is_probe=made.is_probe)
-        elif made.failed is False:
-            self._failures = 0
+        made = Try()
+        try:
+            yield made
+        finally:
+            if is_probe:
+                self._is_probing = False
+            if made.failed is True:
+                self._count_failure(is_probe=is_probe)
+            elif made.failed is False:
+                self._failures = 0
 
     def _count_failure(self, *, is_probe: bool) -> None:
         """Count a failure. Tries that were under way when the breaker opened do not make the pause longer."""
@@ -84,20 +91,3 @@ class CircuitBreaker:
             return
         self._open_until = self._failed_at + self._pause
         logger.warning("%s is left alone for %.0f s: it failed %d times", self._vendor, self._pause, self._failures)
-
-
-class Try:
-    """One try. failed: whether the vendor was down, or None while that is not known."""
-
-    __slots__ = ("_breaker", "failed", "is_probe")
-
-    def __init__(self, breaker: CircuitBreaker, *, is_probe: bool) -> None:
-        self._breaker = breaker
-        self.is_probe = is_probe
-        self.failed: bool | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._breaker.end(self)

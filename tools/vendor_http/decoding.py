@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Generator
+from typing import Any
 
 import anyio.lowlevel
 import httpx
@@ -28,16 +29,16 @@ class Undecodable(Exception):
 
 async def body_of(response: httpx.Response) -> bytes:
     """The decompressed body. Raises Undecodable, and httpx.TransportError when it ends too early."""
-    decoder = _decoder_for(response.headers)
+    gzip = zlib.decompressobj(_GZIP) if _is_gzip(response.headers) else None
     body, raw = bytearray(), 0
     async for part in _raw(response):
         raw += len(part)
-        for step in decoder.steps(part):
+        for step in _decompressed(gzip, part) if gzip else (part,):
             body += step
             if max(len(body), raw) > LARGEST_REPLY:
                 raise Undecodable(f"more than {LARGEST_REPLY // (1024 * 1024)} MiB")
             await anyio.lowlevel.checkpoint()
-    if raw and not decoder.is_complete:
+    if raw and gzip and not gzip.eof:
         raise Undecodable(_CANNOT)
     return bytes(body)
 
@@ -51,42 +52,25 @@ def _raw(response: httpx.Response) -> httpx.AsyncByteStream:
     return response.stream
 
 
-class _Identity:
-    is_complete = True
-
-    def steps(self, part: bytes) -> Generator[bytes]:
-        yield part
-
-
-class _Gzip:
-    def __init__(self) -> None:
-        self._reader = zlib.decompressobj(_GZIP)
-
-    @property
-    def is_complete(self) -> bool:
-        return self._reader.eof and not self._reader.unused_data
-
-    def steps(self, part: bytes) -> Generator[bytes]:
-        """The decompressed parts, of at most `STEP` bytes each. Raises Undecodable."""
-        try:
-            while True:
-                step = self._reader.decompress(part, STEP)
-                yield step
-                part = self._reader.unconsumed_tail
-                if self._reader.unused_data:
-                    raise Undecodable(_CANNOT)
-                if not part and len(step) < STEP:
-                    return
-        except zlib.error:
-            raise Undecodable(_CANNOT) from None
+def _decompressed(gzip: Any, part: bytes) -> Generator[bytes]:
+    """The decompressed data, in steps of at most `STEP` bytes. Raises Undecodable."""
+    try:
+        while True:
+            step = gzip.decompress(part, STEP)
+            yield step
+            part = gzip.unconsumed_tail
+            if gzip.unused_data:
+                raise Undecodable(_CANNOT)
+            if not part and len(step) < STEP:
+                return
+    except zlib.error:
+        raise Undecodable(_CANNOT) from None
 
 
-def _decoder_for(headers: httpx.Headers) -> _Identity | _Gzip:
-    """Raises Undecodable for an encoding that was not asked for."""
+def _is_gzip(headers: httpx.Headers) -> bool:
+    """Whether a body is compressed. Raises Undecodable for an encoding that was not asked for."""
     codings = [coding.strip().lower() for coding in headers.get("content-encoding", "").split(",")]
     layers = [coding for coding in codings if coding not in ("", "identity")]
-    if not layers:
-        return _Identity()
-    if layers in (["gzip"], ["x-gzip"]):
-        return _Gzip()
-    raise Undecodable(_CANNOT)
+    if layers not in ([], ["gzip"], ["x-gzip"]):
+        raise Undecodable(_CANNOT)
+    return bool(layers)

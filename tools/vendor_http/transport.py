@@ -251,6 +251,7 @@ class Transport:
                 async with aclosing(response):
                     try:
                         reply = Reply(reply.status, reply.headers, await self._body(call, response, reply))
+                        await attempt.look_for_more()
                     finally:
                         if call.kind is Kind.WRITE and reply.is_refusal:
                             await self._read_to_the_end(attempt)

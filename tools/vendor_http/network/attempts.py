@@ -40,7 +40,8 @@ class Attempt:
 
     is_departed: whether a departure is recorded. is_sent: whether anything of the request may have left.
     has_several_answers: whether more than one answer came, so that nobody can say which one is the answer.
-    read_to_the_end: reads what follows the answer, until the other side closes the connection.
+    look_for_more: reads what has followed the answer already. read_to_the_end: reads what follows it, until the other
+    side closes the connection.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Attempt:
         self.is_departed = False
         self.is_sent = False
         self.has_several_answers = False
+        self.look_for_more: Callable[[], Awaitable[None]] = _read_nothing
         self.read_to_the_end: Callable[[], Awaitable[None]] = _read_nothing
 
     async def depart(self) -> None:

@@ -60,7 +60,7 @@ def http_client(
         tls = _certificates(trust_env)
         transport = SingleUseTransport(tls)
         for scheme, proxy in (proxies() if trust_env else {}).items():
-            mounts[f"{scheme}://"] = SingleUseTransport(tls, proxy)
+            mounts[f"{scheme}://"] = SingleUseTransport(tls, proxy, direct=transport)
     else:
         hooks["request"] = [_begin_attempt]
     return httpx.AsyncClient(

@@ -13,8 +13,8 @@ import socket
 import ssl
 import struct
 import sys
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, cast
 from urllib.request import proxy_bypass
@@ -59,13 +59,6 @@ _HEAD_ENDS = b"\r\n\r\n"
 _FINAL_ANSWER = re.compile(rb"HTTP/1\.[01] [2-9][0-9]{2}")
 """The beginning of an answer that is not an interim one."""
 
-_EXCEPTIONS = (
-    httpcore.TimeoutException,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.ProxyError,
-    httpcore.UnsupportedProtocol,
-)
 _CURRENT: ContextVar[tuple[httpx.Request, Attempt]] = ContextVar("_CURRENT")
 """The request for which this task opens a connection, and its attempt."""
 
@@ -172,6 +165,7 @@ class SingleUse(httpcore.AsyncNetworkStream):
         received = _Received()
         self._attempt.start()
         self._received = received
+        self._attempt.look_for_more = self._look_for_more
         self._attempt.read_to_the_end = self._read_to_the_end
         try:
             await self._stream.write(request, timeout)
@@ -179,10 +173,9 @@ class SingleUse(httpcore.AsyncNetworkStream):
             # on a WriteError httpcore reads an answer, which is none to a request that was sent in part
             raise httpcore.NetworkError("the request could not be written") from None
 
-    async def look_for_more(self) -> None:
-        """Read what has already followed the answer."""
-        if self._received is not None:
-            self._note(await self._read_waiting() or b"")
+    async def _look_for_more(self) -> None:
+        """Read what has followed the answer already."""
+        self._note(await self._read_waiting() or b"")
 
     async def _read_to_the_end(self) -> None:
         """Read until the other side closes, or more came than is compared with the answer."""
@@ -253,86 +246,45 @@ class _Backend(httpcore.AsyncNetworkBackend):
         await self._backend.sleep(seconds)
 
 
-class SingleUseTransport(httpx.AsyncBaseTransport):
-    """httpx's own transport with a connection for each request.
+class SingleUseTransport(httpx.AsyncHTTPTransport):
+    """httpx's own transport over a pool that opens a connection for each request.
 
-    proxy: carries all requests but those to the hosts that NO_PROXY, or the system, excepts.
+    proxy: carries all requests but those to the hosts that NO_PROXY, or the system, excepts. direct: carries those.
     """
 
-    def __init__(self, tls: ssl.SSLContext, proxy: httpx.Proxy | None = None) -> None:
-        self._direct = _pool(tls, None)
-        self._proxied = _pool(tls, proxy) if proxy else None
+    def __init__(
+        self,
+        tls: ssl.SSLContext,
+        proxy: httpx.Proxy | None = None,
+        direct: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        # httpx does not say which backend its pool uses, so that the pool is made here
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=tls,
+            proxy=_as_httpcore(proxy) if proxy else None,
+            max_connections=MOST_CONNECTIONS,
+            max_keepalive_connections=0,
+            network_backend=_Backend(),
+            socket_options=SOCKET_OPTIONS,
+        )
+        self._direct = direct
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        host, port = request.url.host, request.url.port
+        if self._direct is not None and proxy_bypass(f"{host}:{port}" if port else host):
+            return await self._direct.handle_async_request(request)
         token = _CURRENT.set((request, attempt_of(request)))
         try:
-            with _as_httpx_errors():
-                answer: Any = await self._pool_for(request.url).handle_async_request(
-                    httpcore.Request(
-                        request.method,
-                        _url(request.url),
-                        headers=request.headers.raw,
-                        content=cast("AsyncIterable[bytes]", request.stream),
-                        extensions=request.extensions,
-                    )
-                )
+            return await super().handle_async_request(request)
         finally:
             _CURRENT.reset(token)
-        extensions = answer.extensions
-        body = _Body(answer, extensions["network_stream"])
-        return httpx.Response(answer.status, headers=answer.headers, stream=body, extensions=extensions)
-
-    def _pool_for(self, url: httpx.URL) -> httpcore.AsyncConnectionPool:
-        if self._proxied is None or proxy_bypass(f"{url.host}:{url.port}" if url.port else url.host):
-            return self._direct
-        return self._proxied
-
-    async def aclose(self) -> None:
-        for pool in (self._direct, self._proxied):
-            if pool is not None:
-                await pool.aclose()
 
 
-def _pool(tls: ssl.SSLContext, proxy: httpx.Proxy | None) -> httpcore.AsyncConnectionPool:
-    through = None
-    if proxy is not None:
-        through = httpcore.Proxy(
-            _url(proxy.url), auth=proxy.raw_auth, headers=proxy.headers.raw, ssl_context=proxy.ssl_context
-        )
-    return httpcore.AsyncConnectionPool(
-        ssl_context=tls,
-        proxy=through,
-        max_connections=MOST_CONNECTIONS,
-        max_keepalive_connections=0,
-        network_backend=_Backend(),
-        socket_options=SOCKET_OPTIONS,
+def _as_httpcore(proxy: httpx.Proxy) -> httpcore.Proxy:
+    url = proxy.url
+    return httpcore.Proxy(
+        httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+        auth=proxy.raw_auth,
+        headers=proxy.headers.raw,
+        ssl_context=proxy.ssl_context,
     )
-
-
-class _Body(httpx.AsyncByteStream):
-    def __init__(self, answer: httpcore.Response, connection: SingleUse) -> None:
-        self._answer = answer
-        self._connection = connection
-
-    async def __aiter__(self) -> AsyncGenerator[bytes]:
-        with _as_httpx_errors():
-            async for part in self._answer.aiter_stream():
-                yield part
-            await self._connection.look_for_more()
-
-    async def aclose(self) -> None:
-        with _as_httpx_errors():
-            await self._answer.aclose()
-
-
-def _url(url: httpx.URL) -> httpcore.URL:
-    return httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
-
-
-@contextmanager
-def _as_httpx_errors() -> Generator[None]:
-    """Turn httpcore's exceptions into those of httpx, which have the same names."""
-    try:
-        yield
-    except _EXCEPTIONS as error:
-        raise getattr(httpx, type(error).__name__)(str(error)) from error
