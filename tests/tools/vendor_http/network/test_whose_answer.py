@@ -15,6 +15,7 @@ from tests.tools.sockets import answer, heard, serving, without_proxies
 from tools.errors import AdOpsError, InDoubt, NotFound, Refused
 from tools.freewheel.auth import MintedToken, PasswordGrant
 from tools.vendor_http.network.client import http_client
+from tools.vendor_http.network.single_use import READ_AT_ONCE
 from tools.vendor_http.transport import Kind
 
 
@@ -55,12 +56,15 @@ class Gateway:
 CREATED = answer(201, b'{"id": 7}')
 REFUSED = answer(404, b'{"error": "no such thing"}')
 REFUSED_OTHERWISE = answer(403, b'{"error": "no such user"}')
+READ_AS_ONE = answer(201, b'{"id": 7}'.rjust(READ_AT_ONCE - len(answer(201, b" " * 1000)) + 1000))
+"""An answer that is read at once, and nothing after it."""
 SEVERAL = [
     REFUSED + CREATED,
     CREATED + REFUSED,
     REFUSED + REFUSED_OTHERWISE,
     REFUSED + REFUSED[:20],
     REFUSED + REFUSED + CREATED,
+    READ_AS_ONE + REFUSED,
     [REFUSED, CREATED],
     [REFUSED, REFUSED + CREATED],
 ]
@@ -90,6 +94,12 @@ async def test_a_refusal_that_comes_twice_is_one_and_not_the_answer_to_the_next_
             await write(http, url)
         assert await write(http, url) == {"id": 7}
     assert (gateway.lines, gateway.connections) == (["POST /", "POST /"], 2)
+
+
+async def test_an_answer_that_fills_a_read_is_one_when_nothing_follows() -> None:
+    assert len(READ_AS_ONE) == READ_AT_ONCE
+    async with serving(Gateway(READ_AS_ONE)) as url, http_client() as http:
+        assert await write(http, url) == {"id": 7}
 
 
 async def test_the_same_answer_twice_is_told_from_another_up_to_a_length() -> None:
