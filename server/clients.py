@@ -31,11 +31,11 @@ from tools.freewheel.client import FreeWheelClient
 from tools.google_ad_manager.auth import ServiceAccountToken
 from tools.google_ad_manager.client import GoogleAdManagerClient
 from tools.interchange.client import InterchangeClient
-from tools.vendor_http.connections import Connections
-from tools.vendor_http.network import Network, UnusableProxy, proxies
+from tools.vendor_http.auth import Auth, StaticToken
+from tools.vendor_http.network.client import UnusableProxy, http_client, proxies
 from tools.vendor_http.rate_limit import SlidingWindow
 from tools.vendor_http.telemetry import Observed, unobserved
-from tools.vendor_http.transport import Auth, Retries, StaticToken, Timing, Transport
+from tools.vendor_http.transport import Retries, Timing, Transport
 from tools.vendors import TITLES, VendorName
 
 if TYPE_CHECKING:
@@ -245,11 +245,6 @@ def check_proxies(settings: Settings) -> None:
             proxies()
 
 
-def _network(settings: Settings) -> Network:
-    with _as_a_setting():
-        return Network(trust_env=settings.environment != "sandbox")
-
-
 @contextmanager
 def _as_a_setting() -> Generator[None]:
     try:
@@ -303,17 +298,22 @@ class _Opening:
             self._vendor("google_ad_manager", http, account, requests=2, seconds=1, retries=retries), account
         )
 
-    def _http(self, vendor: VendorName, base_url: str = "") -> Connections:
-        network = self._wire.transports.get(vendor) or _network(self._settings)
+    def _http(self, vendor: VendorName, base_url: str = "") -> httpx.AsyncClient:
         headers = {"User-Agent": f"adops-mcp/{__version__}", "Accept": "application/json"}
-        http = Connections(network, base_url=base_url, headers=headers)
+        with _as_a_setting():
+            http = http_client(
+                base_url=base_url,
+                headers=headers,
+                transport=self._wire.transports.get(vendor),
+                trust_env=self._settings.environment != "sandbox",
+            )
         self._stack.push_async_callback(http.aclose)
         return http
 
     def _vendor(
         self,
         vendor: VendorName,
-        http: Connections,
+        http: httpx.AsyncClient,
         auth: Auth,
         *,
         requests: int,
@@ -322,10 +322,10 @@ class _Opening:
     ) -> Transport:
         """The transport of the vendor itself, whose limit is told in the status."""
         limit = self._window(TITLES[vendor], requests, seconds)
-        self.limits[vendor] = limit.told
+        self.limits[vendor] = limit.description
         return self._transport(TITLES[vendor], http, auth, limit, retries)
 
-    def _issuer(self, name: str, http: Connections, *, requests: int) -> Transport:
+    def _issuer(self, name: str, http: httpx.AsyncClient, *, requests: int) -> Transport:
         """The transport of a token endpoint."""
         return self._transport(name, http, None, self._window(name, requests, 1), None)
 
@@ -335,7 +335,7 @@ class _Opening:
         return self.shared.windows.setdefault(name, made)
 
     def _transport(
-        self, name: str, http: Connections, auth: Auth | None, limit: SlidingWindow, retries: Retries | None
+        self, name: str, http: httpx.AsyncClient, auth: Auth | None, limit: SlidingWindow, retries: Retries | None
     ) -> Transport:
         return Transport(
             name,

@@ -49,8 +49,7 @@ from tools.catalogue import BY_NAME
 from tools.effects import LONGEST_REQUEST
 from tools.freewheel.auth import ClientCredentials, PasswordGrant
 from tools.tool import Toolset
-from tools.vendor_http.network import is_address
-from tools.vendor_http.transport import is_safe
+from tools.vendor_http.network.client import is_address, is_safe
 
 Environment = Literal["sandbox", "staging", "live"]
 SHORTEST_SETTLING = DEPARTS_WITHIN + LONGEST_REQUEST

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
-from server.access.authentication import KEYS_LAST, SOONEST, token_command
+from server.access.authentication import KEYS_LIFETIME, SHORTEST_REFRESH, token_command
 from tests.server.http.over_http import ISSUER, URL, Hosted, hosted, rsa_key, tokens_file
 
 KEY, OTHER = rsa_key(), rsa_key()
@@ -133,11 +133,11 @@ async def test_keys_are_kept_and_read_anew_when_they_are_rotated(tmp_path: Path)
         assert issuer.asked.count("/tenant/keys") == 1
         issuer.keys = {"two": OTHER}
         assert (await asked(server, issuer.token("two"))).status_code == 401
-        issuer.time.moment += SOONEST + 1
+        issuer.time.moment += SHORTEST_REFRESH + 1
         assert (await asked(server, issuer.token("two"))).status_code == 200
         assert issuer.asked.count("/tenant/keys") == 2
         assert (await asked(server, issuer.token("one", key=KEY))).status_code == 401
-        issuer.time.moment += KEYS_LAST + 1
+        issuer.time.moment += KEYS_LIFETIME + 1
         assert (await asked(server, issuer.token("two"))).status_code == 200
     assert issuer.asked.count("/tenant/keys") == 3
 
@@ -157,10 +157,10 @@ async def test_while_the_issuer_is_down_nobody_is_told_that_their_token_does_not
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
             assert answer.json()["error"].startswith("Your token cannot be checked now.")
         server.issuer.is_down = False
-        server.issuer.time.moment += SOONEST + 1
+        server.issuer.time.moment += SHORTEST_REFRESH + 1
         assert (await asked(server, server.issuer.token())).status_code == 200
         server.issuer.is_down = True
-        server.issuer.time.moment += KEYS_LAST + 1
+        server.issuer.time.moment += KEYS_LIFETIME + 1
         assert (await asked(server, server.issuer.token())).status_code == 200
         assert (await asked(server, server.issuer.token("two", key=OTHER))).status_code == 503
 
