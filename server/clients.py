@@ -15,7 +15,7 @@ import httpx
 from pydantic import SecretStr
 
 from server import __version__
-from server.configuration.accounts import Account, own, scope_of, spelt
+from server.configuration.accounts import Account, name_settings_of, own, scope_of
 from server.configuration.settings import (
     NoAccess,
     Settings,
@@ -109,9 +109,9 @@ def missing_vendors(settings: Settings) -> dict[VendorName, NoAccess]:
 
 
 def missing_of(account: Account) -> dict[VendorName, NoAccess]:
-    """The vendors that an account gives no way into, with its settings as they are spelt."""
+    """The vendors that an account gives no way into, with its settings as the file of accounts names them."""
     missing = missing_vendors(account.settings)
-    return {vendor: replace(way, fix=spelt(way.fix, account.name)) for vendor, way in missing.items()}
+    return {vendor: replace(way, fix=name_settings_of(way.fix, account.name)) for vendor, way in missing.items()}
 
 
 def data_directory(settings: Settings) -> Path:
@@ -180,12 +180,12 @@ async def open_backends(
             interchange_client=opening.interchange(access.interchange),
             freewheel_client=opening.freewheel(access.freewheel),
             google_ad_manager_client=opening.google_ad_manager(access.google_ad_manager),
-            missing={vendor: spelt(way.fix, account) for vendor, way in access.missing.items()},
+            missing={vendor: name_settings_of(way.fix, account) for vendor, way in access.missing.items()},
             limits=opening.limits,
             sent_tokens=opening.shared.sent_tokens,
             scope=scope,
             account=account,
-            spelt=functools.partial(spelt, account=account),
+            name_settings=functools.partial(name_settings_of, account=account),
         )
 
 

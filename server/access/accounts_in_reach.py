@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from server.access.availability import offer
 from server.clients import Shared, Wire, open_backends
-from server.configuration.accounts import Account, spelt
+from server.configuration.accounts import Account, name_settings_of
 from tools.backends import Backends
 from tools.catalogue import BY_NAME, CATALOGUE, Entry
 from tools.tool import AnyTool, Write
@@ -81,7 +81,9 @@ class Choices:
         for entry in CATALOGUE:
             # who may use no account still sees what this server is
             looked_at = accounts if entry.vendors else (accounts or self._accounts)
-            reasons = {account.name: spelt(self._left_out(account, entry), account.name) for account in looked_at}
+            reasons = {
+                account.name: name_settings_of(self._left_out(account, entry), account.name) for account in looked_at
+            }
             offering = [account for account in looked_at if not reasons[account.name]]
             if not offering:
                 left_out[entry.name] = _reason(reasons)

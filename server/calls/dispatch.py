@@ -124,7 +124,7 @@ class Calls:
         return CallToolResult(content=[TextContent(text=text)], structured_content=answer)
 
     def _error(self, error: AdOpsError, backends: Backends) -> CallToolResult:
-        message, next_step = backends.spelt(error.message), backends.spelt(error.next_step)
+        message, next_step = backends.name_settings(error.message), backends.name_settings(error.next_step)
         described = {
             "code": error.code,
             "message": message,

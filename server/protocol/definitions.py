@@ -65,7 +65,7 @@ _OF_A_WRITE = {
     "confirmation": {"type": "string", "description": "Only where a person was to be asked and could not be."},
     "done_at": {"type": "string", "description": "With replayed: when that was, UTC."},
     "found": {"type": "object", "description": "With replayed, where the answer was lost: what reconciling found."},
-    "rehearsal": {
+    "dry_run": {
         "type": "object",
         "description": "Only with dry_run, and nothing but next_step beside it.",
         "properties": {

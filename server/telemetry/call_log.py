@@ -21,7 +21,7 @@ _OPERATION: ContextVar[str] = ContextVar("operation", default="")
 
 @dataclass(slots=True)
 class Ended:
-    """How a call ended. outcome: done, rehearsed, replayed, asked (a person is), left (by its caller), or the error's
+    """How a call ended. outcome: done, dry_run, replayed, asked (a person is), left (by its caller), or the error's
     code. seconds: for the whole of it."""
 
     tool: str
@@ -33,7 +33,7 @@ class Ended:
     def with_answer(self, result: CallToolResult) -> None:
         told: dict[str, Any] = result.structured_content or {}
         error: dict[str, Any] = told.get("error", {})
-        otherwise = "replayed" if told.get("replayed") else "rehearsed" if "rehearsal" in told else "done"
+        otherwise = "replayed" if told.get("replayed") else "dry_run" if "dry_run" in told else "done"
         self.outcome = str(error.get("code", otherwise))
         self.account = str(told.get("account", ""))
         self.operation_id = error.get("operation_id", told.get("operation_id"))

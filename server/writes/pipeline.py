@@ -184,7 +184,7 @@ class Writes:
         else:
             next_step = "Show the person this. The same call without dry_run sends it."
         shown = {name: value for name, value in told.items() if name != "now" and value != []}
-        return {"rehearsal": shown, "next_step": next_step}
+        return {"dry_run": shown, "next_step": next_step}
 
     async def write(self, call: WriteCall) -> dict[str, Any]:
         """What the agent is told: the result, or the outcome of the same write before. Raises AdOpsError or Fault."""

@@ -247,13 +247,13 @@ async def test_a_dry_run_shows_exactly_what_is_then_sent_and_changes_nothing(tmp
         assert (await done(client, "list_operations", {}))["total"] == 0
         await done(client, "reserve_avail", HOLD)
     (sent,) = network.interchange.written()
-    would = dry["rehearsal"]["would_send"]
+    would = dry["dry_run"]["would_send"]
     assert (would["method"], would["path"], would["body"]) == sent
-    assert dry["rehearsal"]["changes"] == [
+    assert dry["dry_run"]["changes"] == [
         "Available 3,960,000 -> 3,460,000, held 0 -> 500,000.",
         "Media buy sf_mb_7f3a91c204 of Halden & Pryce Media is awaiting_source (accepted_awaiting_trafficking).",
     ]
-    assert "problems" not in dry["rehearsal"]
+    assert "problems" not in dry["dry_run"]
     assert dry["next_step"] == "Show the person this. The same call without dry_run sends it."
 
 
@@ -287,7 +287,7 @@ async def test_a_dry_run_names_what_stands_in_the_way(
 ) -> None:
     async with sandboxed(tmp_path) as (client, network):
         dry = await done(client, tool, {**arguments, "dry_run": True})
-    assert problem in dry["rehearsal"]["problems"]
+    assert problem in dry["dry_run"]["problems"]
     assert dry["next_step"] == "Tell the person the problems; do not send it before they are solved."
     assert network.interchange.written() == network.freewheel.written() == []
 
@@ -301,9 +301,9 @@ async def test_a_dry_run_of_what_is_done_already_says_that_it_would_not_be_sent(
         )
     assert (
         "create_proposed_io for the same thing is done already, and would be answered from the record; to make another "
-        f"on purpose, give an idempotency_key: {operation_id}." in dry["rehearsal"]["problems"]
+        f"on purpose, give an idempotency_key: {operation_id}." in dry["dry_run"]["problems"]
     )
-    assert "would_send" not in same["rehearsal"]
+    assert "would_send" not in same["dry_run"]
     assert same["next_step"] == "Nothing would be sent: it is as asked for already."
 
 
