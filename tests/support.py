@@ -25,12 +25,12 @@ from server.calls.dispatch import LONGEST_CALL, Calls
 from server.clients import Wire
 from server.clocks import Clocks
 from server.configuration.settings import Settings
-from server.ledger.operations import Operations
+from server.ledger.operations import Ledger
 from server.ledger.storage.tables import open_engine
 from server.protocol.app import build_server
 from server.sandbox import FILE_NAME, Sandbox
 from server.sandbox.interchange.app import API_KEY
-from server.writes.pipeline import LATEST_DEPARTURE, Writes
+from server.writes.pipeline import LATEST_DEPARTURE, WritePipeline
 from server.writes.records import clocks_of
 from tools.vendor_http.transport import Timing
 from tools.vendors import VendorName
@@ -244,8 +244,8 @@ def free_port() -> int:
 def calls_of(settings: Settings, wire: Wire | None = None, *, longest: float | None = None) -> Calls:
     """The one call path without a client before it. longest: seconds for a call, instead of its own limits."""
     timing = (wire or Wire()).timing
-    record = Operations("sqlite://", "ADOPS_DATA_DIR", clocks_of(timing))
-    writes = Writes(record, settings.confirm, timing, longest or LATEST_DEPARTURE)
+    record = Ledger("sqlite://", "ADOPS_DATA_DIR", clocks_of(timing))
+    writes = WritePipeline(record, settings.confirm, timing, longest or LATEST_DEPARTURE)
     return Calls(settings.environment, writes, longest_call=longest or LONGEST_CALL)
 
 

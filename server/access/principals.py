@@ -11,7 +11,7 @@ from mcp.server.context import ServerRequestContext
 
 from server.access.authentication import APPROVE, READ, WRITE
 from server.ledger.entries import digest
-from server.writes.records import RecordView, user
+from server.writes.records import LedgerView, user
 from server.writes.write_call import Asker, Caller
 from tools.catalogue import Entry
 from tools.errors import NotPermitted
@@ -55,7 +55,7 @@ def permitted(tool: AnyTool, caller: Caller) -> None:
         )
 
 
-def seen_by(caller: Caller, record: RecordView) -> RecordView:
+def seen_by(caller: Caller, record: LedgerView) -> LedgerView:
     """Operations of others are for those who approve; their doubts are for those who write."""
     if caller.scopes is None:
         return record

@@ -20,7 +20,8 @@ from server.calls.arguments import check
 from server.telemetry.call_log import Followed, call_id, following, unfollowed
 from server.text.sanitizing import cleaned, encoded
 from server.writes.outcomes import look_with_us
-from server.writes.pipeline import Fault, Writes
+from server.writes.pipeline import WritePipeline
+from server.writes.sending import WriteFault
 from server.writes.write_call import Caller, NeedsInput, WriteCall
 from tools.backends import Backends
 from tools.errors import AdOpsError, InDoubt, InternalError, Unavailable
@@ -38,7 +39,7 @@ class Calls:
     def __init__(
         self,
         environment: str,
-        writes: Writes,
+        writes: WritePipeline,
         *,
         longest_call: float = LONGEST_CALL,
         followed: Followed = unfollowed,
@@ -86,7 +87,7 @@ class Calls:
 
     async def close(self) -> None:
         """Take no more writes, and wait until none is under way; each ends within the transport's own limits."""
-        await self.writes.close()
+        await self.writes.in_progress.close()
 
     async def _answer(
         self, tool: AnyTool, arguments: Mapping[str, Any] | None, places: Places, caller: Caller
@@ -117,7 +118,7 @@ class Calls:
         if not call.options.dry_run:
             return await self.writes.write(call)
         with anyio.fail_after(self._longest_call):
-            return await self.writes.rehearse(call)
+            return await self.writes.dry_run(call)
 
     def _result(self, told: Mapping[str, Any], backends: Backends) -> CallToolResult:
         answer, text = encoded({**self._place(backends), **told}, backends.sent_tokens)
@@ -173,12 +174,12 @@ def _ended(answer: CallToolResult | None) -> str:
 
 def _fault(tool: AnyTool, reference: str, fault: Exception) -> AdOpsError:
     what = f"{tool.name} failed inside adops-mcp (reference {reference} in its log)"
-    if isinstance(fault, Fault) and fault.departed:
+    if isinstance(fault, WriteFault) and fault.departed:
         error: AdOpsError = InDoubt(
             f"{what} after it was sent: it may or may not have been carried out.",
             next_step=look_with_us(fault.operation_id, "Do not send it again before that."),
         )
     else:
         error = InternalError(f"{what}.{_unchanged(tool)}", next_step="Report the reference to the operator.")
-    error.operation_id = fault.operation_id if isinstance(fault, Fault) else None
+    error.operation_id = fault.operation_id if isinstance(fault, WriteFault) else None
     return error

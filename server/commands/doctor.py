@@ -13,10 +13,10 @@ from server.clients import NoAccess, Wire, missing_of, sandbox_path
 from server.configuration.accounts import DEFAULT, Account, account_in, accounts_of, own
 from server.configuration.settings import SECRETS, VENDORS_OWN, Settings, misspelt_choices, unknown_variables, variable
 from server.configuration.sources import place_of, variables
-from server.ledger.entries import Wanted
-from server.ledger.operations import Operations
+from server.ledger.entries import OperationFilter
+from server.ledger.operations import Ledger
 from server.writes.outcomes import moment
-from server.writes.records import RecordView, open_record, told_lost
+from server.writes.records import LedgerView, lost_operations, open_ledger
 from tools.backends import Backends
 from tools.catalogue import CATALOGUE
 from tools.errors import AdOpsError
@@ -110,9 +110,9 @@ async def _record(
     settings: Settings, accounts: Sequence[Account], places: Backends, timing: Timing
 ) -> tuple[Reached, list[str]]:
     """Whether it can be used, and what it holds of accounts that there are not: their writes could be made twice."""
-    record = open_record(settings, timing)
+    record = open_ledger(settings, timing)
     try:
-        found = await RecordView(record, settings.settle_after).look(places)
+        found = await LedgerView(record, settings.settle_after).look(places)
         tallies = await record.tally() if found.ok and settings.environment != "sandbox" else ()
         warnings = await _warnings(record) if found.ok else await _lost(record)
     finally:
@@ -130,19 +130,19 @@ async def _record(
     ]
 
 
-async def _lost(record: Operations) -> list[str]:
+async def _lost(record: Ledger) -> list[str]:
     """What is missing from a record that went back in time."""
     try:
         stopped = await record.stopped()
     except AdOpsError:
         return []
-    return [f"not in the record any more: {line}" for line in told_lost(stopped)] if stopped else []
+    return [f"not in the record any more: {line}" for line in lost_operations(stopped)] if stopped else []
 
 
-async def _warnings(record: Operations) -> list[str]:
+async def _warnings(record: Ledger) -> list[str]:
     """What the operator looks at: what could make the record forget, and what it had wrong."""
     told = list(await record.durability())
-    corrected, total = await record.list(Wanted(corrected=True, limit=_SHOWN))
+    corrected, total = await record.list(OperationFilter(corrected=True, limit=_SHOWN))
     for operation in corrected:
         if (correction := operation.correction) is not None:
             told.append(f"{operation.id}, {moment(operation.created_at)}: {correction.what} {correction.next_step}")

@@ -17,12 +17,12 @@ from server.access.accounts_in_reach import open_accounts
 from server.clients import Wire
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings
-from server.ledger.entries import Operation, Restored, Step, Wanted
-from server.ledger.operations import Operations
+from server.ledger.entries import HistoryEntry, Operation, OperationFilter, Restored
+from server.ledger.operations import Ledger
 from server.text.sanitizing import cleaned
 from server.writes.outcomes import moment
-from server.writes.reconciliation import reconcile, settle_by_hand, to_be_watched
-from server.writes.records import by_scope, open_record, told_lost, user, whole
+from server.writes.reconciliation import reconcile, settle_as_person_says, still_to_be_watched
+from server.writes.records import by_scope, details, lost_operations, open_ledger, user
 from tools.backends import Backends
 from tools.errors import AdOpsError
 from tools.vendor_http.replies import printable
@@ -39,14 +39,14 @@ PAGE = 500
 class _Desk:
     """The operator's place: the record of this environment, and the accounts to look at, by their scopes."""
 
-    record: Operations
+    record: Ledger
     places: Mapping[str, Backends]
     settings: Settings
     operator: str
     arguments: argparse.Namespace
     timing: Timing
 
-    async def found(self) -> tuple[Operation, list[Step]] | None:
+    async def found(self) -> tuple[Operation, list[HistoryEntry]] | None:
         found = await self.record.get(self.arguments.operation_id)
         if found is None or found[0].scope not in self.places:
             _complain(
@@ -55,10 +55,10 @@ class _Desk:
             return None
         return found
 
-    async def every(self, states: tuple[str, ...] = ()) -> AsyncGenerator[tuple[Operation, Sequence[Step]]]:
+    async def every(self, states: tuple[str, ...] = ()) -> AsyncGenerator[tuple[Operation, Sequence[HistoryEntry]]]:
         """With its history, the newest first, each once although more are written meanwhile."""
-        wanted = Wanted(scopes=self.places.keys(), states=states, limit=PAGE)
-        while page := await self.record.whole(wanted):
+        wanted = OperationFilter(scopes=self.places.keys(), states=states, limit=PAGE)
+        while page := await self.record.list_with_history(wanted):
             for found in page:
                 yield found
             oldest, _ = page[-1]
@@ -82,7 +82,7 @@ async def carried_out(settings: Settings, arguments: argparse.Namespace, wire: W
 
 @asynccontextmanager
 async def _desk(settings: Settings, arguments: argparse.Namespace, wire: Wire) -> AsyncGenerator[_Desk]:
-    record = open_record(settings, wire.timing)
+    record = open_ledger(settings, wire.timing)
     accounts = accounts_of(settings)
     async with open_accounts(accounts, wire) as opened:
         places = by_scope(Backends(accounts=tuple(opened.values())))
@@ -93,7 +93,7 @@ async def _desk(settings: Settings, arguments: argparse.Namespace, wire: Wire) -
 
 
 async def _list(desk: _Desk) -> int:
-    wanted = Wanted(
+    wanted = OperationFilter(
         scopes=desk.places.keys(),
         states=(desk.arguments.state,) if desk.arguments.state else (),
         text=desk.arguments.text,
@@ -115,7 +115,7 @@ async def _list(desk: _Desk) -> int:
 
 async def _elsewhere(desk: _Desk) -> str:
     """What stands in the same record for another place, such as the sandbox before its reset."""
-    _, total = await desk.record.list(Wanted(limit=1))
+    _, total = await desk.record.list(OperationFilter(limit=1))
     return f" On record are {total} of another place, such as a sandbox that was reset since." if total else ""
 
 
@@ -182,7 +182,7 @@ async def _reconcile(desk: _Desk) -> int:
         return 1
     operation = await _watched(desk, found[0])
     if desk.arguments.outcome:
-        why_not = await settle_by_hand(
+        why_not = await settle_as_person_says(
             desk.record,
             operation,
             desk.arguments.outcome,
@@ -210,7 +210,7 @@ async def _reconcile_all(desk: _Desk) -> int:
 
 async def _watched(desk: _Desk, operation: Operation) -> Operation:
     """As it is once this process has seen it for as long as the database's clock may not be believed alone."""
-    wait = to_be_watched(operation, desk.settings.settle_after)
+    wait = still_to_be_watched(operation, desk.settings.settle_after)
     if operation.state == "sending" and not desk.record.one_machine:
         wait = desk.record.lease
     if not wait or desk.arguments.outcome == "succeeded":
@@ -264,7 +264,7 @@ async def _restored(desk: _Desk) -> int:
     note = _line(desk.arguments.note or "")
     settle_after = desk.settings.settle_after
     if note:
-        done = await desk.record.restored(desk.operator, note, settle_after=settle_after)
+        done = await desk.record.resume_writes(desk.operator, note, settle_after=settle_after)
     else:
         done = Restored(await desk.record.stopped())
     stopped = done.stopped
@@ -274,7 +274,7 @@ async def _restored(desk: _Desk) -> int:
         _say("Nothing is known to be lost: what this machine wrote last is in the record.")
     else:
         _say("This machine wrote these last, or saw them, and the record does not have them; there may be more:")
-        for line in told_lost(stopped):
+        for line in lost_operations(stopped):
             _say(f"  {line}")
         _say("Compare them with the vendors: what is there was sent, and must not be made again.")
     if not note and stopped is None:
@@ -308,10 +308,10 @@ _ACTIONS: dict[str, Callable[[_Desk], Coroutine[Any, Any, int]]] = {
 }
 
 
-def _told(operation: Operation, steps: Sequence[Step], account: str) -> dict[str, Any]:
+def _told(operation: Operation, steps: Sequence[HistoryEntry], account: str) -> dict[str, Any]:
     from tools.operations.record import WholeOperation  # noqa: PLC0415 - a list does without it
 
-    return WholeOperation(**whole(operation, steps, account)).told()
+    return WholeOperation(**details(operation, steps, account)).told()
 
 
 def _line(text: str) -> str:

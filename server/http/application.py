@@ -146,7 +146,7 @@ def application(
     async def ready(_: Request) -> Response:
         try:
             if choice.writes:
-                await calls.writes.record.counts(())
+                await calls.writes.ledger.counts(())
             if verifier is not None and verifier.tokens is not None:
                 await anyio.to_thread.run_sync(verifier.tokens.check)
         except AdOpsError as error:
@@ -161,7 +161,7 @@ def application(
         if verifier is None and not is_loopback(request.url.hostname or ""):
             return PlainTextResponse("This host is not served here.\n", status_code=421)
         try:
-            tallies = await calls.writes.record.tally()
+            tallies = await calls.writes.ledger.tally()
         except AdOpsError:
             tallies = None
         return Response(metrics.text(tallies, wire.timing.now()), headers={"content-type": CONTENT_TYPE_LATEST})

@@ -12,7 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from server import __version__
 from server.configuration.accounts import account_in
-from server.ledger.entries import Tally
+from server.ledger.entries import StateCount
 from server.telemetry.call_log import Ended
 from tools.vendor_http.telemetry import Exchange
 
@@ -61,7 +61,7 @@ class Metrics:
         labels = self._requests.labels(exchange.vendor, exchange.account, exchange.method, status)
         labels.observe(exchange.seconds)
 
-    def text(self, tallies: Sequence[Tally] | None, now: float) -> bytes:
+    def text(self, tallies: Sequence[StateCount] | None, now: float) -> bytes:
         """In Prometheus' format. tallies: of the record of writes; None when it cannot be used. now: seconds since the
         epoch."""
         counted = self._registry
@@ -78,7 +78,7 @@ class _Recorded:
     """What the record holds at this moment. Nothing of it is kept: it is the same whichever process is asked."""
 
     environment: str
-    tallies: Sequence[Tally] | None
+    tallies: Sequence[StateCount] | None
     now: float
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

@@ -32,8 +32,8 @@ from server.protocol.prompts import filled, listed, prompts_for
 from server.protocol.tools_list import Listing, Offered
 from server.telemetry.call_log import Followed, unfollowed
 from server.telemetry.logs_and_traces import WithoutWords
-from server.writes.pipeline import Writes
-from server.writes.records import RecordView, open_record
+from server.writes.pipeline import WritePipeline
+from server.writes.records import LedgerView, open_ledger
 from server.writes.write_call import Caller, NeedsInput
 from tools.backends import Backends
 from tools.effects import PROGRESS
@@ -66,7 +66,7 @@ class Opened:
     """What one running server has open: the clients of each account, and the record of writes."""
 
     accounts: Mapping[str, Backends]
-    record: RecordView
+    record: LedgerView
 
 
 class _Handlers:
@@ -168,11 +168,11 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
 
     @asynccontextmanager
     async def lifespan(_: Server[Opened]) -> AsyncGenerator[Opened]:
-        record = path.writes.record
+        record = path.writes.ledger
         async with open_accounts(accounts, wire) as opened, anyio.create_task_group() as tasks:
-            tasks.start_soon(path.writes.keep_alive)
+            tasks.start_soon(path.writes.in_progress.keep_alive)
             try:
-                yield Opened(opened, RecordView(record, settings.settle_after))
+                yield Opened(opened, LedgerView(record, settings.settle_after))
             finally:
                 tasks.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
@@ -204,8 +204,8 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
 def build_calls(settings: Settings, wire: Wire | None = None, followed: Followed = unfollowed) -> Calls:
     """The one path of every call, with the record of writes that it keeps. followed: who counts the calls."""
     timing = (wire or Wire()).timing
-    record = open_record(settings, timing)
-    writes = Writes(record, settings.confirm, timing, settle_after=settings.settle_after)
+    record = open_ledger(settings, timing)
+    writes = WritePipeline(record, settings.confirm, timing, settle_after=settings.settle_after)
     return Calls(settings.environment, writes, followed=followed)
 
 

@@ -25,7 +25,7 @@ from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings
 from server.ledger.storage.tables import HISTORY, OPERATIONS, open_engine
 from server.protocol.app import build_calls
-from server.writes.records import RecordView
+from server.writes.records import LedgerView
 from tests.bench.ours import ahead
 
 PACKAGES = (125, 250, 500, 1000)
@@ -70,7 +70,7 @@ async def _with(directory: Path, freewheel: Callable[[httpx.Request], httpx.Resp
     accounts, calls = accounts_of(settings), build_calls(settings, network)
     choice = Choices(accounts).whole
     async with open_accounts(accounts, network) as opened:
-        places = Places(choice, opened, RecordView(calls.writes.record, settings.settle_after))
+        places = Places(choice, opened, LedgerView(calls.writes.ledger, settings.settle_after))
 
         async def call(name: str, **arguments: Any) -> dict[str, Any]:
             result = await calls.call(choice.tools[name].tool, arguments, places)
@@ -80,7 +80,7 @@ async def _with(directory: Path, freewheel: Callable[[httpx.Request], httpx.Resp
         try:
             return await run(call, calls, opened[""].scope())
         finally:
-            await calls.writes.record.close()
+            await calls.writes.ledger.close()
 
 
 def _minted() -> httpx.Response:
@@ -141,7 +141,7 @@ async def _operations(size: int, directory: Path) -> list[dict[str, Any]]:
         return _minted() if request.method == "POST" else httpx.Response(404)
 
     async def run(call: Call, calls: Calls, scope: str) -> list[dict[str, Any]]:
-        await calls.writes.record.counts(())
+        await calls.writes.ledger.counts(())
         await asyncio.to_thread(_recorded, f"sqlite:///{directory / 'operations-sandbox.sqlite3'}", scope, size)
         last = -(-size // 50)
         looks: dict[str, Callable[[], Awaitable[Any]]] = {

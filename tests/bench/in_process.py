@@ -23,7 +23,7 @@ from server.http.application import application
 from server.protocol.app import build_calls
 from server.sandbox import Sandbox
 from server.sandbox.freewheel.access import PASSWORD, USERNAME
-from server.writes.records import RecordView
+from server.writes.records import LedgerView
 from tests.bench.figures import Figure
 from tests.bench.inside import caller, cpu_of
 from tests.bench.ours import GRANT, JSON, PATH, READ, ahead, wire
@@ -136,7 +136,7 @@ async def _at_most_once(settings: Settings, rounds: int) -> list[Figure]:
     tool = choice.tools[WRITE].tool
     recorded, alone = list[float](), list[float]()
     async with open_accounts(accounts, network) as opened:
-        places = Places(choice, opened, RecordView(calls.writes.record, settings.settle_after))
+        places = Places(choice, opened, LedgerView(calls.writes.ledger, settings.settle_after))
 
         async def whole(given: dict[str, Any]) -> None:
             assert not (await calls.call(tool, given, places)).is_error
@@ -156,7 +156,7 @@ async def _at_most_once(settings: Settings, rounds: int) -> list[Figure]:
                     found.append(time.perf_counter() - began)
                 if number:
                     figures.append(statistics.median(found) * 1000)
-        await calls.writes.record.close()
+        await calls.writes.ledger.close()
     less = [one - other for one, other in zip(recorded, alone, strict=True)]
     what = "at most once: p50 of a write less its request alone (three commits to SQLite)"
     return [Figure(what, "ms", less, target=2.0), Figure("the request alone", "ms", alone)]

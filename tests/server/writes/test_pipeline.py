@@ -14,8 +14,8 @@ from mcp import Client
 from server.access.accounts_in_reach import Places
 from server.clients import Wire, open_backends
 from server.configuration.settings import Settings
-from server.ledger.entries import Wanted
-from server.ledger.operations import Operations
+from server.ledger.entries import OperationFilter
+from server.ledger.operations import Ledger
 from server.protocol.app import build_calls
 from tests.snapshots import answer_of
 from tests.support import (
@@ -87,14 +87,14 @@ async def test_an_outcome_that_could_not_be_recorded_is_recorded_once_it_can_be(
         places = Places.only(backends)
         order = BY_NAME["create_proposed_io"].tool
         first = await calls.call(order, ORDER, places)
-        await calls.writes.look_after()
+        await calls.writes.in_progress.look_after()
         aside.rename(file)
         operation_id = cast("dict[str, Any]", first.structured_content)["operation_id"]
-        before = await calls.writes.record.get(operation_id)
-        await calls.writes.look_after()
-        after = await calls.writes.record.get(operation_id)
+        before = await calls.writes.ledger.get(operation_id)
+        await calls.writes.in_progress.look_after()
+        after = await calls.writes.ledger.get(operation_id)
         again = await calls.call(order, ORDER, places)
-        await calls.writes.record.close()
+        await calls.writes.ledger.close()
     assert not first.is_error
     assert before is not None
     assert after is not None
@@ -199,12 +199,12 @@ async def test_a_refused_write_is_failed_and_may_be_tried_again(tmp_path: Path) 
 async def test_a_write_is_on_record_as_sending_with_its_request_before_it_leaves(tmp_path: Path) -> None:
     seen: list[Any] = []
     settings = live_settings(data_dir=tmp_path)
-    record = Operations(f"sqlite:///{tmp_path}/operations-live.sqlite3", "ADOPS_DATA_DIR", FakeTime().clocks)
+    record = Ledger(f"sqlite:///{tmp_path}/operations-live.sqlite3", "ADOPS_DATA_DIR", FakeTime().clocks)
 
     async def answer(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
             return httpx.Response(200, json={"items": [], "total_count": 0})
-        seen.extend((await record.list(Wanted()))[0])
+        seen.extend((await record.list(OperationFilter()))[0])
         return httpx.Response(200, json={"proposed_insertion_order": {"id": 7}})
 
     async with connected(Wire({"freewheel": Recorder(answer)}, FakeTime().timing), settings) as client:
