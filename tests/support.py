@@ -21,7 +21,7 @@ from mcp import Client
 from mcp_types import CallToolResult, TextContent
 from pydantic import SecretStr
 
-from server.calls.dispatch import LONGEST_CALL, Calls
+from server.calls.dispatch import LONGEST_CALL, Dispatcher
 from server.clients import Wire
 from server.clocks import Clocks
 from server.configuration.settings import Settings
@@ -241,12 +241,12 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def calls_of(settings: Settings, wire: Wire | None = None, *, longest: float | None = None) -> Calls:
+def calls_of(settings: Settings, wire: Wire | None = None, *, longest: float | None = None) -> Dispatcher:
     """The one call path without a client before it. longest: seconds for a call, instead of its own limits."""
     timing = (wire or Wire()).timing
     record = Ledger("sqlite://", "ADOPS_DATA_DIR", clocks_of(timing))
     writes = WritePipeline(record, settings.confirm, timing, longest or LATEST_DEPARTURE)
-    return Calls(settings.environment, writes, longest_call=longest or LONGEST_CALL)
+    return Dispatcher(settings.environment, writes, longest_call=longest or LONGEST_CALL)
 
 
 def text_of(result: CallToolResult) -> str:

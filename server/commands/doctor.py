@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from server.access.accounts_in_reach import Choices, open_accounts
+from server.access.accounts_in_reach import CallerChoices, open_accounts
 from server.clients import NoAccess, Wire, missing_of, sandbox_path
 from server.configuration.accounts import DEFAULT, Account, account_in, accounts_of, own
 from server.configuration.settings import SECRETS, VENDORS_OWN, Settings, misspelt_choices, unknown_variables, variable
@@ -71,7 +71,7 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
     lines += [f"[{'ok' if record.next_step is None else 'broken'}] Record of writes", f"    {record.said}"]
     lines += [f"    Next: {record.next_step}"] if record.next_step else []
     lines += [f"[warning] {line}" for line in forgotten]
-    choice = Choices(accounts).whole
+    choice = CallerChoices(accounts).unrestricted
     lines.append(
         f"tools: {len(choice.tools)} of {len(CATALOGUE)}"
         + (", none that writes (read-only)" if settings.read_only else ", writes included" if choice.writes else "")

@@ -32,9 +32,19 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, request_response
 from starlette.types import ASGIApp
 
-from server.access.accounts_in_reach import Choices
-from server.access.authentication import APPROVE, METRICS, READ, WRITE, AnyOf, AuthError, Introspection, Issuer, Tokens
-from server.calls.dispatch import Calls
+from server.access.accounts_in_reach import CallerChoices
+from server.access.authentication import (
+    APPROVE,
+    METRICS,
+    READ,
+    WRITE,
+    AnyOf,
+    AuthError,
+    Introspection,
+    Issuer,
+    TokenFile,
+)
+from server.calls.dispatch import Dispatcher
 from server.clients import Wire
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings, SettingsError, load, variable
@@ -42,8 +52,8 @@ from server.http.metrics import SHARED, Metrics
 from server.http.middleware import LARGEST_BODY, Guard, PlainRefusals
 from server.http.rate_limits import Quotas
 from server.preflight import may_start
-from server.protocol.app import Opened, build_calls, build_server
-from server.protocol.tools_list import Splicing
+from server.protocol.app import Opened, build_dispatcher, build_server
+from server.protocol.tools_list import SpliceMiddleware
 from server.telemetry.logs_and_traces import log_to_stderr, start_tracing
 from tools.errors import AdOpsError
 
@@ -107,7 +117,7 @@ def check(settings: Settings, place: Place) -> None:
         raise SettingsError("ADOPS_AUTH_INTROSPECTION_CLIENT_ID and _CLIENT_SECRET: set both for introspection.")
     if settings.auth_tokens_file is not None:
         try:
-            Tokens(settings.auth_tokens_file).check()
+            TokenFile(settings.auth_tokens_file).check()
         except AuthError as error:
             raise SettingsError(str(error)) from None
 
@@ -117,17 +127,17 @@ def application(
     wire: Wire | None = None,
     issuer: httpx.AsyncBaseTransport | None = None,
     *,
-    build: Callable[[Settings, Wire, Calls], Server[Opened]] = build_server,
+    build: Callable[[Settings, Wire, Dispatcher], Server[Opened]] = build_server,
 ) -> Starlette:
     """The ASGI application. issuer: another way to the issuer of tokens. build: makes the server that is served."""
     metrics, wire = Metrics(settings.environment), wire or Wire()
     wire = replace(wire, observed=metrics.exchange)
-    calls = build_calls(settings, wire, metrics.call)
+    calls = build_dispatcher(settings, wire, metrics.call)
     server = build(settings, wire, calls)
     manager = StreamableHTTPSessionManager(
         server, stateless=True, security_settings=_security(settings), max_request_body_size=LARGEST_BODY
     )
-    choice = Choices(accounts_of(settings)).whole
+    choice = CallerChoices(accounts_of(settings)).unrestricted
     client = httpx.AsyncClient(transport=issuer, timeout=LONGEST_LOOK, follow_redirects=False)
     verifier = _verifier(settings, client, wire)
 
@@ -177,7 +187,7 @@ def application(
         }
         return JSONResponse({name: value for name, value in told.items() if value})
 
-    mcp: ASGIApp = AuthContextMiddleware(PlainRefusals(Splicing(StreamableHTTPASGIApp(manager))))
+    mcp: ASGIApp = AuthContextMiddleware(PlainRefusals(SpliceMiddleware(StreamableHTTPASGIApp(manager))))
     numbers: Any = counted
     if verifier is not None:
         quotas = Quotas(settings.http_rate, settings.http_at_once, wire.timing.clock)
@@ -230,7 +240,7 @@ def _verifier(settings: Settings, client: httpx.AsyncClient, wire: Wire) -> AnyO
         assert secret is not None  # noqa: S101
         introspection = Introspection(settings.auth_introspection_url, client_id, secret, audience, client, now)
     file = settings.auth_tokens_file
-    return AnyOf(Tokens(file) if file is not None else None, issuer, introspection)
+    return AnyOf(TokenFile(file) if file is not None else None, issuer, introspection)
 
 
 def _metadata_url(settings: Settings) -> str | None:

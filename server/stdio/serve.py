@@ -12,11 +12,11 @@ import anyio
 import anyio.to_thread
 from mcp.server.lowlevel import Server
 
-from server.calls.dispatch import Calls
+from server.calls.dispatch import Dispatcher
 from server.clients import Wire
 from server.configuration.settings import SettingsError, load
 from server.preflight import may_start, unusable
-from server.protocol.app import Opened, build_calls, build_server
+from server.protocol.app import Opened, build_dispatcher, build_server
 from server.stdio.handover import Handover
 from server.stdio.transport import Disagreement, Reading, Writing
 from server.telemetry.logs_and_traces import log_to_stderr, start_tracing, stop_tracing
@@ -33,7 +33,7 @@ def opened(flags: Mapping[str, Any], wire: Wire | None = None) -> Callable[[Hand
         if not may_start(settings):
             return None
         start_tracing()
-        calls = build_calls(settings, wire)
+        calls = build_dispatcher(settings, wire)
         server = build_server(settings, wire, calls)
     except SettingsError as error:
         unusable(error)
@@ -51,7 +51,7 @@ def opened(flags: Mapping[str, Any], wire: Wire | None = None) -> Callable[[Hand
     return serve
 
 
-async def _serve(server: Server[Opened], calls: Calls, handover: Handover) -> None:
+async def _serve(server: Server[Opened], calls: Dispatcher, handover: Handover) -> None:
     write = Writing(handover.writes, handover.muted, handover.unsent)
     read = Reading(handover.reads, handover.held, write.send, handover.muted)
     async with anyio.create_task_group() as tasks:
@@ -62,7 +62,7 @@ async def _serve(server: Server[Opened], calls: Calls, handover: Handover) -> No
         tasks.cancel_scope.cancel()
 
 
-async def _leave_on_signal(calls: Calls) -> None:
+async def _leave_on_signal(calls: Dispatcher) -> None:
     """Take no more writes, and end the process once none is under way."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for number in signals:

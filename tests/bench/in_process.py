@@ -15,12 +15,12 @@ import anyio
 import httpx
 from starlette.applications import Starlette
 
-from server.access.accounts_in_reach import Choices, Places, open_accounts
+from server.access.accounts_in_reach import CallerChoices, ReachableAccounts, open_accounts
 from server.clients import Wire
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings
 from server.http.application import application
-from server.protocol.app import build_calls
+from server.protocol.app import build_dispatcher
 from server.sandbox import Sandbox
 from server.sandbox.freewheel.access import PASSWORD, USERNAME
 from server.writes.records import LedgerView
@@ -131,12 +131,12 @@ async def _at_most_once(settings: Settings, rounds: int) -> list[Figure]:
     tenths = itertools.count()
     sandbox = Sandbox(clock=lambda: datetime(2026, 11, 22, tzinfo=UTC) + timedelta(seconds=next(tenths) / 10))
     accounts, network = accounts_of(settings), Wire({"freewheel": httpx.ASGITransport(sandbox.freewheel())}, ahead())
-    calls = build_calls(settings, network)
-    choice = Choices(accounts).whole
+    calls = build_dispatcher(settings, network)
+    choice = CallerChoices(accounts).unrestricted
     tool = choice.tools[WRITE].tool
     recorded, alone = list[float](), list[float]()
     async with open_accounts(accounts, network) as opened:
-        places = Places(choice, opened, LedgerView(calls.writes.ledger, settings.settle_after))
+        places = ReachableAccounts(choice, opened, LedgerView(calls.writes.ledger, settings.settle_after))
 
         async def whole(given: dict[str, Any]) -> None:
             assert not (await calls.call(tool, given, places)).is_error

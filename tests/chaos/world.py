@@ -14,7 +14,7 @@ import anyio
 import httpx
 from mcp import Client
 
-from server.calls.dispatch import Calls
+from server.calls.dispatch import Dispatcher
 from server.clients import Wire
 from server.clocks import Clocks
 from server.configuration.settings import Settings
@@ -184,6 +184,6 @@ class World:
             "freewheel": Way(self.network.freewheel, self),
         }
         wire = Wire({**self.network.wire.transports, **ways}, replace(self.time.timing, now=self.wall))
-        calls = Calls("sandbox", WritePipeline(record, "none", wire.timing))
+        calls = Dispatcher("sandbox", WritePipeline(record, "none", wire.timing))
         async with Client(build_server(given, wire, calls)) as client:
             yield client

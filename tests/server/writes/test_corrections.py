@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.access.accounts_in_reach import Places
+from server.access.accounts_in_reach import ReachableAccounts
 from server.cli import parser
 from server.clients import Wire, open_backends
 from server.commands.doctor import examine
@@ -18,7 +18,7 @@ from server.commands.operations import carried_out
 from server.configuration.settings import Settings
 from server.ledger.entries import AlreadyRecorded, NewOperation, OperationFilter, OperationOutcome
 from server.ledger.operations import LEASE, Ledger
-from server.protocol.app import build_calls
+from server.protocol.app import build_dispatcher
 from server.writes.reconciliation import settle_as_person_says
 from tests.server.ledger.test_operations import DONE, HOLD, HOLDS, LOST, ORDER, REFUSED, REQUEST, begun, records, state
 from tests.support import FakeTime, SandboxNetwork, connected, error_of
@@ -398,10 +398,10 @@ async def test_an_outcome_that_could_not_be_recorded_in_time_is_believed_later(
         return answer
 
     wire = Wire({"freewheel": httpx.MockTransport(answered)}, late.network.time.timing)
-    calls = build_calls(late.settings, wire)
+    calls = build_dispatcher(late.settings, wire)
     async with open_backends(late.settings, wire) as backends:
         order = BY_NAME["create_proposed_io"].tool
-        first = await calls.call(order, CALL, Places.only(backends))
+        first = await calls.call(order, CALL, ReachableAccounts.single(backends))
         aside.rename(file)
         operation_id = str(json.loads(json.dumps(first.structured_content))["operation_id"])
         late.network.time.moment += 61

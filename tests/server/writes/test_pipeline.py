@@ -11,12 +11,12 @@ import httpx
 import pytest
 from mcp import Client
 
-from server.access.accounts_in_reach import Places
+from server.access.accounts_in_reach import ReachableAccounts
 from server.clients import Wire, open_backends
 from server.configuration.settings import Settings
 from server.ledger.entries import OperationFilter
 from server.ledger.operations import Ledger
-from server.protocol.app import build_calls
+from server.protocol.app import build_dispatcher
 from tests.snapshots import answer_of
 from tests.support import (
     FakeTime,
@@ -82,9 +82,9 @@ async def test_an_outcome_that_could_not_be_recorded_is_recorded_once_it_can_be(
         return answer
 
     wire = Wire({"freewheel": httpx.MockTransport(answered)}, network.time.timing)
-    calls = build_calls(settings, wire)
+    calls = build_dispatcher(settings, wire)
     async with open_backends(settings, wire) as backends:
-        places = Places.only(backends)
+        places = ReachableAccounts.single(backends)
         order = BY_NAME["create_proposed_io"].tool
         first = await calls.call(order, ORDER, places)
         await calls.writes.in_progress.look_after()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from mcp import Client
 
-from server.calls.dispatch import check
+from server.calls.arguments import check_arguments
 from tests.snapshots import answer_of
 from tests.support import Answer, answered_by, by_hand, error_of, sandboxed, text_of
 from tests.tools.interchange.work_items import CTV, IDS, ITEM, LOST, PATH, REFUSALS, SOURCES, refusing
@@ -144,7 +144,7 @@ async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
 def test_a_result_that_json_has_no_number_for_is_refused(number: float) -> None:
     with pytest.raises(InvalidArguments, match="`result`: a number is infinite or none at all"):
-        check(complete_work_item.TOOL, {**IDS, "result": {"a": [number]}})
+        check_arguments(complete_work_item.TOOL, {**IDS, "result": {"a": [number]}})
 
 
 COMPLETED: dict[str, Any] = {**ITEM, "status": "COMPLETED", "result": {"a": 1}, "completedBy": "kim"}

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from server.calls.dispatch import check
+from server.calls.arguments import check_arguments
 from server.clients import Wire
 from server.configuration.settings import Settings
 from tests.snapshots import answer_of
@@ -166,7 +166,7 @@ async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
 def test_a_result_that_json_has_no_number_for_is_refused(number: float) -> None:
     with pytest.raises(InvalidArguments, match="`result`: a number is infinite or none at all"):
-        check(update_work_item.TOOL, {**IDS, "result": {"a": [number]}})
+        check_arguments(update_work_item.TOOL, {**IDS, "result": {"a": [number]}})
 
 
 def reading(before: dict[str, Any], answer: Answer) -> Answer:
