@@ -246,5 +246,13 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode(errors="replace")).hexdigest()
 
 
+class InDoubtAlready(Exception):
+    """The same write is in doubt, so this one may not be claimed. The transaction is rolled back."""
+
+    def __init__(self, doubt: Operation) -> None:
+        super().__init__(doubt.id)
+        self.doubt = doubt
+
+
 class LeaseLost(Exception):
     """This process lost the lease of the operation, so it must not send it. The transaction is rolled back."""

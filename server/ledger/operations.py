@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio.to_thread
 
-from server.clocks import DEPARTS_WITHIN, Clocks, Lease, Stamp
+from server.clocks import DEPARTS_WITHIN, Clocks, Lease, Stamp, age
 from server.ledger.entries import (
     AlreadyRecorded,
     HistoryEntry,
+    InDoubtAlready,
     LeaseLost,
     NewOperation,
     Operation,
@@ -39,7 +40,7 @@ from server.ledger.entries import (
 )
 from server.ledger.state_machine import SENDER_OUTCOMES
 from server.ledger.storage.database import Database, Stopped
-from server.ledger.storage.marks import Marks
+from server.ledger.storage.marks import Entry, Marks
 from tools.states import State
 
 if TYPE_CHECKING:
@@ -115,22 +116,30 @@ class Ledger:
 
     async def claim(self, new: NewOperation) -> Recorded | AlreadyRecorded | ResourceBusy:
         """Record a write that is about to be sent. Only the process that gets `Recorded` may send it."""
-        return self._claimed(await self._run(lambda transaction: transaction.claim(new)))
+        return self._started(await self._record(lambda transaction: transaction.claim(new)))
 
     async def claim_approved(
         self, operation_id: str, actor: str = "unknown"
     ) -> Recorded | AlreadyRecorded | ResourceBusy:
         """Claim an approved write, to send it."""
-        return self._claimed(await self._run(lambda transaction: transaction.claim_approved(operation_id, actor)))
+        return self._started(await self._record(lambda transaction: transaction.claim_approved(operation_id, actor)))
 
-    def _claimed(self, claimed: Recorded | AlreadyRecorded | ResourceBusy) -> Recorded | AlreadyRecorded | ResourceBusy:
+    def _started(self, claimed: Recorded | AlreadyRecorded | ResourceBusy) -> Recorded | AlreadyRecorded | ResourceBusy:
         if isinstance(claimed, Recorded):
             self._under_way.add(claimed.id)
         return claimed
 
+    async def _record(
+        self, work: Callable[[LedgerTransaction], Recorded | AlreadyRecorded | ResourceBusy]
+    ) -> Recorded | AlreadyRecorded | ResourceBusy:
+        try:
+            return await self._run(work)
+        except InDoubtAlready as already:
+            return AlreadyRecorded(already.doubt)
+
     async def request_approval(self, new: NewOperation) -> Recorded | AlreadyRecorded | ResourceBusy:
         """Record a write that waits for a person's approval."""
-        return await self._run(lambda transaction: transaction.request_approval(new))
+        return await self._record(lambda transaction: transaction.request_approval(new))
 
     async def replace_waiting(self, operation_id: str, new: NewOperation) -> Recorded | AlreadyRecorded:
         """Replace a waiting write whose plan has changed. AlreadyRecorded when it does not wait any more."""
@@ -219,22 +228,29 @@ class Ledger:
         return await self._run(lambda transaction: transaction.recover(operation_id, new, outcome))
 
     async def resume_writes(self, actor: str, note: str, *, settle_after: float = 0.0) -> Restored:
-        """Let writes go on after the ledger went back in time, on every machine.
+        """Let writes go on after the ledger went back in time.
 
-        Every server that runs forgets what it remembered of the lost entries. Nothing is done when writes stopped for
-        another reason, or while a lost write may still be carried out. settle_after: seconds for which it may.
+        Servers on other machines go on as well, unless they know of more that was lost. Nothing is done when writes
+        stopped for another reason, or while a lost write may still be carried out. settle_after: seconds for which it
+        may.
         """
         stopped, now = await self.stopped(), self.now()
         lost = stopped.lost if stopped else ()
-        # an entry from much later than now was written by a clock that was wrong, and says nothing
-        recent = [entry.at for entry in lost if abs(now - entry.at) < settle_after]
-        if recent:
-            return Restored(stopped, until=max(recent) + settle_after)
+        ages = [self._least_age(entry) for entry in lost]
+        if ages and min(ages) < settle_after:
+            return Restored(stopped, until=now + settle_after - min(ages))
         if stopped is not None and not lost:
             return Restored(stopped)
         ended = await self._run(lambda transaction: transaction.resume_writes(actor, note, lost))
         await anyio.to_thread.run_sync(self._database.forget)
         return Restored(stopped, ended=ended)
+
+    def _least_age(self, entry: Entry) -> float:
+        """The fewest seconds since an entry was written, by the clocks that can be compared."""
+        if (then := Stamp.read(entry.stamp)) is not None:
+            return age(then, self._database.stamp(), one_machine=self.one_machine).least
+        # an earlier version stored no stamp. An entry from much later than now is from a clock that was wrong
+        return abs(self.now() - entry.at)
 
     async def restorations(self) -> Sequence[tuple[float, str, str]]:
         """When writes were let go on after the ledger had gone back in time, by whom and why; the newest first."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
+
+import sqlalchemy as sa
 
 from server.ledger.entries import (
     AlreadyRecorded,
     HistoryEntry,
+    InDoubtAlready,
     LeaseLost,
     NewOperation,
     Operation,
@@ -21,6 +25,7 @@ from server.ledger.state_machine import next_state
 from server.ledger.statements import CHANGE, DEPARTURE, INSERT, INSERT_IF_FREE, carry_out
 from server.ledger.storage.tables import OPERATIONS as TABLE
 from server.ledger.transitions import THIS_SERVER, as_json
+from tools.spelling import same_id
 
 _REPLACED = {"code": "conflict", "message": "What it would do changed before it was sent, so it waits anew as %s."}
 
@@ -36,12 +41,25 @@ class LedgerTransaction(Settlements):
         return self._record(new, None)
 
     def _record(self, new: NewOperation, busy: str | None) -> Recorded | AlreadyRecorded | ResourceBusy:
-        """Insert the write if no unique column is taken. busy: names the resource; None for a write that waits."""
+        """Insert the write if no unique column is taken. busy: names the resource; None for a write that waits.
+
+        Raises InDoubtAlready, after which the transaction must be rolled back.
+        """
         self.check_writable()
-        if (doubt := self._same_in_doubt(new)) is not None:
-            return AlreadyRecorded(doubt)
         operation_id = self.insert(INSERT_IF_FREE[self.connection.dialect.name], new, busy)
-        return Recorded(operation_id) if operation_id else self._taken_by(new, busy)
+        recorded = Recorded(operation_id) if operation_id else self._taken_by(new, busy)
+        if isinstance(recorded, Recorded):
+            self._check_doubts(new)
+        return recorded
+
+    def _check_doubts(self, new: NewOperation | Operation) -> None:
+        """Raises InDoubtAlready when the same write is in doubt.
+
+        The check comes after the claim. In PostgreSQL the claim may have waited for another transaction, and only a
+        later statement sees what that one did.
+        """
+        if (doubt := self._same_in_doubt(new)) is not None:
+            raise InDoubtAlready(doubt)
 
     def _taken_by(self, new: NewOperation, busy: str | None) -> Recorded | AlreadyRecorded | ResourceBusy:
         """What keeps the write from being inserted, after anything that a dead process left has been ended."""
@@ -56,6 +74,7 @@ class LedgerTransaction(Settlements):
         return Recorded(self.insert(INSERT, new, busy))
 
     def claim_approved(self, operation_id: str, actor: str) -> Recorded | AlreadyRecorded | ResourceBusy:
+        """Raises InDoubtAlready, after which the transaction must be rolled back."""
         self.check_writable()
         self.expire()
         found = self.locked(operation_id)
@@ -66,8 +85,10 @@ class LedgerTransaction(Settlements):
             return ResourceBusy(other)
         self.claimed = True
         held = {"busy": busy, "owner": self.owner, **self.new_lease()}
-        taken_up = self.move(operation_id, "taken_up", actor, "taken up after its approval", **held)
-        return Recorded(operation_id) if taken_up else AlreadyRecorded(self.locked(operation_id))
+        if not self.move(operation_id, "taken_up", actor, "taken up after its approval", **held):
+            return AlreadyRecorded(self.locked(operation_id))
+        self._check_doubts(found)
+        return Recorded(operation_id)
 
     def replace_waiting(self, operation_id: str, new: NewOperation) -> Recorded | AlreadyRecorded:
         self.check_writable()
@@ -83,20 +104,23 @@ class LedgerTransaction(Settlements):
         self.expire()
         return self.one("claim", new.identity) or self._same_in_doubt(new)
 
-    def _same_in_doubt(self, new: NewOperation) -> Operation | None:
-        """An operation in doubt of the same tool on the same object, also under another key: a new key is no way around
-        a doubt.
+    def _same_in_doubt(self, new: NewOperation | Operation) -> Operation | None:
+        """An operation in doubt of the same tool on the same object, also under another key or with the id in another
+        spelling: neither is a way around a doubt.
 
         Other changes to the same object, without a key, may be made meanwhile: they are not the same write.
         """
         if new.keeps == "sending":
             return None
-        same = (TABLE.c.scope == new.scope) & (TABLE.c.resource == new.resource) & (TABLE.c.state == "in_doubt")
-        same &= (TABLE.c.tool == new.tool) & (TABLE.c.subject == new.subject)
+        same = (TABLE.c.scope == new.scope) & (TABLE.c.state == "in_doubt") & (TABLE.c.tool == new.tool)
         if new.keeps != "success" and new.idempotency_key is None:
             same &= TABLE.c.fingerprint == new.fingerprint
-        row = self.connection.execute(TABLE.select().where(same).order_by(TABLE.c.created_at).limit(1)).first()
-        return None if row is None else self.read(row)
+        subjects = self.connection.execute(
+            sa.select(TABLE.c.id, TABLE.c.subject).where(same).order_by(TABLE.c.created_at)
+        )
+        subject = _normalised(new.subject)
+        found = next((one.id for one in subjects if _normalised(one.subject) == subject), None)
+        return None if found is None else self.one("id", found)
 
     def newest_rejection(self, new: NewOperation, since: float) -> Operation | None:
         newest = TABLE.select().where(TABLE.c.identity == new.identity).order_by(TABLE.c.created_at.desc()).limit(1)
@@ -149,3 +173,8 @@ class LedgerTransaction(Settlements):
             # a server of an earlier version, which stores no stamp, sent it while this server was running
             carry_out(self.connection, CHANGE, {"which": operation_id, "departed": self.not_later_than_now()})
         return (found, self.history([operation_id])[operation_id]) if found else None
+
+
+def _normalised(subject: str) -> str:
+    """A subject in one spelling, for a comparison."""
+    return same_id(unquote(subject))

@@ -127,8 +127,8 @@ class Transitions(Reads):
         """Add an entry to the history. Its number."""
         entry = {"operation_id": operation_id, "at": self.now.clock, "state": state, "actor": actor, "note": text}
         number = add_to_history(self.connection, entry)
-        about = (new.tool, new.subject) if new else ()
-        self.noted.append(Entry(number, operation_id, self.now.clock, *about))
+        about = (new.tool, new.subject) if new else ("", "")
+        self.noted.append(Entry(number, operation_id, self.now.clock, *about, stamp=self.now.text()))
         return number
 
     def locked(self, operation_id: str) -> Operation:

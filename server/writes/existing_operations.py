@@ -59,8 +59,6 @@ class ExistingOperations:
     async def conflict_with(self, call: WriteCall, own_id: str = "") -> AdOpsError | None:
         """Why another operation keeps this call from being sent. own_id: the call's own operation, once it has one."""
         against = call.effect.against
-        if against is None and call.effect.holds:
-            return None
         new = call.new_operation()
         on_resource = await self.ledger.on_resource(new.scope, new.resource, states=_MAY_CONFLICT, excluding=own_id)
         if against is None:
@@ -72,12 +70,11 @@ class ExistingOperations:
         return with_other_arguments(by_id[found.id], new) if found.same else cannot_be_told_from(by_id[found.id])
 
     def _overtaken(self, new: NewOperation, on_resource: Iterable[Operation]) -> AdOpsError | None:
-        """Why an update has to wait: an older one of the same object is in doubt, may still be on its way, and would
-        undo this one."""
+        """Why a write has to wait: another one to the same object is in doubt, may still be on its way, and would undo
+        this one or come after it."""
         for operation in on_resource:
             arrived = operation.age is not None and operation.age.least >= self.settle_after
-            same = (operation.tool, operation.subject) == (new.tool, new.subject)
-            if operation.state == "in_doubt" and same and not arrived:
+            if operation.state == "in_doubt" and operation.subject == new.subject and not arrived:
                 return cannot_be_told_from(operation)
         return None
 

@@ -9,10 +9,9 @@ import logging
 
 import anyio
 
-from server.ledger.entries import OperationOutcome, Settlement
+from server.ledger.entries import NewOperation, OperationOutcome, Settlement
 from server.ledger.operations import RENEWED_EVERY, Ledger
 from server.writes.outcomes import closing
-from server.writes.write_call import WriteCall
 from tools.errors import AdOpsError
 from tools.states import State
 from tools.tool import AnyTool
@@ -25,7 +24,7 @@ class WritesInProgress:
     not in the ledger yet, by operation id."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self.unrecorded: dict[str, OperationOutcome] = {}
+        self.unrecorded: dict[str, tuple[NewOperation, OperationOutcome]] = {}
         self._ledger = ledger
         self._count = 0
         self._none_left = anyio.Event()
@@ -55,26 +54,37 @@ class WritesInProgress:
         """Renew the leases of the writes in progress, and record the outcomes that could not be recorded before."""
         try:
             await self._ledger.renew_leases()
-            for operation_id, outcome in tuple(self.unrecorded.items()):
-                log_settlement(operation_id, outcome.state, await self._ledger.settle(operation_id, outcome))
-                del self.unrecorded[operation_id]
+            for operation_id in tuple(self.unrecorded):
+                new, outcome = self.unrecorded.pop(operation_id)
+                try:
+                    await self._settle(operation_id, new, outcome)
+                except AdOpsError:
+                    self.unrecorded[operation_id] = new, outcome
+                    raise
         except AdOpsError:
             logger.warning("the record cannot be written: leases of writes under way, or outcomes, have to wait")
 
-    async def record_outcome(self, operation_id: str, outcome: OperationOutcome, call: WriteCall) -> Settlement | None:
+    async def record_outcome(
+        self, operation_id: str, new: NewOperation, outcome: OperationOutcome
+    ) -> Settlement | None:
         """Record the outcome of a write, now or later. None when it is not recorded yet, or changed nothing.
 
         The agent gets its outcome also when the ledger cannot be written. If it can never be written, the operation
         ends as in doubt.
         """
         try:
-            settled = await self._ledger.settle(operation_id, outcome)
-            if settled is None:
-                settled = await self._ledger.recover(operation_id, call.new_operation(), outcome)
+            return await self._settle(operation_id, new, outcome)
         except AdOpsError:
-            self.unrecorded[operation_id] = outcome
+            self.unrecorded[operation_id] = new, outcome
             logger.exception("%s ended as %s, which could not be recorded yet", operation_id, outcome.state)
             return None
+
+    async def _settle(self, operation_id: str, new: NewOperation, outcome: OperationOutcome) -> Settlement | None:
+        """Record an outcome, also of a write that the ledger has forgotten meanwhile. Raises AdOpsError when the ledger
+        cannot be written."""
+        settled = await self._ledger.settle(operation_id, outcome)
+        if settled is None:
+            settled = await self._ledger.recover(operation_id, new, outcome)
         log_settlement(operation_id, outcome.state, settled)
         return settled
 

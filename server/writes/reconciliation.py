@@ -193,7 +193,9 @@ async def _verdict(ledger: Ledger, operation: Operation, backends: Backends, set
     evidence = (
         f"{verdict.evidence} Whether this one did that, or one made since ({', '.join(since[:3])}), is not known."
     )
-    return replace(verdict, evidence=evidence)
+    return replace(
+        verdict, outcome="unknown", evidence=evidence, check=f"A person looks at the vendor for: {operation.does}"
+    )
 
 
 def _rivals(operation: Operation, others: Sequence[Operation]) -> str:
@@ -210,8 +212,18 @@ def _rivals(operation: Operation, others: Sequence[Operation]) -> str:
 
 
 def _did_the_same_later(other: Operation, operation: Operation) -> bool:
-    done = other.tool == operation.tool and other.state == "succeeded"
-    return done and (other.sent_at or 0.0) > (operation.sent_at or 0.0)
+    later = (other.sent_at or 0.0) > (operation.sent_at or 0.0)
+    return other.state == "succeeded" and later and _have_a_value_in_common(other, operation)
+
+
+def _have_a_value_in_common(one: Operation, other: Operation) -> bool:
+    """Whether two writes to the same object set something to the same value."""
+    if one.subject != other.subject:
+        return False
+    return any(
+        value not in (None, "") and not name.endswith("_id") and other.arguments.get(name) == value
+        for name, value in one.arguments.items()
+    )
 
 
 def write_of(operation: Operation) -> tuple[Write[Any], Arguments] | None:

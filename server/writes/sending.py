@@ -139,7 +139,7 @@ class Sender:
 
     async def _record(self, attempt: SendAttempt, outcome: OperationOutcome, call: WriteCall) -> Settlement | None:
         with anyio.CancelScope(shield=True):
-            return await self.in_progress.record_outcome(attempt.operation_id, outcome, call)
+            return await self.in_progress.record_outcome(attempt.operation_id, call.new_operation(), outcome)
 
 
 def _held_up() -> Unavailable:
