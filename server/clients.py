@@ -1,4 +1,4 @@
-"""The vendors' clients of one running server: opened with it, closed with it."""
+"""The vendors' clients of one running server, which are opened and closed with it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import httpx
 from pydantic import SecretStr
 
 from server import __version__
-from server.configuration.accounts import Account, scope_of, spelt, state_suffix
+from server.configuration.accounts import Account, name_settings_of, scope_of, state_suffix
 from server.configuration.settings import (
     NoAccess,
     Settings,
@@ -58,14 +58,14 @@ _GOOGLE_AD_MANAGER = "https://admanager.googleapis.com"
 _GOOGLE_AD_MANAGER_SANDBOX = "https://google-ad-manager.sandbox"
 
 _ELSEWHERE = ("interchange_base_url", "freewheel_base_url", "freewheel_token_url", "gam_base_url")
-"""Settings that lead to other hosts: the sandbox has none of them, so that it never mixes with anything real."""
+"""Settings that name other hosts. The sandbox ignores them, so that it never mixes with anything real."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """What the clients stand on: the network and the clocks. Tests hand in their own.
+    """The network and the clocks that the clients use. Tests give their own.
 
-    transports: an httpx transport for a vendor, instead of the network. observed: who counts what is sent.
+    transports: for a vendor, an httpx transport instead of the network. observed: is told about each request.
     """
 
     transports: Mapping[VendorName, httpx.AsyncBaseTransport] = field(
@@ -77,7 +77,7 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The way into each vendor, or why there is none."""
+    """The credentials of each vendor, or why there are none."""
 
     interchange: SecretStr | NoAccess
     freewheel: SecretStr | PasswordGrant | ClientCredentials | NoAccess
@@ -94,7 +94,7 @@ class Access:
 
 
 def configured_access(settings: Settings) -> Access:
-    """What the settings say, for staging and live."""
+    """The credentials that the settings give, for staging and live."""
     key = google_ad_manager_access(settings)
     return Access(
         interchange_access(settings),
@@ -104,14 +104,14 @@ def configured_access(settings: Settings) -> Access:
 
 
 def missing_vendors(settings: Settings) -> dict[VendorName, NoAccess]:
-    """The vendors that these settings give no way into; none in the sandbox."""
+    """The vendors for which the settings have no credentials. None in the sandbox."""
     return {} if settings.environment == "sandbox" else configured_access(settings).missing
 
 
 def missing_of(account: Account) -> dict[VendorName, NoAccess]:
-    """The vendors that an account gives no way into, with its settings as they are spelt."""
+    """The vendors for which an account has no credentials, with its settings as the file of accounts names them."""
     missing = missing_vendors(account.settings)
-    return {vendor: replace(way, fix=spelt(way.fix, account.name)) for vendor, way in missing.items()}
+    return {vendor: replace(way, fix=name_settings_of(way.fix, account.name)) for vendor, way in missing.items()}
 
 
 def data_directory(settings: Settings) -> Path:
@@ -123,16 +123,16 @@ def data_directory(settings: Settings) -> Path:
 
 
 def sandbox_path(settings: Settings, account: str = "") -> Path:
-    """Where an account's sandbox keeps its state: one file, apart from anything of staging and live."""
-    from server.sandbox import FILE_NAME  # noqa: PLC0415 - staging and live do without the sandbox
+    """The file with the state of an account's sandbox, apart from anything of staging and live."""
+    from server.sandbox import FILE_NAME  # noqa: PLC0415 - not needed on staging and live
 
     file = data_directory(settings) / FILE_NAME
     return file.with_stem(f"{file.stem}-{state_suffix(account)}") if state_suffix(account) else file
 
 
 def open_sandbox(settings: Settings, clock: Callable[[], datetime] | None = None, *, account: str = "") -> Sandbox:
-    """The sandbox over its file, made when absent. Raises SettingsError when the file cannot be used."""
-    from server.sandbox import Sandbox  # noqa: PLC0415 - staging and live do without the sandbox
+    """The sandbox with its state, which is made when absent. Raises SettingsError when its file cannot be used."""
+    from server.sandbox import Sandbox  # noqa: PLC0415 - not needed on staging and live
 
     path = sandbox_path(settings, account)
     try:
@@ -146,8 +146,11 @@ def open_sandbox(settings: Settings, clock: Callable[[], datetime] | None = None
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the accounts of one process have in common. windows: Interchange counts by address, and FreeWheel does not
-    say by what. sent_tokens: no answer of one account repeats a token of another."""
+    """What the accounts of one process share.
+
+    windows: the rate limits, since Interchange counts requests by address, and FreeWheel does not say by what.
+    sent_tokens: no answer of one account repeats a token of another.
+    """
 
     windows: dict[str, SlidingWindow] = field(default_factory=dict[str, SlidingWindow])
     sent_tokens: set[str] = field(default_factory=set[str])
@@ -157,7 +160,7 @@ class Shared:
 async def open_backends(
     settings: Settings, wire: Wire | None = None, *, account: str = "", shared: Shared | None = None
 ) -> AsyncGenerator[Backends]:
-    """The clients of every vendor that can be used in this environment. account: whose, where there are several."""
+    """The clients of every vendor that has credentials. account: its name, where the server has several."""
     wire = wire or Wire()
     async with AsyncExitStack() as stack:
         place = scope_of(settings.environment, account)
@@ -180,12 +183,12 @@ async def open_backends(
             interchange_client=opening.interchange(access.interchange),
             freewheel_client=opening.freewheel(access.freewheel),
             google_ad_manager_client=opening.google_ad_manager(access.google_ad_manager),
-            missing={vendor: spelt(way.fix, account) for vendor, way in access.missing.items()},
+            missing={vendor: name_settings_of(way.fix, account) for vendor, way in access.missing.items()},
             limits=opening.limits,
             sent_tokens=opening.shared.sent_tokens,
             scope=scope,
             account=account,
-            spelt=functools.partial(spelt, account=account),
+            name_settings=functools.partial(name_settings_of, account=account),
         )
 
 
@@ -197,14 +200,14 @@ def _opened(settings: Settings, wire: Wire, stack: AsyncExitStack, account: str)
 
 
 def _sandbox(settings: Settings, wire: Wire, sandbox: Sandbox) -> tuple[Access, Wire]:
-    """The credentials of the embedded vendors and the way to them; transports that were handed in still win."""
-    from server.sandbox.freewheel.tokens import PASSWORD, USERNAME  # noqa: PLC0415 - staging and live do without the sandbox
+    """The credentials of the embedded vendors, and the transports to them. Transports that a test gave win."""
+    from server.sandbox.freewheel.tokens import PASSWORD, USERNAME  # noqa: PLC0415 - not needed on staging and live
     from server.sandbox.interchange.wire import API_KEY  # noqa: PLC0415
 
     apps: dict[VendorName, httpx.AsyncBaseTransport] = {
-        "interchange": _made_when_asked(sandbox.interchange),
-        "freewheel": _made_when_asked(sandbox.freewheel),
-        "google_ad_manager": _made_when_asked(sandbox.google_ad_manager),
+        "interchange": _made_on_first_use(sandbox.interchange),
+        "freewheel": _made_on_first_use(sandbox.freewheel),
+        "google_ad_manager": _made_on_first_use(sandbox.google_ad_manager),
     }
     access = Access(
         SecretStr(API_KEY),
@@ -221,7 +224,7 @@ def _sandbox(settings: Settings, wire: Wire, sandbox: Sandbox) -> tuple[Access, 
     return access, replace(wire, transports=ways)
 
 
-def _made_when_asked(make: Callable[[], ASGIApp]) -> httpx.ASGITransport:
+def _made_on_first_use(make: Callable[[], ASGIApp]) -> httpx.ASGITransport:
     made = functools.cache(make)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -320,7 +323,7 @@ class _Opening:
         seconds: float,
         retries: Retries | None = None,
     ) -> Transport:
-        """The transport of the vendor itself, whose limit is told in the status."""
+        """The transport of a vendor. Its rate limit is shown by `get_status`."""
         limit = self._window(TITLES[vendor], requests, seconds)
         self.limits[vendor] = limit.description
         return self._transport(TITLES[vendor], http, auth, limit, retries)

@@ -1,9 +1,9 @@
-"""The clocks of this machine, how long ago something was by all of them, and when a lease is over.
+"""The clocks of this machine, the age of an event by all of them, and the end of a lease.
 
-No single clock can be trusted with a write: wall time steps, monotonic time stands still while a machine sleeps, and
-all of them begin anew with the machine. So a moment is kept as each clock has it (`Stamp`), and what is concluded from
-it has to be so by every clock that can be compared. Whoever holds a lease gives it up as soon as one clock says that it
-is over; everybody else takes it for over only when all clocks that cannot step say so.
+No single clock can be trusted with a write. Wall time can step, monotonic time stands still while a machine sleeps, and
+every clock but the wall clock begins anew when the machine starts. So a moment is stored as each clock shows it
+(`Stamp`), and a conclusion must hold by every clock that can be compared. The holder of a lease gives it up as soon as
+one clock says that it is over. Others take it for over only when every clock that cannot step says so.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from pathlib import Path
 from tools.effects import Age
 
 AGREE = 2.0
-"""Seconds by which two clocks may differ over the same time without being said to disagree."""
+"""Seconds by which two clocks may differ over the same time and still agree."""
 
 DEPARTS_WITHIN = 5.0
-"""Seconds after its departure went on record within which the first byte of a write leaves, or never: less than the
-lease, so that the time after which it shows at the vendor, or was not carried out, is short."""
+"""Seconds after its recorded departure within which the first byte of a write is sent, or never. It is less than the
+lease, so that the time after which a write shows at the vendor is short."""
 
 WATCHED = "since this process first saw it"
-"""What stands for a clock of one's own where none can be compared with the one of another machine."""
+"""The name of the reading that replaces this machine's clocks where they cannot be compared with another machine's."""
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _UPTIME = Path("/proc/uptime")
@@ -36,11 +36,11 @@ _UPTIME = Path("/proc/uptime")
 
 @functools.cache
 def boot_id() -> str:
-    """Names this start of the machine, for all processes on it; empty where the system has no such name."""
+    """Names this start of the machine for all its processes. Empty where the system has no such name."""
     if sys.platform == "darwin":
-        told, size = ctypes.create_string_buffer(64), ctypes.c_size_t(64)
-        asked = ctypes.CDLL(None).sysctlbyname(b"kern.bootsessionuuid", told, ctypes.byref(size), None, 0)
-        return told.value.decode("ascii", "replace") if asked == 0 else ""
+        name, size = ctypes.create_string_buffer(64), ctypes.c_size_t(64)
+        failed = ctypes.CDLL(None).sysctlbyname(b"kern.bootsessionuuid", name, ctypes.byref(size), None, 0)
+        return "" if failed else name.value.decode("ascii", "replace")
     try:
         return _BOOT_ID.read_text("ascii").strip()
     except (OSError, ValueError):
@@ -48,9 +48,9 @@ def boot_id() -> str:
 
 
 def uptime() -> float | None:
-    """Seconds since this machine started, with those for which it was suspended; None where that cannot be read.
+    """Seconds since this machine started, including those for which it was suspended. None where that cannot be read.
 
-    On Linux it is a file, since what fakes the time of a process fakes the calls for it.
+    On Linux it is read from a file, since tools that fake a process's time fake the system calls for it.
     """
     if sys.platform == "darwin":
         return time.clock_gettime(time.CLOCK_MONOTONIC)
@@ -62,12 +62,12 @@ def uptime() -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """One moment, as each clock has it.
+    """One moment, as each clock shows it.
 
-    clock: seconds since the epoch, by the wall clock of this machine or, where servers share a database, by that one's.
-    boot: the start of the machine that the other two belong to; empty when not known. monotonic: seconds that no
-    setting of the time moves. uptime: the same with the time of suspension in it; None where there is none. exact:
-    False of something that is only known to have been no later than this.
+    clock: seconds since the epoch, by this machine's wall clock or, where servers share a database, by the database's.
+    boot: names the start of the machine that the next two belong to; empty when not known. monotonic: seconds, which
+    setting the time does not change. uptime: the same, including time in suspension; None where that cannot be read.
+    exact: False when the event is only known to have been no later than this.
     """
 
     clock: float
@@ -77,19 +77,19 @@ class Stamp:
     exact: bool = True
 
     def text(self) -> str:
-        """As the ledger stores it."""
+        """The stamp as the ledger stores it."""
         return json.dumps(asdict(self))
 
     @classmethod
     def read(cls, text: str | None) -> Stamp | None:
-        """From the ledger; None when there is none, or it is damaged."""
+        """A stamp from the ledger. None when there is none, or it is damaged."""
         try:
-            told = json.loads(text or "null")
-            up, exact = told["uptime"], bool(told["exact"])
+            stored = json.loads(text or "null")
+            up, exact = stored["uptime"], bool(stored["exact"])
             return cls(
-                float(told["clock"]),
-                str(told["boot"]),
-                float(told["monotonic"]),
+                float(stored["clock"]),
+                str(stored["boot"]),
+                float(stored["monotonic"]),
                 None if up is None else float(up),
                 exact,
             )
@@ -99,8 +99,11 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """wall: seconds since the epoch. monotonic, uptime, boot: see `Stamp`. database: the ledger's own clock, given what
-    the database says; tests hand in their own."""
+    """The clocks of this machine. Tests give others.
+
+    wall: seconds since the epoch. monotonic, uptime, boot: see `Stamp`. database: returns the time of the ledger's
+    database, given what the database says.
+    """
 
     wall: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
@@ -110,79 +113,79 @@ class Clocks:
 
     @classmethod
     def of(cls, clock: Callable[[], float], now: Callable[[], float]) -> Clocks:
-        """All of them moved by a test's two. clock: monotonic. now: wall."""
+        """Clocks that all follow a test's two. clock: monotonic. now: wall."""
         return cls(wall=now, monotonic=clock, uptime=clock, boot=lambda: "test", database=lambda _: now())
 
     def stamp(self, database: float | None = None) -> Stamp:
-        """Now. database: what the database says, where that is the clock that all servers share."""
+        """The present moment. database: the database's time, where servers share a database."""
         clock = self.wall() if database is None else self.database(database)
         return Stamp(clock, self.boot(), self.monotonic(), self.uptime())
 
 
 def _steady(then: Stamp, now: Stamp, *, one_machine: bool, watched: float | None = None) -> dict[str, float]:
-    """How long ago it was at least, by the clocks that cannot step; empty when none of them can be compared."""
+    """The least age by each clock that cannot step. Empty when none of them can be compared."""
     if then.boot and then.boot == now.boot:
-        told = {"monotonic clock": now.monotonic - then.monotonic}
+        ages = {"monotonic clock": now.monotonic - then.monotonic}
         if now.uptime is not None and then.uptime is not None:
-            told["uptime"] = now.uptime - then.uptime
-        return told
+            ages["uptime"] = now.uptime - then.uptime
+        return ages
     if not one_machine:
         return {} if watched is None else {WATCHED: watched}
     if then.boot and now.boot:
-        # it was before this start of the machine, so all of this start's time has passed since
-        told = {"monotonic clock": now.monotonic}
-        return told if now.uptime is None else {**told, "uptime": now.uptime}
-    # one start or two: in either case no more than this has passed for certain
+        # the event was before this start of the machine, so all the time since the start has passed
+        ages = {"monotonic clock": now.monotonic}
+        return ages if now.uptime is None else {**ages, "uptime": now.uptime}
+    # the same start or another one: no more than this has passed for certain
     since = now.monotonic - then.monotonic
     return {"monotonic clock": since if since >= 0 else now.monotonic}
 
 
 def readings(then: Stamp, now: Stamp, *, one_machine: bool, watched: float | None = None) -> dict[str, float]:
-    """How long ago it was by each clock that can be compared, in seconds, by its name.
+    """The age in seconds by each clock that can be compared, by the clock's name.
 
-    one_machine: whether whoever shares the ledger is on this machine, as with SQLite; else `clock` is the database's.
-    watched: how long this process has seen it, by its monotonic clock: the database's, which can step, is never
-    believed alone.
+    one_machine: whether every process that shares the ledger runs on this machine, as with SQLite; else `clock` is the
+    database's. watched: for how long this process has seen the event, by its monotonic clock, since the database's
+    clock, which can step, is never believed alone.
     """
     shared = "wall clock" if one_machine else "database's clock"
     return {shared: now.clock - then.clock, **_steady(then, now, one_machine=one_machine, watched=watched)}
 
 
 def age(then: Stamp, now: Stamp, *, one_machine: bool, watched: float | None = None) -> Age:
-    """How long ago it was."""
-    told = readings(then, now, one_machine=one_machine, watched=watched)
+    """The age of an event."""
+    ages = readings(then, now, one_machine=one_machine, watched=watched)
     reaches_back = not one_machine or (bool(then.boot) and then.boot == now.boot)
-    return Age(max(0.0, min(told.values())), max(told.values()) if then.exact and reaches_back else inf)
+    return Age(max(0.0, min(ages.values())), max(ages.values()) if then.exact and reaches_back else inf)
 
 
 def lease_is_over(then: Stamp, now: Stamp, seconds: float, *, one_machine: bool, watched: float | None = None) -> bool:
-    """Whether another process's lease, last renewed then, is over: by all clocks that cannot step, and by the
-    database's where there is one. This machine's wall clock is not asked. watched: see `readings`."""
+    """Whether another process's lease, last renewed then, is over by every clock that cannot step, and by the
+    database's clock where there is one. This machine's wall clock does not count. watched: see `readings`."""
     steady = _steady(then, now, one_machine=one_machine, watched=watched)
-    told = steady if one_machine else {"database's clock": now.clock - then.clock, **steady}
-    return min(told.values()) >= seconds
+    ages = steady if one_machine else {"database's clock": now.clock - then.clock, **steady}
+    return min(ages.values()) >= seconds
 
 
-def proved(told: Mapping[str, float]) -> float | None:
-    """How long ago it was at least by the two clocks of this machine that nobody sets, where they agree; None where
-    they do not, or cannot be compared."""
-    steady = [told[name] for name in ("monotonic clock", "uptime") if name in told]
+def proved(ages: Mapping[str, float]) -> float | None:
+    """The least age by the two clocks of this machine that nobody sets. None where they disagree, or cannot be
+    compared. ages: see `readings`."""
+    steady = [ages[name] for name in ("monotonic clock", "uptime") if name in ages]
     return min(steady) if len(steady) == 2 and max(steady) - min(steady) <= AGREE else None
 
 
-def disagreement(told: Mapping[str, float]) -> str:
-    """What each clock says, where they differ; empty where they agree."""
-    told = {name: seconds for name, seconds in told.items() if name != WATCHED}
-    if not told or max(told.values()) - min(told.values()) <= AGREE:
+def disagreement(ages: Mapping[str, float]) -> str:
+    """What each clock says, where they disagree. Empty where they agree. ages: see `readings`."""
+    ages = {name: seconds for name, seconds in ages.items() if name != WATCHED}
+    if not ages or max(ages.values()) - min(ages.values()) <= AGREE:
         return ""
-    return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in told.items())
+    return ", ".join(f"{name} {seconds:.0f} s" for name, seconds in ages.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The time within which the first byte of a write may leave.
+    """The time within which the first byte of a write may be sent.
 
-    It begins before its transaction does, so that it ends here before it ends for other servers.
+    It begins before its transaction does, so that it ends in this process before it ends for others.
     """
 
     clocks: Clocks
@@ -197,7 +200,7 @@ class Lease:
 
     @property
     def is_over(self) -> bool:
-        """By any one of the clocks."""
+        """Whether it is over by any one clock."""
         passed = [self.clocks.wall() - self.began_wall, self.clocks.monotonic() - self.began_monotonic]
         up = self.clocks.uptime() if self.began_uptime is not None else None
         if up is not None and self.began_uptime is not None:

@@ -1,11 +1,11 @@
-"""What has to hold before anything is served, over whichever transport."""
+"""What must hold before anything is served, whatever the transport."""
 
 from __future__ import annotations
 
 import logging
 import sys
 
-from server.access.accounts_in_reach import Choices
+from server.access.accounts_in_reach import CallerChoices
 from server.clients import check_proxies, missing_of, open_sandbox
 from server.configuration.accounts import Account, accounts_of
 from server.configuration.settings import NoAccess, Settings, SettingsError, misspelt_safety_settings, unknown_variables
@@ -16,15 +16,16 @@ logger = logging.getLogger(__name__)
 
 
 def unusable(problem: SettingsError) -> int:
-    """The exit code for settings that cannot be used, after saying on stderr what is wrong with them."""
+    """Print on stderr what is wrong with the settings. The exit code."""
     print(f"adops-mcp: these settings cannot be used:\n{problem}", file=sys.stderr)  # noqa: T201
     return 2
 
 
 def may_start(settings: Settings) -> bool:
-    """Says on stderr why not: with no vendor or no tool a client would only see an empty server.
+    """Whether the server may start. Prints the reason on stderr when it may not.
 
-    Raises SettingsError when the file of accounts, the sandbox's state or a proxy cannot be used.
+    Without a vendor or a tool a client would only see an empty server. Raises SettingsError when the file of accounts,
+    the sandbox's state or a proxy cannot be used.
     """
     given = variables(settings.env_file)
     if misspelt := misspelt_safety_settings(given):
@@ -45,7 +46,7 @@ def may_start(settings: Settings) -> bool:
             print(f"  {account.name}{' ' if account.name else ''}{vendor}: {way.fix}", file=sys.stderr)  # noqa: T201
         print("Or leave ADOPS_ENVIRONMENT out to use the sandbox.", file=sys.stderr)  # noqa: T201
         return False
-    choice = Choices(accounts).whole
+    choice = CallerChoices(accounts).unrestricted
     if not choice.tools:
         print("adops-mcp: of the chosen tools none is left to offer:", file=sys.stderr)  # noqa: T201
         for why in dict.fromkeys(choice.left_out.values()):

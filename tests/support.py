@@ -22,16 +22,16 @@ from mcp import Client
 from mcp_types import CallToolResult, TextContent
 from pydantic import SecretStr
 
-from server.calls.dispatch import LONGEST_CALL, Calls
+from server.calls.dispatch import LONGEST_CALL, Dispatcher
 from server.clients import Wire
 from server.clocks import Clocks
 from server.configuration.settings import Settings
-from server.ledger.operations import Operations
+from server.ledger.operations import Ledger
 from server.ledger.storage.tables import open_engine
 from server.protocol.app import build_server
 from server.sandbox import FILE_NAME, Sandbox
 from server.sandbox.interchange.app import API_KEY
-from server.writes.pipeline import LATEST_DEPARTURE, Writes
+from server.writes.pipeline import LATEST_DEPARTURE, WritePipeline
 from server.writes.records import clocks_of
 from tools.vendor_http.transport import Timing
 from tools.vendors import VendorName
@@ -258,15 +258,15 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def calls_of(settings: Settings, wire: Wire | None = None, *, longest: float | None = None) -> Calls:
+def calls_of(settings: Settings, wire: Wire | None = None, *, longest: float | None = None) -> Dispatcher:
     """The one call path without a client before it. longest: seconds for a call, instead of its own limits."""
     timing = (wire or Wire()).timing
     file = Path(OPENED.enter_context(tempfile.TemporaryDirectory())) / "record.sqlite3"
     file.write_bytes(empty_record())
-    record = Operations(f"sqlite:///{file}", "ADOPS_DATA_DIR", clocks_of(timing))
-    OPENED.callback(anyio.run, record.close)
-    writes = Writes(record, settings.confirm, timing, longest or LATEST_DEPARTURE)
-    return Calls(settings.environment, writes, longest_call=longest or LONGEST_CALL)
+    ledger = Ledger(f"sqlite:///{file}", "ADOPS_DATA_DIR", clocks_of(timing))
+    OPENED.callback(anyio.run, ledger.close)
+    writes = WritePipeline(ledger, settings.confirm, timing, longest or LATEST_DEPARTURE)
+    return Dispatcher(settings.environment, writes, longest_call=longest or LONGEST_CALL)
 
 
 def text_of(result: CallToolResult) -> str:

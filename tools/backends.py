@@ -52,7 +52,7 @@ class Backends:
     scope: names the place that is written to: the environment and, of a sandbox, which one.
     record: of writes.
     account: whose clients these are, where the server has several accounts.
-    spelt: a text that names settings, with those of the account as they are spelt there.
+    name_settings: returns a text with each setting named as the account's own file names it.
     accounts: for a tool of no vendor, those of each account that its caller may use, where there are several.
     Reading the client of a vendor that is not configured raises NotConfigured.
     """
@@ -67,7 +67,7 @@ class Backends:
     scope: Callable[[], str] = field(default=lambda: "")
     record: WritesRecord | None = None
     account: str = ""
-    spelt: Callable[[str], str] = field(default=_as_they_are)
+    name_settings: Callable[[str], str] = field(default=_as_they_are)
     accounts: tuple[Backends, ...] = ()
 
     @property

@@ -1,4 +1,4 @@
-"""Where one caller's calls may work: the accounts that are for them, the tools that these offer, and their clients."""
+"""What one caller can reach: the accounts that they may use, the tools that these offer, and their vendors' clients."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from server.access.availability import offer
+from server.access.availability import left_out_tools
 from server.clients import Shared, Wire, open_backends
-from server.configuration.accounts import Account, spelt
+from server.configuration.accounts import Account, name_settings_of
 from tools.backends import Backends
 from tools.catalogue import BY_NAME, CATALOGUE, Entry
 from tools.tool import AnyTool, Write
@@ -20,48 +20,53 @@ if TYPE_CHECKING:
     from tools.backends import WritesRecord
 
 AccountNames = tuple[tuple[str, str], ...]
-"""The accounts that a call names one of: name and title of each."""
+"""Accounts of which a call names one: the name and the title of each."""
 
 _NONE_FOR_YOU = "No account of this server is for you: the operator lists who may use which in ADOPS_ACCOUNTS_FILE."
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What there is for one caller. among: the accounts that a call of a tool names one of, where the caller has
-    several; also where one of them alone has the tool's vendor, so that nothing is done in another than was meant.
-    only: the account of a caller who has one alone. A tool of this server itself, with several, is in neither."""
+class CallerChoice:
+    """The accounts and tools of one caller.
+
+    left_out: for each tool that is not offered to them, the reason. account_names: for each tool, the accounts of which
+    a call has to name one. A caller with several accounts also names one where only one of them has the tool's vendor,
+    so that nothing is done in another account than was meant. single_account: for each tool, the account of a caller
+    who has only one. A tool about this server itself is in neither, where there are several accounts.
+    """
 
     accounts: tuple[Account, ...]
     tools: Mapping[str, Entry]
     left_out: Mapping[str, str]
-    among: Mapping[str, AccountNames]
-    only: Mapping[str, str]
+    account_names: Mapping[str, AccountNames]
+    single_account: Mapping[str, str]
 
-    def names_for(self, tools: Collection[str]) -> tuple[str, ...]:
-        """Those of the accounts that have all of these tools, where there is more than one."""
-        having = [{name for name, _ in self.among[tool]} for tool in tools if tool in self.among]
+    def names_with(self, tools: Collection[str]) -> tuple[str, ...]:
+        """The names of the accounts that have all of these tools. Empty where the caller has one account."""
+        having = [{name for name, _ in self.account_names[tool]} for tool in tools if tool in self.account_names]
         return tuple(name for name in self.names if all(name in names for names in having))
 
     @property
     def writes(self) -> bool:
-        """Whether a tool of it changes something at a vendor."""
+        """Whether one of the tools changes something at a vendor."""
         return any(entry.kind is Write for entry in self.tools.values())
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the accounts, where there is more than one."""
+        """The names of the accounts. Empty where the caller has one account."""
         return tuple(account.name for account in self.accounts) if len(self.accounts) > 1 else ()
 
 
-class Choices:
-    """The choices of all callers; made once for each set of accounts."""
+class CallerChoices:
+    """The choice of each caller, made once for each set of accounts."""
 
     def __init__(self, accounts: tuple[Account, ...]) -> None:
         self._accounts = accounts
-        self._offers = {account.name: offer(account.settings) for account in accounts}
-        self._made: dict[tuple[str, ...], Choice] = {}
+        self._left_out = {account.name: left_out_tools(account.settings) for account in accounts}
+        self._made: dict[tuple[str, ...], CallerChoice] = {}
 
-    def of(self, token: AccessToken | None) -> Choice:
+    def of(self, token: AccessToken | None) -> CallerChoice:
+        """The choice of the caller with this token. None: the user of this machine, on stdio."""
         accounts = tuple(account for account in self._accounts if account.is_open_to(token))
         names = tuple(account.name for account in accounts)
         if names not in self._made:
@@ -69,58 +74,61 @@ class Choices:
         return self._made[names]
 
     @property
-    def whole(self) -> Choice:
-        """What there is for who may use everything."""
+    def unrestricted(self) -> CallerChoice:
+        """The choice of a caller who may use every account."""
         return self.of(None)
 
-    def _choice(self, accounts: tuple[Account, ...]) -> Choice:
+    def _choice(self, accounts: tuple[Account, ...]) -> CallerChoice:
         tools: dict[str, Entry] = {}
         left_out: dict[str, str] = {}
-        among: dict[str, AccountNames] = {}
-        only: dict[str, str] = {}
+        account_names: dict[str, AccountNames] = {}
+        single_account: dict[str, str] = {}
         for entry in CATALOGUE:
-            # who may use no account still sees what this server is
-            looked_at = accounts if entry.vendors else (accounts or self._accounts)
-            reasons = {account.name: spelt(self._left_out(account, entry), account.name) for account in looked_at}
-            offering = [account for account in looked_at if not reasons[account.name]]
+            # a caller who may use no account still sees the tools about this server itself
+            candidates = accounts if entry.vendors else (accounts or self._accounts)
+            reasons = {
+                account.name: name_settings_of(self._reason(account, entry), account.name) for account in candidates
+            }
+            offering = [account for account in candidates if not reasons[account.name]]
             if not offering:
-                left_out[entry.name] = _reason(reasons)
+                left_out[entry.name] = _combined(reasons)
                 continue
             tools[entry.name] = entry
             if len(accounts) == 1:
-                only[entry.name] = accounts[0].name
+                single_account[entry.name] = accounts[0].name
             elif entry.vendors:
-                among[entry.name] = tuple((account.name, account.title) for account in offering)
-        return Choice(accounts, tools, left_out, among, only)
+                account_names[entry.name] = tuple((account.name, account.title) for account in offering)
+        return CallerChoice(accounts, tools, left_out, account_names, single_account)
 
-    def _left_out(self, account: Account, entry: Entry) -> str:
-        return self._offers[account.name].left_out.get(entry.name, "")
+    def _reason(self, account: Account, entry: Entry) -> str:
+        """Why an account does not offer a tool. Empty when it does."""
+        return self._left_out[account.name].get(entry.name, "")
 
 
-def _reason(reasons: Mapping[str, str]) -> str:
+def _combined(reasons: Mapping[str, str]) -> str:
     if len(set(reasons.values())) == 1:
         return next(iter(reasons.values()))
     return " ".join(f"{name}: {why}" for name, why in reasons.items()) or _NONE_FOR_YOU
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """A choice with the clients of its accounts. opened: of every account of the server. record: as this caller sees
-    it."""
+class ReachableAccounts:
+    """A caller's choice, with the vendors' clients. opened: of every account of the server. record: the ledger as this
+    caller sees it."""
 
-    choice: Choice
+    choice: CallerChoice
     opened: Mapping[str, Backends]
     record: WritesRecord | None = None
 
     @classmethod
-    def only(cls, backends: Backends) -> Places:
-        """The one account of a server that has no names for them."""
-        choice = Choice((), BY_NAME, {}, {}, dict.fromkeys(BY_NAME, backends.account))
+    def single(cls, backends: Backends) -> ReachableAccounts:
+        """The one account of a server without named accounts."""
+        choice = CallerChoice((), BY_NAME, {}, {}, dict.fromkeys(BY_NAME, backends.account))
         return cls(choice, {backends.account: backends}, backends.record)
 
-    def at(self, tool: AnyTool, account: str) -> Backends:
-        """What a call of a tool works with. account: as the caller named it; empty where there was nothing to name."""
-        name = account or self.choice.only.get(tool.name)
+    def backends_for(self, tool: AnyTool, account: str) -> Backends:
+        """The clients that a call of a tool works with. account: as the call names it, or empty."""
+        name = account or self.choice.single_account.get(tool.name)
         if name is not None:
             return self.account(name)
         reached = tuple(self.account(account.name) for account in self.choice.accounts)
@@ -128,6 +136,7 @@ class Places:
         return Backends(accounts=reached, record=self.record, left_out=dict(self.choice.left_out), sent_tokens=tokens)
 
     def account(self, name: str) -> Backends:
+        """The clients of one account."""
         return replace(self.opened[name], record=self.record, left_out=dict(self.choice.left_out))
 
 

@@ -1,8 +1,8 @@
-"""Who is calling over HTTP, and what they may do: an OAuth 2.1 resource server (RFC 6750, 7662, 9068, 9728).
+"""Authentication over HTTP: an OAuth 2.1 resource server (RFC 6750, 7662, 9068, 9728).
 
-A token is a JWT of the configured issuer, an opaque one that the issuer is asked about, or one of a file of hashes.
-Whatever is wrong with it, the caller reads that it does not count and not why: the log has the reason. No token goes on
-to a vendor.
+A token is a JWT of the configured issuer, an opaque token that the issuer is asked about, or one whose hash is in a
+file. When a token is not valid, the caller reads only that, and the log has the reason. No token is passed on to a
+vendor.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ logger = logging.getLogger(__name__)
 
 READ, WRITE, APPROVE, METRICS = "adops:read", "adops:write", "adops:approve", "adops:metrics"
 SCOPES = (READ, WRITE, APPROVE, METRICS)
-"""read: tools that change nothing. write: those that do. approve: seeing the operations of everybody. metrics: the
-numbers for Prometheus, and nothing else."""
+"""read: tools that change nothing. write: tools that write. approve: the operations of every caller. metrics: the
+metrics for Prometheus, and nothing else."""
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Of signatures with a public key alone: never `none`, and never one whose key the issuer would share with us."""
+"""Only signatures with a public key: never `none`, and none whose key the issuer would have to share."""
 
 KEYS_LIFETIME = 600.0
 """Seconds for which an issuer's keys are used before they are read again. A token that names an unknown key has them
@@ -42,30 +42,30 @@ SHORTEST_REFRESH = 10.0
 
 LONGEST_TOKEN = 16_384
 LEEWAY = 30
-"""Seconds by which an issuer's clock may be off."""
+"""Seconds by which an issuer's clock may be wrong."""
 
 
 class Verifier(Protocol):
-    """Judges a bearer token."""
+    """Checks a bearer token."""
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        """Whose it is and what it is for; None when it does not count. Raises NoVerdict."""
+        """The owner and the scopes of a token. None when it is not valid. Raises NoVerdict."""
         ...
 
 
 class NoVerdict(Exception):
-    """Whether a token counts cannot be found out now; the log has the reason."""
+    """Whether a token is valid cannot be found out now. The log has the reason."""
 
 
 class AuthError(Exception):
-    """An issuer, or the file of tokens, cannot be used; the message names the setting."""
+    """An issuer or the file of tokens cannot be used. The message names the setting."""
 
 
 @dataclass
-class Tokens:
-    """The tokens of a file: TOML, one `[[token]]` each with `principal`, `sha256` of the token and `scopes`.
+class TokenFile:
+    """A TOML file with one `[[token]]` for each token: its `principal`, its `sha256` and its `scopes`.
 
-    The file is read again when it changed: a token that is taken out of it does not count any more.
+    The file is read again when it has changed, so a token that is removed from it is not valid any more.
     """
 
     path: Path
@@ -92,8 +92,8 @@ class Tokens:
         try:
             found = self.path.stat()
             if (found.st_mtime_ns, found.st_size) != self._read_at:
-                told = tomllib.loads(self.path.read_text(encoding="utf-8"))
-                entries = _ENTRIES.validate_python(told.get("token", []))
+                content = tomllib.loads(self.path.read_text(encoding="utf-8"))
+                entries = _ENTRIES.validate_python(content.get("token", []))
                 self._entries = {entry.sha256.lower(): entry for entry in entries}
                 self._read_at = found.st_mtime_ns, found.st_size
         except OSError:
@@ -122,14 +122,14 @@ def hashed(token: str) -> str:
 
 
 def new_token(principal: str, scopes: Sequence[str]) -> tuple[str, str]:
-    """A token, and its lines for the file of hashes."""
+    """A new token, and its lines for the file of hashes."""
     token = f"adops_{secrets.token_urlsafe(32)}"
-    told = {"principal": principal, "sha256": hashed(token), "scopes": list(scopes)}
-    return token, "[[token]]\n" + "\n".join(f"{name} = {json.dumps(value)}" for name, value in told.items())
+    fields = {"principal": principal, "sha256": hashed(token), "scopes": list(scopes)}
+    return token, "[[token]]\n" + "\n".join(f"{name} = {json.dumps(value)}" for name, value in fields.items())
 
 
 def token_command(principal: str, scopes: str) -> int:
-    """`adops-mcp token`: 0 when one was made."""
+    """The command `adops-mcp token`. Its exit code."""
     wanted = [f"adops:{scope.strip()}" for scope in scopes.split(",") if scope.strip()]
     if not wanted or set(wanted) - set(SCOPES):
         print(f"adops-mcp: --scopes takes {', '.join(scope[6:] for scope in SCOPES)}.", file=sys.stderr)  # noqa: T201
@@ -164,7 +164,7 @@ class Issuer:
     _reading: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def verify_token(self, token: str) -> AccessToken | None:
-        import jwt  # noqa: PLC0415 - stdio does without it
+        import jwt  # noqa: PLC0415 - not needed on stdio
 
         try:
             header = jwt.get_unverified_header(token)
@@ -175,13 +175,14 @@ class Issuer:
                 raise jwt.InvalidKeyError("signed with a key that is not the issuer's")
             claims = self._claims(token, key, header["alg"])
         except (jwt.PyJWTError, TypeError) as error:
-            # a TypeError is what a key of another kind than the algorithm's comes to
+            # a key of another kind than the algorithm's raises TypeError
             logger.warning("a JWT does not count: %s", type(error).__name__)
             return None
         return _of_claims(token, claims)
 
     def _claims(self, token: str, key: _Key, algorithm: str) -> Mapping[str, Any]:
-        """Time is checked against our clock: a test may stand still."""
+        """The claims of a token, checked. The times are checked here and not by PyJWT, since tests use a clock of their
+        own."""
         import jwt  # noqa: PLC0415 - see above
 
         needed = ["exp", "iss", "aud", "sub"]
@@ -273,7 +274,7 @@ def _seconds(value: Any) -> float:
 
 @dataclass
 class Introspection:
-    """Opaque tokens, about which the issuer is asked each time (RFC 7662)."""
+    """Checks opaque tokens by asking the issuer about each (RFC 7662)."""
 
     url: str
     client_id: str
@@ -289,13 +290,13 @@ class Introspection:
                 data={"token": token, "token_type_hint": "access_token"},
                 auth=(self.client_id, self.client_secret.get_secret_value()),
             )
-            told = answer.raise_for_status().json()
+            content = answer.raise_for_status().json()
         except (httpx.HTTPError, ValueError) as error:
             logger.error("a token could not be introspected: %s", type(error).__name__)
             raise NoVerdict from None
-        claims: dict[str, Any] = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
-        named = claims.get("aud")
-        audience = cast("list[Any]", named) if isinstance(named, list) else [named]
+        claims: dict[str, Any] = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
+        claimed = claims.get("aud")
+        audience = cast("list[Any]", claimed) if isinstance(claimed, list) else [claimed]
         expires = claims.get("exp")
         is_over = not isinstance(expires, int | float) or expires <= self.now() - LEEWAY
         if claims.get("active") is not True or is_over or self.audience not in audience:
@@ -305,9 +306,12 @@ class Introspection:
 
 
 def _of_claims(token: str, claims: Mapping[str, Any]) -> AccessToken | None:
-    """The scopes are in `scope` (RFC 9068) or, as some issuers write them, in `scp`."""
-    told = claims.get("scope", claims.get("scp", ""))
-    scopes = told.split() if isinstance(told, str) else [s for s in cast("list[Any]", told or []) if isinstance(s, str)]
+    """The token that the claims describe. Its scopes are in `scope` (RFC 9068) or, with some issuers, in `scp`."""
+    claimed = claims.get("scope", claims.get("scp", ""))
+    if isinstance(claimed, str):
+        scopes = claimed.split()
+    else:
+        scopes = [scope for scope in cast("list[Any]", claimed or []) if isinstance(scope, str)]
     subject = claims.get("sub")
     named = claims.get("client_id") or claims.get("azp")
     client = named or subject
@@ -324,10 +328,10 @@ def _of_claims(token: str, claims: Mapping[str, Any]) -> AccessToken | None:
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """Several ways: the file first, which costs nothing; then what has the shape of a JWT goes to the issuer, and
-    anything else to introspection."""
+    """Tries each configured way: the file first, which costs nothing. Then a token in the form of a JWT is checked with
+    the issuer's keys, and any other token by introspection."""
 
-    tokens: Tokens | None
+    tokens: TokenFile | None
     issuer: Issuer | None
     introspection: Introspection | None
 

@@ -1,8 +1,6 @@
-"""Which tools this server offers, and why the others are left out."""
+"""Which tools the settings leave out, and why."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from server.clients import missing_vendors
 from server.configuration.settings import Settings
@@ -10,16 +8,11 @@ from tools.catalogue import CATALOGUE, Entry
 from tools.vendors import TITLES
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """left_out: for each tool that is not offered, why, and the setting that decides it."""
+def left_out_tools(settings: Settings) -> dict[str, str]:
+    """For each tool that is not offered, the reason with the setting that decides it.
 
-    tools: tuple[Entry, ...]
-    left_out: dict[str, str]
-
-
-def offer(settings: Settings) -> Offer:
-    """Read-only wins over every choice; a choice of toolsets and tools over what is configured."""
+    Read-only wins over every choice of tools, and a choice of tools over what is configured.
+    """
     missing = missing_vendors(settings)
     left_out: dict[str, str] = {}
     for entry in CATALOGUE:
@@ -32,7 +25,7 @@ def offer(settings: Settings) -> Offer:
         elif entry.vendors and all(vendor in missing for vendor in entry.vendors):
             ways = [f"{TITLES[vendor]} is not configured: {missing[vendor].fix}" for vendor in sorted(entry.vendors)]
             left_out[entry.name] = " Or: ".join(ways)
-    return Offer(tuple(entry for entry in CATALOGUE if entry.name not in left_out), left_out)
+    return left_out
 
 
 def _is_chosen(entry: Entry, settings: Settings) -> bool:

@@ -1,4 +1,5 @@
-"""Who calls and what they may do: whose token it is over HTTP, or the user of this machine on stdio."""
+"""Principals: who makes a call and what they may do. Over HTTP the token says so; on stdio it is this machine's
+user."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from mcp.server.context import ServerRequestContext
 
 from server.access.authentication import APPROVE, READ, WRITE
 from server.ledger.entries import digest
-from server.writes.records import RecordView, user
+from server.writes.records import LedgerView, user
 from server.writes.write_call import Asker, Caller
 from tools.catalogue import Entry
 from tools.errors import NotPermitted
@@ -20,7 +21,7 @@ from tools.vendor_http.replies import printable
 
 
 def caller_of(context: ServerRequestContext[Any], asker: Asker | None = None) -> Caller:
-    """Whoever makes the call at hand, with what its client calls itself."""
+    """The caller of the current call, with the name that its client gives."""
     client = context.session.client_params.client_info if context.session.client_params else None
     named = printable(f"{client.name} {client.version}", limit=120) if client else "a client that gave no name"
     token = get_access_token()
@@ -32,7 +33,7 @@ def caller_of(context: ServerRequestContext[Any], asker: Asker | None = None) ->
 
 
 def identity_of(token: AccessToken) -> str:
-    """Names whose token it is, whatever else is in it."""
+    """Names the owner of a token, whatever else the token says."""
     return digest(principal_components(token))
 
 
@@ -41,12 +42,12 @@ def may_read() -> bool:
 
 
 def may_use(entry: Entry) -> bool:
-    """Whether a tool is listed for whoever makes the call at hand."""
+    """Whether the caller of the current request may use a tool."""
     return _may(_scope_for(reads=entry.reads))
 
 
-def permitted(tool: AnyTool, caller: Caller) -> None:
-    """Raises NotPermitted."""
+def check_permitted(tool: AnyTool, caller: Caller) -> None:
+    """Raises NotPermitted when the caller has not the scope that the tool needs."""
     needed = _scope_for(reads=isinstance(tool.effect, Read))
     if caller.scopes is not None and needed not in caller.scopes:
         raise NotPermitted(
@@ -55,17 +56,18 @@ def permitted(tool: AnyTool, caller: Caller) -> None:
         )
 
 
-def seen_by(caller: Caller, record: RecordView) -> RecordView:
-    """Operations of others are for those who approve; their doubts are for those who write."""
+def ledger_for(caller: Caller, ledger: LedgerView) -> LedgerView:
+    """The ledger as the caller may see it: others' operations with the scope approve, settling their doubts with
+    write."""
     if caller.scopes is None:
-        return record
+        return ledger
     only_of = None if APPROVE in caller.scopes else caller.id
     settles, actor = WRITE in caller.scopes, f"{caller.principal}, through reconcile_operation"
-    return replace(record, only_of=only_of, may_settle=settles, actor=actor)
+    return replace(ledger, only_of=only_of, may_settle=settles, actor=actor)
 
 
 def _scope_for(*, reads: bool) -> str:
-    """As with `--read-only`: what only reads, and everything else."""
+    """The scope that a tool needs. A probe needs the scope of a write, as `--read-only` leaves it out too."""
     return READ if reads else WRITE
 
 

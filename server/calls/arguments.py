@@ -1,4 +1,7 @@
-"""What an agent may give a tool: its own arguments and, for a write, how it is to be made. Checked here, by name."""
+"""The arguments of a tool call: their schema, and the check of a call against it.
+
+Beside the tool's own arguments a call may name an account, and a write has options.
+"""
 
 from __future__ import annotations
 
@@ -22,52 +25,54 @@ from tools.vendor_http.replies import printable
 A = TypeVar("A", bound=Arguments)
 
 MOST_PROBLEMS = 10
-"""How many problems of one call's arguments are named."""
+"""The number of problems that one error names."""
 
 
 @functools.cache
-def schema_of(tool: AnyTool, among: AccountNames = ()) -> dict[str, Any]:
-    """The input schema as agents see it: whose account, where there are several, and the tool's own arguments first."""
+def input_schema(tool: AnyTool, accounts: AccountNames = ()) -> dict[str, Any]:
+    """The input schema as agents see it. accounts: those that a call names one of, where there are several."""
     schema = arguments_schema(tool.arguments)
     options = options_of(tool)
     if options is not None:
         schema = {**schema, "properties": {**schema["properties"], **arguments_schema(options)["properties"]}}
-    if not among:
+    if not accounts:
         return schema
-    titled = [f"{name}: {title}" for name, title in among if title]
-    whose = {
+    titled = [f"{name}: {title}" for name, title in accounts if title]
+    account = {
         "type": "string",
-        "enum": [name for name, _ in among],
+        "enum": [name for name, _ in accounts],
         "description": f"Whose. {'; '.join(titled)}".strip(". ") + ".",
     }
     required = ["account", *schema.get("required", [])]
-    return {**schema, "properties": {"account": whose, **schema["properties"]}, "required": required}
+    return {**schema, "properties": {"account": account, **schema["properties"]}, "required": required}
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """account: empty where a call names none."""
+class CheckedCall:
+    """The arguments of a call, as models. account: empty where a call names none."""
 
     arguments: Arguments
     options: KeyedWriteOptions
     account: str
 
 
-def check(tool: AnyTool, arguments: Mapping[str, Any], among: AccountNames = ()) -> Checked:
-    """The arguments as the tool's model, and how it is to be done; a null is as good as what was left out.
+def check_arguments(tool: AnyTool, arguments: Mapping[str, Any], accounts: AccountNames = ()) -> CheckedCall:
+    """Check the arguments of a call. An argument that is null counts as left out.
 
-    Raises InvalidArguments that names every problem; nothing was sent.
+    Raises InvalidArguments, which names every problem.
     """
     options = options_of(tool)
     given = {name: value for name, value in arguments.items() if value is not None}
-    how = {name: given.pop(name) for name in tuple(given) if options is not None and name in options.model_fields}
+    given_options = {
+        name: given.pop(name) for name in tuple(given) if options is not None and name in options.model_fields
+    }
     problems: list[str] = []
-    account = _account(given.pop("account", None), among, problems) if among else ""
-    valid = schema_of(tool, among)
-    checked = _checked(valid, tool.arguments, given, problems)
-    made = _checked(valid, options or WriteOptions, how, problems)
-    if checked is not None and made is not None and account is not None:
-        return Checked(checked, KeyedWriteOptions.model_construct(**dict(made)), account)
+    account = _account(given.pop("account", None), accounts, problems) if accounts else ""
+    schema = input_schema(tool, accounts)
+    checked = _validated(schema, tool.arguments, given, problems)
+    checked_options = _validated(schema, options or WriteOptions, given_options, problems)
+    if checked is not None and checked_options is not None and account is not None:
+        return CheckedCall(checked, KeyedWriteOptions.model_construct(**dict(checked_options)), account)
     more = len(problems) - MOST_PROBLEMS
     listed = "; ".join(problems[:MOST_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
     raise InvalidArguments(
@@ -76,11 +81,11 @@ def check(tool: AnyTool, arguments: Mapping[str, Any], among: AccountNames = ())
     )
 
 
-def _account(named: Any, among: AccountNames, problems: list[str]) -> str | None:
-    """None after adding to `problems`."""
-    if any(named == name for name, _ in among):
+def _account(named: Any, accounts: AccountNames, problems: list[str]) -> str | None:
+    """The account that a call names. None when it names none of these; then a problem is added."""
+    if any(named == name for name, _ in accounts):
         return cast("str", named)
-    there = "one of " + ", ".join(f"{name} ({title})" if title else name for name, title in among)
+    there = "one of " + ", ".join(f"{name} ({title})" if title else name for name, title in accounts)
     problems.append(
         f"`account` is required: {there}"
         if named is None
@@ -89,12 +94,12 @@ def _account(named: Any, among: AccountNames, problems: list[str]) -> str | None
     return None
 
 
-def _checked(valid: dict[str, Any], model: type[A], given: Mapping[str, Any], problems: list[str]) -> A | None:
-    """None after adding to `problems`."""
+def _validated(schema: dict[str, Any], model: type[A], given: Mapping[str, Any], problems: list[str]) -> A | None:
+    """The values as a model. None when they are not valid; then their problems are added."""
     try:
         return model.model_validate_json(json.dumps(given))
     except ValidationError as error:
-        problems += [_problem(valid, issue) for issue in error.errors(include_input=False, include_url=False)]
+        problems += [_problem(schema, issue) for issue in error.errors(include_input=False, include_url=False)]
     except RecursionError:
         problems.append("the arguments are nested too deeply")
     except ValueError:
@@ -120,7 +125,7 @@ def _problem(schema: dict[str, Any], issue: ErrorDetails) -> str:
 
 
 def _valid_names(schema: dict[str, Any], location: Sequence[str | int]) -> list[str]:
-    """The property names at a place in the arguments."""
+    """The names of the properties that are allowed at a location in the arguments."""
     node = schema
     for step in location:
         node = node.get("items", {}) if isinstance(step, int) else node.get("properties", {}).get(step, {})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from server.access.accounts_in_reach import Choices, open_accounts
+from server.access.accounts_in_reach import CallerChoices, open_accounts
 from server.clients import NoAccess, Wire, missing_of, sandbox_path
 from server.configuration.accounts import DEFAULT, Account, account_in, accounts_of, state_suffix
 from server.configuration.settings import (
@@ -20,10 +20,10 @@ from server.configuration.settings import (
     variable,
 )
 from server.configuration.sources import source_of, variables
-from server.ledger.entries import Wanted
-from server.ledger.operations import Operations
+from server.ledger.entries import OperationFilter
+from server.ledger.operations import Ledger
 from server.writes.outcomes import moment
-from server.writes.records import RecordView, open_record, told_lost
+from server.writes.records import LedgerView, lost_operations, open_ledger
 from tools.backends import Backends
 from tools.catalogue import CATALOGUE
 from tools.errors import AdOpsError
@@ -78,7 +78,7 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
     lines += [f"[{'ok' if record.next_step is None else 'broken'}] Record of writes", f"    {record.said}"]
     lines += [f"    Next: {record.next_step}"] if record.next_step else []
     lines += [f"[warning] {line}" for line in unknown]
-    choice = Choices(accounts).whole
+    choice = CallerChoices(accounts).unrestricted
     lines.append(
         f"tools: {len(choice.tools)} of {len(CATALOGUE)}"
         + (", none that writes (read-only)" if settings.read_only else ", writes included" if choice.writes else "")
@@ -122,9 +122,9 @@ async def _record(
 
     One warning is about writes of accounts that are not configured, since they could be made twice.
     """
-    record = open_record(settings, timing)
+    record = open_ledger(settings, timing)
     try:
-        found = await RecordView(record, settings.settle_after).look(backends)
+        found = await LedgerView(record, settings.settle_after).look(backends)
         tallies = await record.tally() if found.ok and settings.environment != "sandbox" else ()
         warnings = await _warnings(record) if found.ok else await _lost(record)
     finally:
@@ -142,19 +142,19 @@ async def _record(
     ]
 
 
-async def _lost(record: Operations) -> list[str]:
+async def _lost(record: Ledger) -> list[str]:
     """What is missing from a ledger that was replaced by an older copy."""
     try:
         stopped = await record.stopped()
     except AdOpsError:
         return []
-    return [f"missing from the record: {line}" for line in told_lost(stopped)] if stopped else []
+    return [f"missing from the record: {line}" for line in lost_operations(stopped)] if stopped else []
 
 
-async def _warnings(record: Operations) -> list[str]:
+async def _warnings(record: Ledger) -> list[str]:
     """Warnings for the operator: what could make the ledger lose writes, and which operations were corrected."""
     warnings = list(await record.durability())
-    corrected, total = await record.list(Wanted(corrected=True, limit=_MOST_CORRECTIONS))
+    corrected, total = await record.list(OperationFilter(corrected=True, limit=_MOST_CORRECTIONS))
     for operation in corrected:
         if (correction := operation.correction) is not None:
             warnings.append(f"{operation.id}, {moment(operation.created_at)}: {correction.what} {correction.next_step}")

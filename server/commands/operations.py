@@ -17,12 +17,12 @@ from server.access.accounts_in_reach import open_accounts
 from server.clients import Wire
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings
-from server.ledger.entries import Operation, Restored, Step, Wanted
-from server.ledger.operations import Operations
+from server.ledger.entries import HistoryEntry, Operation, OperationFilter, Restored
+from server.ledger.operations import Ledger
 from server.text.sanitizing import sanitized
 from server.writes.outcomes import moment
-from server.writes.reconciliation import reconcile, settle_by_hand, to_be_watched
-from server.writes.records import by_scope, open_record, told_lost, user, whole
+from server.writes.reconciliation import reconcile, settle_as_person_says, still_to_be_watched
+from server.writes.records import by_scope, details, lost_operations, open_ledger, user
 from tools.backends import Backends
 from tools.errors import AdOpsError
 from tools.vendor_http.replies import printable
@@ -39,14 +39,14 @@ PAGE = 500
 class _Session:
     """One run of the command: the ledger of this environment, the backends of each scope, and the arguments."""
 
-    record: Operations
+    record: Ledger
     backends: Mapping[str, Backends]
     settings: Settings
     operator: str
     arguments: argparse.Namespace
     timing: Timing
 
-    async def find(self) -> tuple[Operation, list[Step]] | None:
+    async def find(self) -> tuple[Operation, list[HistoryEntry]] | None:
         found = await self.record.get(self.arguments.operation_id)
         if found is None or found[0].scope not in self.backends:
             _print_error(
@@ -55,10 +55,10 @@ class _Session:
             return None
         return found
 
-    async def read_all(self, states: tuple[str, ...] = ()) -> AsyncGenerator[tuple[Operation, Sequence[Step]]]:
+    async def read_all(self, states: tuple[str, ...] = ()) -> AsyncGenerator[tuple[Operation, Sequence[HistoryEntry]]]:
         """Every operation with its history, newest first. New operations during the read do not repeat one."""
-        wanted = Wanted(scopes=self.backends.keys(), states=states, limit=PAGE)
-        while page := await self.record.whole(wanted):
+        wanted = OperationFilter(scopes=self.backends.keys(), states=states, limit=PAGE)
+        while page := await self.record.list_with_history(wanted):
             for found in page:
                 yield found
             oldest, _ = page[-1]
@@ -82,7 +82,7 @@ async def run_action(settings: Settings, arguments: argparse.Namespace, wire: Wi
 
 @asynccontextmanager
 async def _open_session(settings: Settings, arguments: argparse.Namespace, wire: Wire) -> AsyncGenerator[_Session]:
-    record = open_record(settings, wire.timing)
+    record = open_ledger(settings, wire.timing)
     accounts = accounts_of(settings)
     async with open_accounts(accounts, wire) as opened:
         backends = by_scope(Backends(accounts=tuple(opened.values())))
@@ -93,7 +93,7 @@ async def _open_session(settings: Settings, arguments: argparse.Namespace, wire:
 
 
 async def _list(session: _Session) -> int:
-    wanted = Wanted(
+    wanted = OperationFilter(
         scopes=session.backends.keys(),
         states=(session.arguments.state,) if session.arguments.state else (),
         text=session.arguments.text,
@@ -115,7 +115,7 @@ async def _list(session: _Session) -> int:
 
 async def _other_scopes(session: _Session) -> str:
     """A sentence about writes of other scopes in the ledger, such as the sandbox before its reset."""
-    _, total = await session.record.list(Wanted(limit=1))
+    _, total = await session.record.list(OperationFilter(limit=1))
     return f" The record has {total} of another scope, such as a sandbox that was reset since." if total else ""
 
 
@@ -182,7 +182,7 @@ async def _reconcile(session: _Session) -> int:
         return 1
     operation = await _wait_for_clock(session, found[0])
     if session.arguments.outcome:
-        problem = await settle_by_hand(
+        problem = await settle_as_person_says(
             session.record,
             operation,
             session.arguments.outcome,
@@ -212,7 +212,7 @@ async def _reconcile_all(session: _Session) -> int:
 
 async def _wait_for_clock(session: _Session, operation: Operation) -> Operation:
     """The operation after the time for which this process has to see it: the database's clock alone is not trusted."""
-    wait = to_be_watched(operation, session.settings.settle_after)
+    wait = still_to_be_watched(operation, session.settings.settle_after)
     if operation.state == "sending" and not session.record.one_machine:
         wait = session.record.lease
     if not wait or session.arguments.outcome == "succeeded":
@@ -268,7 +268,7 @@ async def _restored(session: _Session) -> int:
     note = _line(session.arguments.note or "")
     settle_after = session.settings.settle_after
     if note:
-        done = await session.record.restored(session.operator, note, settle_after=settle_after)
+        done = await session.record.resume_writes(session.operator, note, settle_after=settle_after)
     else:
         done = Restored(await session.record.stopped())
     stopped = done.stopped
@@ -278,7 +278,7 @@ async def _restored(session: _Session) -> int:
         _print("Nothing seems to be lost: the last writes of this machine are in the record.")
     else:
         _print("This machine wrote or saw these last, and the record does not have them. There may be more:")
-        for line in told_lost(stopped):
+        for line in lost_operations(stopped):
             _print(f"  {line}")
         _print("Compare them with the vendors. What is there was sent, and must not be made again.")
     if not note and stopped is None:
@@ -312,10 +312,10 @@ _ACTIONS: dict[str, Callable[[_Session], Coroutine[Any, Any, int]]] = {
 }
 
 
-def _as_json(operation: Operation, steps: Sequence[Step], account: str) -> dict[str, Any]:
+def _as_json(operation: Operation, steps: Sequence[HistoryEntry], account: str) -> dict[str, Any]:
     from tools.operations.record import WholeOperation  # noqa: PLC0415 - a list does not need it
 
-    return WholeOperation(**whole(operation, steps, account)).told()
+    return WholeOperation(**details(operation, steps, account)).told()
 
 
 def _line(text: str) -> str:

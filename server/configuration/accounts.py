@@ -70,8 +70,8 @@ class Account:
         return f"{self.name} ({self.title})" if self.title else self.name
 
 
-def spelt(text: str, account: str) -> str:
-    """A text that names settings of the vendors, with each as the file spells it."""
+def name_settings_of(text: str, account: str) -> str:
+    """The text with each vendor's setting named as the file of accounts names it for this account."""
     return _NAMED_SETTING.sub(lambda match: f"{match[1].lower()} of [{account}] in {_FILE}", text) if account else text
 
 

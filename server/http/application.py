@@ -33,9 +33,19 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, request_response
 from starlette.types import ASGIApp
 
-from server.access.accounts_in_reach import Choices
-from server.access.authentication import APPROVE, METRICS, READ, WRITE, AnyOf, AuthError, Introspection, Issuer, Tokens
-from server.calls.dispatch import Calls
+from server.access.accounts_in_reach import CallerChoices
+from server.access.authentication import (
+    APPROVE,
+    METRICS,
+    READ,
+    WRITE,
+    AnyOf,
+    AuthError,
+    Introspection,
+    Issuer,
+    TokenFile,
+)
+from server.calls.dispatch import Dispatcher
 from server.clients import Wire
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings, SettingsError, load, variable
@@ -43,8 +53,8 @@ from server.http.metrics import MULTIPROCESS_DIR, Metrics
 from server.http.middleware import LARGEST_BODY, BearerAuthMiddleware, RequestCheckMiddleware
 from server.http.rate_limits import RateLimiter
 from server.preflight import may_start
-from server.protocol.app import Opened, build_calls, build_server
-from server.protocol.tools_list import Splicing
+from server.protocol.app import Opened, build_dispatcher, build_server
+from server.protocol.tools_list import SpliceMiddleware
 from server.telemetry.logs_and_traces import log_to_stderr, start_tracing
 from tools.errors import AdOpsError
 
@@ -109,7 +119,7 @@ def check_settings(settings: Settings, address: BindAddress) -> None:
         raise SettingsError("ADOPS_AUTH_INTROSPECTION_CLIENT_ID and _CLIENT_SECRET: set both for introspection.")
     if settings.auth_tokens_file is not None:
         try:
-            Tokens(settings.auth_tokens_file).check()
+            TokenFile(settings.auth_tokens_file).check()
         except AuthError as error:
             raise SettingsError(str(error)) from None
 
@@ -119,17 +129,17 @@ def application(
     wire: Wire | None = None,
     issuer: httpx.AsyncBaseTransport | None = None,
     *,
-    build: Callable[[Settings, Wire, Calls], Server[Opened]] = build_server,
+    build: Callable[[Settings, Wire, Dispatcher], Server[Opened]] = build_server,
 ) -> Starlette:
     """The ASGI application. issuer: the transport to the issuer of tokens. build: builds the MCP server."""
     metrics, wire = Metrics(settings.environment), wire or Wire()
     wire = replace(wire, observed=metrics.exchange)
-    calls = build_calls(settings, wire, metrics.call)
+    calls = build_dispatcher(settings, wire, metrics.call)
     server = build(settings, wire, calls)
     manager = StreamableHTTPSessionManager(
         server, stateless=True, security_settings=_security(settings), max_request_body_size=LARGEST_BODY
     )
-    choice = Choices(accounts_of(settings)).whole
+    choice = CallerChoices(accounts_of(settings)).unrestricted
     client = httpx.AsyncClient(transport=issuer, timeout=ISSUER_TIMEOUT, follow_redirects=False)
     verifier = _verifier(settings, client, wire)
 
@@ -148,7 +158,7 @@ def application(
     async def readiness(_: Request) -> Response:
         try:
             if choice.writes:
-                await calls.writes.record.counts(())
+                await calls.writes.ledger.counts(())
             if verifier is not None and verifier.tokens is not None:
                 await anyio.to_thread.run_sync(verifier.tokens.check)
         except AdOpsError as error:
@@ -163,7 +173,7 @@ def application(
         if verifier is None and not is_loopback(request.url.hostname or ""):
             return PlainTextResponse("This server does not serve that host.\n", status_code=421)
         try:
-            tallies = await calls.writes.record.tally()
+            tallies = await calls.writes.ledger.tally()
         except AdOpsError:
             tallies = None
         return Response(metrics.text(tallies, wire.timing.now()), headers={"content-type": CONTENT_TYPE_LATEST})
@@ -179,7 +189,7 @@ def application(
         }
         return JSONResponse({name: value for name, value in document.items() if value})
 
-    mcp: ASGIApp = AuthContextMiddleware(RequestCheckMiddleware(Splicing(StreamableHTTPASGIApp(manager))))
+    mcp: ASGIApp = AuthContextMiddleware(RequestCheckMiddleware(SpliceMiddleware(StreamableHTTPASGIApp(manager))))
     metrics_app: Any = metrics_page
     if verifier is not None:
         limiter = RateLimiter(settings.http_rate, settings.http_at_once, wire.timing.clock)
@@ -235,7 +245,7 @@ def _verifier(settings: Settings, client: httpx.AsyncClient, wire: Wire) -> AnyO
         assert secret is not None  # noqa: S101
         introspection = Introspection(settings.auth_introspection_url, client_id, secret, audience, client, now)
     file = settings.auth_tokens_file
-    return AnyOf(Tokens(file) if file is not None else None, issuer, introspection)
+    return AnyOf(TokenFile(file) if file is not None else None, issuer, introspection)
 
 
 def _metadata_url(settings: Settings) -> str | None:

@@ -12,7 +12,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from server import __version__
 from server.configuration.accounts import account_in
-from server.ledger.entries import Tally
+from server.ledger.entries import StateCount
 from server.telemetry.call_log import CallRecord
 from tools.vendor_http.telemetry import Exchange
 
@@ -61,7 +61,7 @@ class Metrics:
         labels = self._requests.labels(exchange.vendor, exchange.account, exchange.method, status)
         labels.observe(exchange.seconds)
 
-    def text(self, tallies: Sequence[Tally] | None, now: float) -> bytes:
+    def text(self, tallies: Sequence[StateCount] | None, now: float) -> bytes:
         """The metrics in the format of Prometheus.
 
         tallies: the counts of the ledger, or None if it cannot be used. now: seconds since the epoch.
@@ -80,7 +80,7 @@ class _LedgerMetrics:
     """The metrics of the ledger. They are read anew each time, so they are the same in every process."""
 
     environment: str
-    tallies: Sequence[Tally] | None
+    tallies: Sequence[StateCount] | None
     now: float
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

@@ -1,4 +1,4 @@
-"""What agent and operator are told when it turned out that something else had been concluded of a write before."""
+"""What the agent and the operator read when a write turns out otherwise than had been concluded."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from server.ledger.state_machine import Event
 from tools.states import State
 
 Cause: TypeAlias = "Event | Literal['forgotten', '']"
-"""What corrected an outcome: an event, or a write that the ledger had forgotten; empty when that is not known."""
+"""What corrected an outcome: an event, or a write that the ledger had forgotten. Empty when that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """was: the outcome that had been concluded. state: the one in its place. others: ids of the operations that may
-    have done the same again meanwhile. event: what corrected it."""
+    """was: the outcome that had been concluded. state: the one that replaces it. others: the ids of the operations that
+    may have done the same again meanwhile. event: what corrected it."""
 
     was: State
     state: State
@@ -55,7 +55,7 @@ class Correction:
 
 
 def correction(was: State, state: State, others: Sequence[str] = (), event: Cause = "") -> Correction | None:
-    """None where what is known now is the same as what had been concluded."""
+    """None where the outcome that is known now is the one that had been concluded."""
     done = ("succeeded", "superseded")
     same = was == state or (was in done and state in done)
     return None if same else Correction(was, state, tuple(others), event)

@@ -1,4 +1,4 @@
-"""The entries of the record of writes: one write, what it is made from, how it ends, and what a list of them holds."""
+"""The data of the ledger: an operation, a new one, its outcome, and what a list of operations is filtered by."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from typing import Any
 
 from server.clocks import proved
 from server.ledger.corrections import Cause, Correction, correction
-from server.ledger.state_machine import Event, Ground, Keeps, ordinary
+from server.ledger.state_machine import ClaimLifetime, Event, Ground, ordinary_transition
 from server.ledger.storage.database import Stopped
 from tools.effects import Age, Ends, Past
 from tools.states import State
 
 APPROVAL_LASTS = 24 * 60 * 60.0
-"""Seconds for which an approval that was not used may be used."""
+"""Seconds after which an approval that was not used is over."""
 
 OPEN_STATES: tuple[State, ...] = ("awaiting_approval", "approved", "sending", "in_doubt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One write of the record. Times are seconds since the epoch.
+    """One write in the ledger. Times are seconds since the epoch.
 
-    requests: what was sent, in order: method, path, body and, once answered, status. error: what the agent was told.
-    plan: what the person was shown who decided, or is to decide. ground: what its outcome rests on. departure: the
-    number of its departure in the history. corrected: which outcome had been concluded before this one was proved,
-    when, and which others may have done the same since. age, clocks: how long ago it departed, and by each clock.
+    requests: what was sent, in order: method, path, body and, once answered, status. error: what the agent read instead
+    of a result. plan: what the person who decides is shown. keeps: how long it holds its claim. ground: what its
+    outcome rests on. departure: the number of its departure in the history. corrected: the outcome that this one
+    replaced, when, and the operations that may have done the same since. age, clocks: how long ago it departed, and by
+    each clock.
     """
 
     id: str
@@ -38,7 +39,7 @@ class Operation:
     resource: str
     idempotency_key: str | None
     identity: str
-    keeps: Keeps
+    keeps: ClaimLifetime
     fingerprint: str
     state: State
     principal: str
@@ -66,17 +67,17 @@ class Operation:
     def correction(self) -> Correction | None:
         if not self.corrected or "was" not in self.corrected:
             return None
-        told = self.corrected
-        return correction(told["was"], self.state, told.get("others", ()), told.get("event", ""))
+        corrected = self.corrected
+        return correction(corrected["was"], self.state, corrected.get("others", ()), corrected.get("event", ""))
 
     def age_for(self, *, by_person: bool) -> Age | None:
-        """How long ago it departed. by_person: for a person's word, which also counts where a clock that was set says
-        otherwise than those that nobody sets."""
-        sure = proved(self.clocks) if by_person else None
-        return self.age if self.age is None or sure is None else Age(max(self.age.least, sure), self.age.most)
+        """How long ago it departed. by_person: for what a person states, where the two clocks that nobody sets decide
+        when they agree, although another clock was set meanwhile."""
+        certain = proved(self.clocks) if by_person else None
+        return self.age if self.age is None or certain is None else Age(max(self.age.least, certain), self.age.most)
 
     def past(self) -> Past:
-        """As a tool reads it."""
+        """The operation as a tool reads it."""
         return Past(
             id=self.id,
             tool=self.tool,
@@ -93,8 +94,8 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One change of state, as the history keeps it."""
+class HistoryEntry:
+    """One entry of an operation's history."""
 
     at: float
     state: State
@@ -103,17 +104,20 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class New:
-    """A write that is about to be recorded. arguments: redacted; fingerprint: of them as they were given. plan: what a
-    person is shown who decides. question: names the one that a person said yes to, which counts once. caller:
-    names who is let in over HTTP. note: of its first step in the history."""
+class NewOperation:
+    """A write that is about to be recorded.
+
+    arguments: redacted. fingerprint: of the arguments as they were given. keeps: how long it holds its claim. plan:
+    what the person who decides is shown. question: names the question that a person agreed to, whose answer counts
+    once. caller: names the caller over HTTP. note: of its first entry in the history.
+    """
 
     scope: str
     tool: str
     subject: str
     resource: str
     idempotency_key: str | None
-    keeps: Keeps
+    keeps: ClaimLifetime
     fingerprint: str
     principal: str
     does: str
@@ -125,37 +129,40 @@ class New:
 
     @property
     def identity(self) -> str:
-        """A write whose success does not stand is only the same as one with the same arguments."""
-        told = () if self.keeps == "success" else (self.fingerprint,)
-        return digest(self.scope, self.tool, self.subject, self.idempotency_key, *told)
+        """Names what the write is about. Where a success does not hold the claim, other arguments make another
+        write."""
+        arguments = () if self.keeps == "success" else (self.fingerprint,)
+        return digest(self.scope, self.tool, self.subject, self.idempotency_key, *arguments)
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """The write may be sent: it is recorded as `sending`, or as `awaiting_approval` where a person decides first."""
+class Recorded:
+    """The write is recorded: as `sending`, so that it may be sent now, or as `awaiting_approval`."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """It may not be sent: the same call stands in the record."""
+class AlreadyRecorded:
+    """The write may not be sent: the ledger already has an operation for it."""
 
     operation: Operation
 
 
 @dataclass(frozen=True, slots=True)
-class Busy:
-    """It may not be sent yet: another write to the same thing is under way."""
+class ResourceBusy:
+    """The write may not be sent yet: another write to the same resource is under way."""
 
     operation: Operation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How a write ended. supersedes: what a success ends of others on the same resource. settle_after: seconds that
-    have to have passed for certain before it is concluded that it was not sent. looked_at: how many entries its history
-    had when the look began on which this rests; with more of them, it is not what was looked at, and does not end so.
+class OperationOutcome:
+    """How a write ended.
+
+    supersedes: the operations on the same resource that a success ends. settle_after: seconds that must have passed for
+    certain before it may be concluded that nothing was sent. history_length: the number of entries in its history when
+    the look at the vendor began; when there are more by now, the outcome is not recorded.
     """
 
     event: Event
@@ -166,18 +173,21 @@ class Ending:
     requests: Sequence[Mapping[str, Any]] | None = None
     supersedes: Collection[Ends] = ()
     settle_after: float = 0.0
-    looked_at: int | None = None
+    history_length: int | None = None
 
     @property
     def state(self) -> State:
-        """The state that it leads to where it corrects nothing."""
-        return ordinary(self.event)[1]
+        """The next state, where it corrects no outcome."""
+        return ordinary_transition(self.event)[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What was recorded. replaced: the outcome that had been concluded before, where there was one. others: ids of the
-    operations that may have done the same since. event: what replaced it."""
+    """An outcome that was recorded.
+
+    replaced: the outcome that had been concluded before, where there was one. others: the ids of the operations that
+    may have done the same since. event: what replaced it.
+    """
 
     state: State
     replaced: State | None = None
@@ -190,9 +200,12 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """Which writes a list holds. scopes: None is all. text: part of what they are about or do, or an id. older_than:
-    time and id of one. corrected: only those of which something else had been concluded before."""
+class OperationFilter:
+    """Which operations a list holds.
+
+    scopes: None is all of them. text: a part of the subject or of what it does, or an id. older_than: the time and id
+    of an operation. corrected: only those whose outcome replaced another one.
+    """
 
     scopes: Collection[str] | None = None
     states: Collection[str] = ()
@@ -207,8 +220,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What became of letting writes go on. stopped: why they had stopped, as far as this process knows. until: what was
-    lost may be carried out until then, so that nothing was done. ended: ids of the approvals that ended."""
+    """The result of letting writes go on after the ledger went back in time.
+
+    stopped: why they had stopped, as far as this process knows. until: set when nothing was done, since what was lost
+    may still be carried out until then. ended: the ids of the approvals that ended.
+    """
 
     stopped: Stopped | None
     until: float | None = None
@@ -216,8 +232,8 @@ class Restored:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """oldest: when the first of them was sent or asked for, seconds since the epoch."""
+class StateCount:
+    """The number of operations in one scope and state. oldest: when the first of them was sent or requested."""
 
     scope: str
     state: State
@@ -226,17 +242,17 @@ class Tally:
 
 
 def digest(*parts: Any) -> str:
-    """One name for several parts, of a length that an index takes."""
+    """One name for several parts, short enough for an index."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode(errors="replace")).hexdigest()
 
 
 class InDoubtAlready(Exception):
-    """The same write is in doubt, so this one may not be claimed; its transaction is rolled back."""
+    """The same write is in doubt, so this one may not be claimed. The transaction is rolled back."""
 
     def __init__(self, doubt: Operation) -> None:
         super().__init__(doubt.id)
         self.doubt = doubt
 
 
-class NotOurs(Exception):
-    """The operation is no longer this process's to send; its transaction is rolled back."""
+class LeaseLost(Exception):
+    """This process lost the lease of the operation, so it must not send it. The transaction is rolled back."""

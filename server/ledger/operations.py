@@ -1,13 +1,15 @@
-"""The durable record of writes: each is recorded before it is sent, and what became of it afterwards.
+"""The ledger: every write is recorded before it is sent, and its outcome afterwards.
 
-`server.ledger.state_machine` has the states, and who may move an operation from one to another. The plan that a person
-decides on is stored as it was shown and never changed: another plan is another operation.
+`server.ledger.state_machine` defines the states and who may move an operation from one to the next. The plan that a
+person decides on is stored as it was shown and never changes: another plan is another operation.
 
-Two unique columns do the work. `claim` is the write's identity, held for as long as the same call must not be sent:
-whoever inserts it first may send. `busy` is the thing that is written to, held while the write is under way, so that
-what was read before a write is still so when it leaves. A write under way is leased: a process that dies stops
-renewing, and whoever looks next finds it in doubt, or, when it had not left, failed. Before a write leaves, its lease
-is confirmed in the same transaction that records the departure: a process that was asleep past its lease sends nothing.
+Two unique columns guarantee that a write is sent once. `claim` is the identity of the write. It is held for as long as
+the same call must not be sent, and whoever inserts it first may send. `busy` names the object that is written to. It
+is held while the write is under way, so that what was read before a write is still true when the write is sent.
+
+A write under way has a lease, which its process renews. When a process dies, its lease runs out, and the next process
+that reads the operation ends it: as in doubt when a departure was recorded, else as failed. The lease is confirmed in
+the transaction that records the departure, so a process that slept past its lease sends nothing.
 """
 
 from __future__ import annotations
@@ -22,21 +24,21 @@ import anyio.to_thread
 
 from server.clocks import DEPARTS_WITHIN, Clocks, Lease, Stamp, age
 from server.ledger.entries import (
-    Begun,
-    Busy,
-    Ending,
+    AlreadyRecorded,
+    HistoryEntry,
     InDoubtAlready,
-    New,
-    NotOurs,
+    LeaseLost,
+    NewOperation,
     Operation,
+    OperationFilter,
+    OperationOutcome,
+    Recorded,
+    ResourceBusy,
     Restored,
     Settlement,
-    Step,
-    Taken,
-    Tally,
-    Wanted,
+    StateCount,
 )
-from server.ledger.state_machine import ENDS_SENDING
+from server.ledger.state_machine import SENDER_OUTCOMES
 from server.ledger.storage.database import Database, Stopped
 from server.ledger.storage.marks import Entry, Marks
 from tools.states import State
@@ -44,25 +46,28 @@ from tools.states import State
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
-    from server.ledger.rows import Record
+    from server.ledger.transaction import LedgerTransaction
 
 T = TypeVar("T")
 
 LEASE = 15.0
-"""Seconds after which a write under way that is not renewed is taken for one of a dead process."""
+"""Seconds without a renewal after which the process that has a write under way is taken for dead."""
 
 RENEWED_EVERY = 5.0
 
 MOST_AT_ONCE = 10
-"""Transactions of one process at once in PostgreSQL: fewer than its pool of connections holds."""
+"""Transactions that one process runs at once in PostgreSQL: fewer than its pool of connections holds."""
 
 
 @dataclass
-class Operations:
-    """The record, opened at its first use. Every method is one transaction, in a thread, and may raise Unrecorded.
+class Ledger:
+    """The ledger of one environment, opened at its first use.
 
-    url: SQLAlchemy's. setting: what the operator mends when it cannot be used. marks: the file for what this machine
-    wrote last; None for this process alone. owner: this process, as its leases name it.
+    Every method is one transaction, runs in a thread, and may raise Unrecorded.
+
+    url: as SQLAlchemy writes it. setting: what the operator corrects when the ledger cannot be used. marks: the file
+    that remembers what this machine wrote last; None keeps it for this process alone. owner: names this process in its
+    leases.
     """
 
     url: str
@@ -71,21 +76,21 @@ class Operations:
     lease: float = LEASE
     marks: Path | None = None
     owner: str = field(default_factory=lambda: secrets.token_hex(8))
-    _database: Database[Record] = field(init=False)
+    _database: Database[LedgerTransaction] = field(init=False)
     _under_way: set[str] = field(default_factory=set[str])
     _opening: anyio.Lock = field(default_factory=anyio.Lock)
     _at_once: anyio.CapacityLimiter = field(init=False)
 
     def __post_init__(self) -> None:
         marks = Marks(self.marks, self.url)
-        self._database = Database(self.url, self.setting, self.clocks, marks, self._record)
-        # SQLite writes one at a time, and whoever finds it taken sleeps and tries again: here they wait in line instead
+        self._database = Database(self.url, self.setting, self.clocks, marks, self._transaction)
+        # SQLite has one writer at a time, and one that finds it locked sleeps and retries: here they wait in line
         self._at_once = anyio.CapacityLimiter(1 if self._database.one_machine else MOST_AT_ONCE)
 
-    def _record(self, connection: Connection, now: Stamp, stopped: Stopped | None) -> Record:
-        from server.ledger.rows import Record  # noqa: PLC0415 - reads never pay for SQLAlchemy
+    def _transaction(self, connection: Connection, now: Stamp, stopped: Stopped | None) -> LedgerTransaction:
+        from server.ledger.transaction import LedgerTransaction  # noqa: PLC0415 - reads never pay for SQLAlchemy
 
-        return Record(
+        return LedgerTransaction(
             connection,
             now,
             self.one_machine,
@@ -98,122 +103,137 @@ class Operations:
 
     @property
     def one_machine(self) -> bool:
-        """Whether all who share it are on this machine."""
+        """Whether every process that shares the ledger runs on this machine."""
         return self._database.one_machine
 
     def now(self) -> float:
-        """Seconds since the epoch, by the clock that the record goes by."""
+        """Seconds since the epoch, by the clock that the ledger uses."""
         return self._database.now()
 
     def is_under_way(self, operation_id: str) -> bool:
-        """Whether this very process has it under way."""
+        """Whether this process itself has the write under way."""
         return operation_id in self._under_way
 
-    async def begin(self, new: New, *, awaiting: bool = False) -> Begun | Taken | Busy:
-        """Record a write that is about to be sent, or, when `awaiting`, to wait for a person."""
-        return await self._claim(lambda record: record.begin(new, awaiting=awaiting), awaiting=awaiting)
+    async def claim(self, new: NewOperation) -> Recorded | AlreadyRecorded | ResourceBusy:
+        """Record a write that is about to be sent. Only the process that gets `Recorded` may send it."""
+        return self._started(await self._record(lambda transaction: transaction.claim(new)))
 
-    async def start(self, operation_id: str, actor: str = "unknown") -> Begun | Taken | Busy:
-        """Take an approved write up to send it."""
-        return await self._claim(lambda record: record.start(operation_id, actor))
+    async def claim_approved(
+        self, operation_id: str, actor: str = "unknown"
+    ) -> Recorded | AlreadyRecorded | ResourceBusy:
+        """Claim an approved write, to send it."""
+        return self._started(await self._record(lambda transaction: transaction.claim_approved(operation_id, actor)))
 
-    async def _claim(
-        self, claim: Callable[[Record], Begun | Taken | Busy], *, awaiting: bool = False
-    ) -> Begun | Taken | Busy:
+    def _started(self, claimed: Recorded | AlreadyRecorded | ResourceBusy) -> Recorded | AlreadyRecorded | ResourceBusy:
+        if isinstance(claimed, Recorded):
+            self._under_way.add(claimed.id)
+        return claimed
+
+    async def _record(
+        self, work: Callable[[LedgerTransaction], Recorded | AlreadyRecorded | ResourceBusy]
+    ) -> Recorded | AlreadyRecorded | ResourceBusy:
         try:
-            outcome = await self._run(claim)
+            return await self._run(work)
         except InDoubtAlready as already:
-            return Taken(already.doubt)
-        if isinstance(outcome, Begun) and not awaiting:
-            self._under_way.add(outcome.id)
-        return outcome
+            return AlreadyRecorded(already.doubt)
 
-    async def standing(self, new: New) -> Operation | None:
-        """The write of the same identity that keeps `new` from being sent."""
-        return await self._run(lambda record: record.standing(new))
+    async def request_approval(self, new: NewOperation) -> Recorded | AlreadyRecorded | ResourceBusy:
+        """Record a write that waits for a person's approval."""
+        return await self._record(lambda transaction: transaction.request_approval(new))
 
-    async def rejected(self, new: New, *, since: float) -> Operation | None:
-        """The newest write of the same identity, when a person rejected it after `since`."""
-        return await self._run(lambda record: record.rejected(new, since))
+    async def replace_waiting(self, operation_id: str, new: NewOperation) -> Recorded | AlreadyRecorded:
+        """Replace a waiting write whose plan has changed. AlreadyRecorded when it does not wait any more."""
+        return await self._run(lambda transaction: transaction.replace_waiting(operation_id, new))
 
-    async def replace(self, operation_id: str, new: New) -> Begun | Taken:
-        """Put another write that waits in the place of one whose plan is no longer so; Taken when it does not wait."""
-        return await self._run(lambda record: record.replace(operation_id, new))
+    async def existing_operation(self, new: NewOperation) -> Operation | None:
+        """The operation with the same identity that keeps `new` from being sent."""
+        return await self._run(lambda transaction: transaction.existing_operation(new))
 
-    async def keep_brief(self, operation_id: str, does: str, before: Mapping[str, Any] | None) -> None:
-        """Keep what was found before the write is sent."""
-        await self._run(lambda record: record.keep_brief(operation_id, does, before))
+    async def newest_rejection(self, new: NewOperation, *, since: float) -> Operation | None:
+        """The newest operation with the same identity, if a person rejected it after `since`."""
+        return await self._run(lambda transaction: transaction.newest_rejection(new, since))
 
-    async def depart(
+    async def record_brief(self, operation_id: str, does: str, before: Mapping[str, Any] | None) -> None:
+        """Store what the write does, and what the vendor held before it was sent."""
+        await self._run(lambda transaction: transaction.record_brief(operation_id, does, before))
+
+    async def record_departure(
         self, operation_id: str, request: Mapping[str, Any], before: Mapping[str, Any] | None = None
     ) -> Lease | None:
-        """Record that a request leaves now, and what it was like before. The lease is how long its first byte may still
-        leave; None when the write is no longer this process's to send."""
+        """Record that a request is about to be sent, and what the vendor held before.
+
+        The lease says how long its first byte may still be sent. None: the write is no longer this process's to send.
+        """
         lease = Lease.begin(self.clocks, min(self.lease, DEPARTS_WITHIN))
         try:
-            await self._run(lambda record: record.depart(operation_id, request, before))
-        except NotOurs:
+            await self._run(lambda transaction: transaction.record_departure(operation_id, request, before))
+        except LeaseLost:
             return None
         return lease
 
-    async def renew(self) -> None:
-        """Say that this process is alive, and, where servers share a database, see what they wrote."""
+    async def renew_leases(self) -> None:
+        """Renew the leases of this process and, where servers share a database, read what the others have open."""
         under_way = frozenset(self._under_way)
         if under_way or (self._database.is_open and not self._database.one_machine):
-            await self._run(lambda record: record.renew(under_way))
+            await self._run(lambda transaction: transaction.renew_leases(under_way))
 
-    async def settle(self, operation_id: str, ending: Ending) -> Settlement | None:
-        """Record how a write ended. None when it is in no state to end so."""
-        settled = await self._run(lambda record: record.settle(operation_id, ending))
-        if ending.event in ENDS_SENDING:
+    async def settle(self, operation_id: str, outcome: OperationOutcome) -> Settlement | None:
+        """Record the outcome of a write. None when the state table does not allow it in the operation's state."""
+        settled = await self._run(lambda transaction: transaction.settle(operation_id, outcome))
+        if outcome.event in SENDER_OUTCOMES:
             self._under_way.discard(operation_id)
         return settled
 
     async def decide(self, operation_id: str, *, approve: bool, actor: str, note: str) -> Operation | None:
-        """Approve or reject a write that waits; None when there is none of that id, else as it stands then."""
-        return await self._run(lambda record: record.decide(operation_id, approve=approve, actor=actor, note=note))
+        """Approve or reject a write that waits. The operation as it is afterwards; None when there is none."""
+        return await self._run(
+            lambda transaction: transaction.decide(operation_id, approve=approve, actor=actor, note=note)
+        )
 
-    async def get(self, operation_id: str) -> tuple[Operation, list[Step]] | None:
-        """A write with its history."""
-        return await self._run(lambda record: record.get(operation_id))
+    async def get(self, operation_id: str) -> tuple[Operation, list[HistoryEntry]] | None:
+        """An operation with its history."""
+        return await self._run(lambda transaction: transaction.get(operation_id))
 
-    async def list(self, wanted: Wanted) -> tuple[list[Operation], int]:
-        """The newest first, and how many there are."""
-        return await self._run(lambda record: record.list(wanted))
+    async def list(self, wanted: OperationFilter) -> tuple[list[Operation], int]:
+        """One page of operations, the newest first, and how many match in all."""
+        return await self._run(lambda transaction: transaction.list(wanted))
 
-    async def whole(self, wanted: Wanted) -> Sequence[tuple[Operation, Sequence[Step]]]:
-        """The newest first, each with its history."""
-        return await self._run(lambda record: record.whole(wanted))
+    async def list_with_history(self, wanted: OperationFilter) -> Sequence[tuple[Operation, Sequence[HistoryEntry]]]:
+        """One page of operations, the newest first, each with its history."""
+        return await self._run(lambda transaction: transaction.list_with_history(wanted))
 
     async def counts(self, scopes: Collection[str]) -> dict[State, int]:
-        """How many writes there are in each state."""
-        return await self._run(lambda record: record.counts(scopes))
+        """The number of operations in each state."""
+        return await self._run(lambda transaction: transaction.counts(scopes))
 
-    async def tally(self) -> Sequence[Tally]:
-        """How many writes there are of each scope and state."""
-        return await self._run(lambda record: record.tally())
+    async def tally(self) -> Sequence[StateCount]:
+        """The number of operations in each scope and state."""
+        return await self._run(lambda transaction: transaction.tally())
 
-    async def near(
-        self, scope: str, resource: str, *, states: Collection[State] = (), but: str = ""
+    async def on_resource(
+        self, scope: str, resource: str, *, states: Collection[State] = (), excluding: str = ""
     ) -> Sequence[Operation]:
-        """The writes on a resource, the oldest first. states: only these. but: the id of one that is left out."""
-        return await self._run(lambda record: record.near(scope, resource, states, but))
+        """The operations on a resource, the oldest first. states: only these. excluding: the id of one to leave out."""
+        return await self._run(lambda transaction: transaction.on_resource(scope, resource, states, excluding))
 
     async def stopped(self) -> Stopped | None:
-        """Why nothing may be written now, although the record can be read."""
-        return await self._run(lambda record: record.stopped)
+        """Why nothing may be written now, although the ledger can be read. None when writes go on."""
+        return await self._run(lambda transaction: transaction.stopped)
 
-    async def recover(self, operation_id: str, new: New, ending: Ending) -> Settlement | None:
-        """Record how a write ended that the record has forgotten, since it went back in time meanwhile. None when it
-        has not, or when nothing was carried out."""
-        return await self._run(lambda record: record.recover(operation_id, new, ending))
+    async def recover(self, operation_id: str, new: NewOperation, outcome: OperationOutcome) -> Settlement | None:
+        """Record a write again that the ledger forgot because it went back in time while the write was under way.
 
-    async def restored(self, actor: str, note: str, *, settle_after: float = 0.0) -> Restored:
-        """Let writes go on after the record went back in time.
+        None when the ledger still has the write, or when nothing was carried out.
+        """
+        return await self._run(lambda transaction: transaction.recover(operation_id, new, outcome))
 
-        Servers on other machines go on as well, unless they know of more that was lost. Where writes stopped for
-        another reason, nothing is done, nor while what was lost may still be carried out. settle_after: seconds for
-        which it may."""
+    async def resume_writes(self, actor: str, note: str, *, settle_after: float = 0.0) -> Restored:
+        """Let writes go on after the ledger went back in time.
+
+        Servers on other machines go on as well, unless they know of more that was lost. Nothing is done when writes
+        stopped for another reason, or while a lost write may still be carried out. settle_after: seconds for which it
+        may.
+        """
         stopped, now = await self.stopped(), self.now()
         lost = stopped.lost if stopped else ()
         ages = [self._least_age(entry) for entry in lost]
@@ -221,34 +241,34 @@ class Operations:
             return Restored(stopped, until=now + settle_after - min(ages))
         if stopped is not None and not lost:
             return Restored(stopped)
-        ended = await self._run(lambda record: record.restored(actor, note, lost))
+        ended = await self._run(lambda transaction: transaction.resume_writes(actor, note, lost))
         await anyio.to_thread.run_sync(self._database.forget)
         return Restored(stopped, ended=ended)
 
     def _least_age(self, entry: Entry) -> float:
-        """How many seconds ago an entry was written at least, by the clocks that can be compared."""
+        """The fewest seconds since an entry was written, by the clocks that can be compared."""
         if (then := Stamp.read(entry.stamp)) is not None:
             return age(then, self._database.stamp(), one_machine=self.one_machine).least
-        # of an earlier version, or of a clock that was wrong: what is from a future that far says nothing
+        # an earlier version stored no stamp. An entry from much later than now is from a clock that was wrong
         return abs(self.now() - entry.at)
 
     async def restorations(self) -> Sequence[tuple[float, str, str]]:
-        """When writes went on after the record had gone back in time, who let them, and why; the newest first."""
-        return await self._run(lambda record: record.restorations())
+        """When writes were let go on after the ledger had gone back in time, by whom and why; the newest first."""
+        return await self._run(lambda transaction: transaction.restorations())
 
     async def durability(self) -> Sequence[str]:
-        """What its database says of itself that could make it forget, a line each."""
-        return await self._run(lambda record: record.durability())
+        """The database's own settings that could make it lose a commit, one line each."""
+        return await self._run(lambda transaction: transaction.durability())
 
     async def backup(self, file: Path) -> str:
-        """Copy it, in a file, to another one that is not there yet; why not, when it cannot be."""
+        """Copy a ledger that is a file to a new file. The reason when that is not possible, else an empty string."""
         return await anyio.to_thread.run_sync(self._database.backup, file)
 
     async def close(self) -> None:
         if self._database.is_open:
             await anyio.to_thread.run_sync(self._database.close)
 
-    async def _run(self, work: Callable[[Record], T]) -> T:
+    async def _run(self, work: Callable[[LedgerTransaction], T]) -> T:
         if not self._database.is_open:
             async with self._opening:
                 await anyio.to_thread.run_sync(self._database.open)

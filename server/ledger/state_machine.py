@@ -1,13 +1,14 @@
-"""The state machine of an operation: which event leads from which state to which, who may bring it about, and what the
-outcome then rests on.
+"""The state machine of an operation: which event moves it from which state to which, who may cause the event, and what
+the outcome rests on.
 
-This table is the only place where transitions are stated: the SQL of the ledger is made from it, the documentation
-prints it (`markdown`), and the model of the tests explores it. It imports nothing but types, so that all of them can.
+This table is the only place that states transitions. The ledger makes its SQL from it, the documentation prints it
+(`markdown`), and the model in the tests explores it. The module imports nothing but types, so that all of them can use
+it.
 
-An outcome rests on proof or on inference. Proof is the vendor's own answer, a 2xx or a definite refusal, and the
-sender's own certainty that no byte left. Inference is what a reconciliation, a person or the end of a lease concluded
-without either. Proof replaces inference whenever it comes. Inference replaces no proof; of what was inferred, only a
-person corrects the outcome, and only the sender reopens the doubt.
+An outcome rests on proof or on inference. Proof is the vendor's own answer (a 2xx or a definite refusal), or the
+sender's certainty that no byte was sent. Inference is what a reconciliation, a person or the end of a lease concluded
+without either. Proof always replaces inference. Inference never replaces proof. An inferred outcome is corrected only
+by a person, and only the sender puts it back in doubt.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from tools.states import State
 
 Ground = Literal["proof", "inference"]
 
-Keeps = Literal["success", "doubt", "sending"]
-"""How long a write keeps others of its identity from being sent: past its success, until it is settled, or only while
-it is under way."""
+ClaimLifetime = Literal["success", "doubt", "sending"]
+"""How long a write holds its claim: after its success too, until its outcome is known, or only while it is under
+way."""
 
 Event = Literal[
     "claimed",
-    "asked",
+    "approval_requested",
     "approved",
     "rejected",
     "plan_changed",
@@ -35,7 +36,7 @@ Event = Literal[
     "approval_expired",
     "approval_withdrawn",
     "taken_up",
-    "departed",
+    "departure_recorded",
     "lease_ended_unsent",
     "lease_ended_sent",
     "answer_lost",
@@ -48,19 +49,22 @@ Event = Literal[
     "found_nothing",
     "said_done",
     "said_unsent",
-    "ended",
-    "not_ended",
+    "superseded",
+    "supersession_undone",
 ]
 
 Actor = Literal["agent's call", "sender", "operator", "reconciler", "lease's end", "another write"]
-"""The agent's call is any process that serves it; the sender is the one process that holds the operation's lease."""
+"""The agent's call may be served by any process. The sender is the one process that holds the operation's lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One transition. state: None before the operation is recorded. replaces: what the outcome in that state must rest
-    on for the event to change it; None where that does not matter. ground: what the next state rests on; None where it
-    is no outcome, or where it rests on what it rested on before."""
+    """One transition.
+
+    state: None before the operation is recorded. replaces: what the outcome in that state must rest on for the event to
+    change it; None where that does not matter. ground: what the next state rests on; None where the next state is no
+    outcome, or rests on the same as before.
+    """
 
     state: State | None
     event: Event
@@ -79,7 +83,7 @@ _ANOTHER: tuple[Actor, ...] = ("another write",)
 
 EDGES: tuple[Edge, ...] = (
     Edge(None, "claimed", "sending", _CALL),
-    Edge(None, "asked", "awaiting_approval", _CALL),
+    Edge(None, "approval_requested", "awaiting_approval", _CALL),
     Edge("awaiting_approval", "approved", "approved", _OPERATOR),
     Edge("rejected", "approved", "approved", _OPERATOR),
     Edge("awaiting_approval", "rejected", "rejected", _OPERATOR),
@@ -91,7 +95,7 @@ EDGES: tuple[Edge, ...] = (
     Edge("approved", "approval_expired", "failed", _LEASE, "proof"),
     Edge("approved", "approval_withdrawn", "failed", _OPERATOR, "inference"),
     Edge("approved", "taken_up", "sending", _CALL),
-    Edge("sending", "departed", "sending", _SENDER),
+    Edge("sending", "departure_recorded", "sending", _SENDER),
     Edge("sending", "lease_ended_unsent", "failed", _LEASE, "inference"),
     Edge("sending", "lease_ended_sent", "in_doubt", _LEASE),
     Edge("sending", "answer_lost", "in_doubt", _SENDER),
@@ -122,35 +126,35 @@ EDGES: tuple[Edge, ...] = (
     Edge("failed", "said_done", "succeeded", _OPERATOR, "inference", "inference"),
     Edge("in_doubt", "said_unsent", "failed", _OPERATOR, "inference"),
     Edge("succeeded", "said_unsent", "failed", _OPERATOR, "inference", "inference"),
-    Edge("succeeded", "ended", "superseded", _ANOTHER),
-    Edge("superseded", "not_ended", "succeeded", _ANOTHER),
+    Edge("succeeded", "superseded", "superseded", _ANOTHER),
+    Edge("superseded", "supersession_undone", "succeeded", _ANOTHER),
 )
 
 MEANING: Mapping[Event, str] = {
     "claimed": "no other operation holds the claim: it is recorded, and may be sent",
-    "asked": "it is recorded, and a person decides first",
+    "approval_requested": "it is recorded, and a person decides first",
     "approved": "a person agreed to exactly this plan",
     "rejected": "a person did not agree",
-    "plan_changed": "what it would do is otherwise by now: another operation waits in its place",
-    "nothing_left": "the vendor has it as asked for already",
+    "plan_changed": "what it would do has changed: another operation waits in its place",
+    "nothing_left": "the vendor already has it as requested, so nothing is left to send",
     "approval_expired": "the approval was not used within a day",
     "approval_withdrawn": "the ledger went back in time since, so it may have been used",
     "taken_up": "the same call was made again, so that it is sent",
-    "departed": "its sender still holds the lease: a request is on record, and its first byte may leave",
-    "lease_ended_unsent": "its sender is gone, and nothing had departed",
-    "lease_ended_sent": "its sender is gone, and a request had departed",
-    "answer_lost": "a request departed, and no answer came",
+    "departure_recorded": "its sender still holds the lease: the request is recorded, and its first byte may be sent",
+    "lease_ended_unsent": "its sender is gone, and no departure was recorded",
+    "lease_ended_sent": "its sender is gone, and a departure was recorded",
+    "answer_lost": "a request was sent, and no answer came",
     "answer_unread": "the vendor answered 2xx, and its answer could not be read",
     "confirmed": "the vendor answered 2xx, or nothing had to be sent",
     "refused": "the vendor refused it: nothing was changed",
-    "unsent": "its sender is certain that no byte left",
-    "found_done": "looking at the vendor showed it as done",
-    "found_unsent": "looking at the vendor showed that it was not carried out",
-    "found_nothing": "looking at the vendor settled nothing",
+    "unsent": "its sender is certain that no byte was sent",
+    "found_done": "a look at the vendor showed that it was done",
+    "found_unsent": "a look at the vendor showed that it was not carried out",
+    "found_nothing": "a look at the vendor settled nothing",
     "said_done": "a person who looked at the vendor says that it was done",
     "said_unsent": "a person who looked at the vendor says that it was not carried out",
-    "ended": "a later write ended what this one made",
-    "not_ended": "the write that was concluded to have ended it was proved not to have been done",
+    "superseded": "a later write ended what this one made",
+    "supersession_undone": "the write that was thought to have ended it was proved not to have been done",
 }
 
 _OUTCOMES: tuple[State, ...] = ("succeeded", "failed", "superseded")
@@ -159,82 +163,84 @@ _BY_EVENT: Mapping[tuple[State | None, Event], Edge] = {(edge.state, edge.event)
 
 
 def edge_of(state: State | None, event: Event, ground: Ground | None = None) -> Edge | None:
-    """The transition that an event is in a state whose outcome rests on `ground`; None when it changes nothing."""
+    """The transition for an event in a state whose outcome rests on `ground`. None when the event changes nothing."""
     edge = _BY_EVENT.get((state, event))
     return edge if edge is not None and edge.replaces in (None, ground) else None
 
 
 def next_state(state: State | None, event: Event, ground: Ground | None = None) -> State | None:
-    """The state after the event; None when it changes nothing there."""
+    """The state after the event. None when the event changes nothing."""
     edge = edge_of(state, event, ground)
     return edge.next if edge else None
 
 
 def next_ground(state: State | None, event: Event, ground: Ground | None = None) -> Ground | None:
-    """What the outcome rests on after the event, also where the event changes nothing."""
+    """What the outcome rests on after the event, which may have changed nothing."""
     edge = edge_of(state, event, ground)
     if edge is None or (edge.ground is None and edge.next in _OUTCOMES):
         return ground
     return edge.ground
 
 
-def ordinary(event: Event) -> tuple[tuple[State, ...], State, Ground | None]:
-    """From which states an event leads on without correcting anything, where to, and on which ground."""
+def ordinary_transition(event: Event) -> tuple[tuple[State, ...], State, Ground | None]:
+    """The states in which an event applies without correcting an outcome, the next state, and its ground."""
     edges = [edge for edge in EDGES if edge.event == event and edge.replaces is None]
     (target,) = {(edge.next, edge.ground): edge for edge in edges}.values()
     return tuple(edge.state for edge in edges if edge.state is not None), target.next, target.ground
 
 
-HELD_IN: Mapping[Keeps, tuple[State, ...]] = {
+HELD_IN: Mapping[ClaimLifetime, tuple[State, ...]] = {
     "success": ("awaiting_approval", "approved", "sending", "in_doubt", "succeeded"),
     "doubt": ("awaiting_approval", "approved", "sending", "in_doubt"),
     "sending": ("awaiting_approval", "approved", "sending"),
 }
-"""In which states an operation holds its claim."""
+"""The states in which an operation holds its claim."""
 
-STARTS: Mapping[Literal["claimed", "asked"], State] = {"claimed": "sending", "asked": "awaiting_approval"}
+INITIAL_STATE: Mapping[Literal["claimed", "approval_requested"], State] = {
+    "claimed": "sending",
+    "approval_requested": "awaiting_approval",
+}
 
 
-ENDS_SENDING = frozenset(edge.event for edge in EDGES if edge.by == _SENDER and edge.event != "departed")
-"""What ends an operation for its sender, whatever it means for the outcome."""
+SENDER_OUTCOMES = frozenset(edge.event for edge in EDGES if edge.by == _SENDER and edge.event != "departure_recorded")
+"""The events with which an operation ends for its sender, whatever its outcome then is."""
 
 
-def holds_claim(keeps: Keeps, state: State) -> bool:
-    """Whether no other operation of the same identity may be recorded while this one is in that state."""
+def holds_claim(keeps: ClaimLifetime, state: State) -> bool:
+    """Whether an operation in that state keeps others with the same identity from being recorded."""
     return state in HELD_IN[keeps]
 
 
 def holds_resource(state: State) -> bool:
-    """Whether no other operation on the same resource may be under way meanwhile."""
+    """Whether an operation in that state keeps others on the same resource from being under way."""
     return state == "sending"
 
 
 def may_depart(state: State, *, is_own: bool) -> bool:
-    """Whether a process may record a departure, and send: only what it holds the lease of, as long as nobody else
-    ended that."""
-    return is_own and next_state(state, "departed") is not None
+    """Whether a process may record a departure, and send: only while it holds the lease and nobody has ended it."""
+    return is_own and next_state(state, "departure_recorded") is not None
 
 
-def at_the_end_of_its_lease(
+def event_at_lease_end(
     state: State, *, is_own: bool, departed: bool, lease_is_over: bool
 ) -> Literal["lease_ended_unsent", "lease_ended_sent"] | None:
-    """What a process that looks makes of an operation under way. A process never ends a lease of its own."""
+    """The event when a process finds an operation under way whose lease is over. A process never ends its own lease."""
     if is_own or not lease_is_over or not holds_resource(state):
         return None
     return "lease_ended_sent" if departed else "lease_ended_unsent"
 
 
 def may_settle_unsent(age: Age | None, settle_after: float, *, is_under_way_here: bool) -> bool:
-    """Whether it may be concluded that a write was not carried out, by looking or by a person.
+    """Whether a reconciliation or a person may conclude that a write was not carried out.
 
-    A write shows at the vendor within `settle_after` seconds of its departure. That they have passed has to be so by
-    each clock that can be compared with the departure's. A process settles nothing that it has under way itself.
+    A write shows at the vendor within `settle_after` seconds of its departure. These must have passed by every clock
+    that can be compared with the departure's. A process settles nothing that it has under way itself.
     """
     return age is not None and age.least >= settle_after and not is_under_way_here
 
 
 def markdown() -> str:
-    """The table, for the documentation."""
+    """The table for the documentation."""
     lines = ["| state | event | next state | who | rests on | when |", "|---|---|---|---|---|---|"]
     for edge in EDGES:
         state = f"`{edge.state}`" if edge.state else "(new)"

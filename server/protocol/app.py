@@ -1,4 +1,4 @@
-"""The MCP server: which tools it offers, and how the protocol reaches them."""
+"""The MCP server: what it offers, and which function answers each request of the protocol."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from mcp_types.methods import CacheableMethod
 from mcp_types.version import KNOWN_PROTOCOL_VERSIONS
 
 from server import __version__
-from server.access.accounts_in_reach import Choice, Choices, Places, open_accounts
+from server.access.accounts_in_reach import CallerChoice, CallerChoices, ReachableAccounts, open_accounts
 from server.access.authentication import READ
-from server.access.principals import caller_of, may_read, may_use, seen_by
-from server.calls.dispatch import Calls
+from server.access.principals import caller_of, ledger_for, may_read, may_use
+from server.calls.dispatch import Dispatcher
 from server.clients import Wire
 from server.configuration.accounts import Account, accounts_of
 from server.configuration.settings import Environment, Settings
 from server.protocol import resources
 from server.protocol.completions import Completions, Kind
 from server.protocol.elicitation import asker_of, sealed
-from server.protocol.prompts import filled, listed, prompts_for
-from server.protocol.tools_list import Listing, Offered
+from server.protocol.prompts import fill_prompt, prompts_for, to_mcp_prompt
+from server.protocol.tools_list import ToolList, ToolsListMiddleware
 from server.telemetry.call_log import CallObserver, ignore_call
 from server.telemetry.logs_and_traces import RedactedTracing
-from server.writes.pipeline import Writes
-from server.writes.records import RecordView, open_record
+from server.writes.pipeline import WritePipeline
+from server.writes.records import LedgerView, open_ledger
 from server.writes.write_call import Caller, NeedsInput
 from tools.backends import Backends
 from tools.effects import PROGRESS
@@ -63,41 +63,46 @@ Context = ServerRequestContext["Opened"]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What one running server has open: the clients of each account, and the record of writes."""
+    """What one running server has open: the vendors' clients of each account, and the ledger."""
 
     accounts: Mapping[str, Backends]
-    record: RecordView
+    ledger: LedgerView
 
 
 class _Handlers:
-    """What answers each request of the protocol: for whoever makes it, with the accounts that are for them."""
+    """Answers the requests of the protocol, each for its caller and with the accounts that the caller may use."""
 
-    def __init__(self, accounts: tuple[Account, ...], path: Calls, clock: Callable[[], float]) -> None:
-        self.choices = Choices(accounts)
-        self._path = path
+    def __init__(self, accounts: tuple[Account, ...], dispatcher: Dispatcher, clock: Callable[[], float]) -> None:
+        self.choices = CallerChoices(accounts)
+        self._dispatcher = dispatcher
         self._completions = Completions(clock)
-        self._offered: dict[tuple[int, frozenset[str] | None], Offered] = {}
+        self._tool_lists: dict[tuple[int, frozenset[str] | None], ToolList] = {}
 
-    def choice(self) -> Choice:
+    def choice(self) -> CallerChoice:
+        """The accounts and tools of the caller of the current request."""
         return self.choices.of(get_access_token())
 
-    def places(self, context: Context, caller: Caller) -> Places:
+    def accounts(self, context: Context, caller: Caller) -> ReachableAccounts:
         opened = context.lifespan_context
-        return Places(self.choice(), opened.accounts, seen_by(caller, opened.record))
+        return ReachableAccounts(self.choice(), opened.accounts, ledger_for(caller, opened.ledger))
 
     async def list_tools(self, _: Context, params: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-        """An empty page, which `Listing` fills."""
+        """An empty page, which `ToolsListMiddleware` fills."""
         _on_one_page(params, "tools")
         return types.ListToolsResult(tools=[])
 
-    def offered(self) -> Offered:
-        """What `tools/list` shows to whoever makes the request at hand."""
+    def tool_list(self) -> ToolList:
+        """What `tools/list` shows to the caller of the current request."""
         choice, token = self.choice(), get_access_token()
         kind = (id(choice), None if token is None else frozenset(token.scopes))
-        if kind not in self._offered:
-            tools = [(entry.tool, choice.among.get(name, ())) for name, entry in choice.tools.items() if may_use(entry)]
-            self._offered[kind] = Offered(tools)
-        return self._offered[kind]
+        if kind not in self._tool_lists:
+            tools = [
+                (entry.tool, choice.account_names.get(name, ()))
+                for name, entry in choice.tools.items()
+                if may_use(entry)
+            ]
+            self._tool_lists[kind] = ToolList(tools)
+        return self._tool_lists[kind]
 
     async def call_tool(
         self, context: Context, params: types.CallToolRequestParams
@@ -105,12 +110,12 @@ class _Handlers:
         choice = self.choice()
         entry = choice.tools.get(params.name)
         if entry is None:
-            self._path.not_offered(caller_of(context))
+            self._dispatcher.refuse_unknown(caller_of(context))
             raise MCPError(types.INVALID_PARAMS, _unknown_tool(params.name, choice))
         reporting = PROGRESS.set(context.session.report_progress)
         try:
             caller = caller_of(context, asker_of(context, params))
-            return await self._path.call(entry.tool, params.arguments, self.places(context, caller), caller)
+            return await self._dispatcher.call(entry.tool, params.arguments, self.accounts(context, caller), caller)
         except NeedsInput as question:
             return question.result
         finally:
@@ -120,17 +125,17 @@ class _Handlers:
         _on_one_page(params, "prompts")
         choice = self.choice()
         return types.ListPromptsResult(
-            prompts=[listed(prompt, choice.names_for(prompt.tools)) for prompt in prompts_for(choice).values()]
+            prompts=[to_mcp_prompt(prompt, choice.names_with(prompt.tools)) for prompt in prompts_for(choice).values()]
         )
 
     async def get_prompt(self, _: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         choice = self.choice()
-        known = prompts_for(choice)
-        if params.name not in known:
-            there = ", ".join(known) or "none, since the tools that they need are not"
-            raise MCPError(types.INVALID_PARAMS, f"no prompt {params.name[:64]!r} is offered here; offered: {there}")
-        prompt = known[params.name]
-        return filled(prompt, params.arguments or {}, choice.names_for(prompt.tools))
+        offered = prompts_for(choice)
+        if params.name not in offered:
+            names = ", ".join(offered) or "none, since the tools that they need are not"
+            raise MCPError(types.INVALID_PARAMS, f"no prompt {params.name[:64]!r} is offered here; offered: {names}")
+        prompt = offered[params.name]
+        return fill_prompt(prompt, params.arguments or {}, choice.names_with(prompt.tools))
 
     async def list_resources(
         self, _: Context, params: types.PaginatedRequestParams | None
@@ -148,35 +153,35 @@ class _Handlers:
         self, context: Context, params: types.ReadResourceRequestParams
     ) -> types.ReadResourceResult:
         caller = caller_of(context)
-        return await resources.read(params.uri, self._path, self.places(context, caller), caller)
+        return await resources.read(params.uri, self._dispatcher, self.accounts(context, caller), caller)
 
     async def complete(self, context: Context, params: types.CompleteRequestParams) -> types.CompleteResult:
-        places = self.places(context, caller_of(context))
-        kind = _completed_kind(params, places.choice)
-        named = (params.context.arguments or {}).get("account", "") if params.context else ""
-        return await self._completions.complete(kind, params.argument.value, places, named)
+        accounts = self.accounts(context, caller_of(context))
+        kind = _completed_kind(params, accounts.choice)
+        account = (params.context.arguments or {}).get("account", "") if params.context else ""
+        return await self._completions.complete(kind, params.argument.value, accounts, account)
 
 
-def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | None = None) -> Server[Opened]:
+def build_server(settings: Settings, wire: Wire | None = None, calls: Dispatcher | None = None) -> Server[Opened]:
     """The server object that every transport serves. Raises SettingsError when the file of accounts cannot be used.
 
-    wire: other networks and clocks, for tests. calls: the call path, for who wants to wait until it is idle.
+    wire: other networks and clocks, for tests. calls: a dispatcher that the caller keeps, to close it at the end.
     """
     accounts, wire = accounts_of(settings), wire or Wire()
-    path = calls or build_calls(settings, wire)
-    handlers = _Handlers(accounts, path, wire.timing.clock)
+    dispatcher = calls or build_dispatcher(settings, wire)
+    handlers = _Handlers(accounts, dispatcher, wire.timing.clock)
 
     @asynccontextmanager
     async def lifespan(_: Server[Opened]) -> AsyncGenerator[Opened]:
-        record = path.writes.record
+        ledger = dispatcher.writes.ledger
         async with open_accounts(accounts, wire) as opened, anyio.create_task_group() as tasks:
-            tasks.start_soon(path.writes.keep_alive)
+            tasks.start_soon(dispatcher.writes.in_progress.keep_alive)
             try:
-                yield Opened(opened, RecordView(record, settings.settle_after))
+                yield Opened(opened, LedgerView(ledger, settings.settle_after))
             finally:
                 tasks.cancel_scope.cancel()
                 with anyio.CancelScope(shield=True):
-                    await record.close()
+                    await ledger.close()
 
     server = Server[Opened](
         "adops-mcp",
@@ -196,24 +201,24 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
         cache_hints={method: CacheHint(ttl_ms=_DAY_MS, scope="private") for method in _LISTS},
     )
     server.middleware[0] = RedactedTracing(server.middleware[0])
-    server.middleware += [sealed("adops-mcp", settings.state_key), Listing(handlers.offered)]
+    server.middleware += [sealed("adops-mcp", settings.state_key), ToolsListMiddleware(handlers.tool_list)]
     server.add_request_handler("server/discover", types.RequestParams, functools.partial(_discover, server))
     return server
 
 
-def build_calls(settings: Settings, wire: Wire | None = None, observer: CallObserver = ignore_call) -> Calls:
-    """The one path of every call, with the record of writes that it keeps. observer: gets the record of each call."""
+def build_dispatcher(settings: Settings, wire: Wire | None = None, observer: CallObserver = ignore_call) -> Dispatcher:
+    """The dispatcher of every call, with its ledger. observer: is called with the record of each call that ended."""
     timing = (wire or Wire()).timing
-    record = open_record(settings, timing)
-    writes = Writes(record, settings.confirm, timing, settle_after=settings.settle_after)
-    return Calls(settings.environment, writes, observer=observer)
+    ledger = open_ledger(settings, timing)
+    writes = WritePipeline(ledger, settings.confirm, timing, settle_after=settings.settle_after)
+    return Dispatcher(settings.environment, writes, observer=observer)
 
 
 _LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")
 
 
 def _nothing_in_headers(_: str) -> None:
-    """No argument of any tool is mirrored in a header (x-mcp-header), so the SDK has no schema to look through."""
+    """No argument of a tool is mirrored in a header (x-mcp-header), so the SDK needs no schema."""
 
 
 def _on_one_page(params: types.PaginatedRequestParams | None, what: str) -> None:
@@ -221,8 +226,9 @@ def _on_one_page(params: types.PaginatedRequestParams | None, what: str) -> None
         raise MCPError(types.INVALID_PARAMS, f"unknown cursor: all {what} are on the first page")
 
 
-def _completed_kind(params: types.CompleteRequestParams, choice: Choice) -> Kind:
-    """What is being typed. Raises MCPError for a prompt, template or argument that there is not, or without a scope."""
+def _completed_kind(params: types.CompleteRequestParams, choice: CallerChoice) -> Kind:
+    """The kind of value that is being typed. Raises MCPError for an unknown prompt, template or argument, or without
+    the scope to read."""
     if not may_read():
         raise MCPError(types.INVALID_PARAMS, f"completing needs the scope {READ}")
     reference, name = params.ref, params.argument.name
@@ -231,14 +237,14 @@ def _completed_kind(params: types.CompleteRequestParams, choice: Choice) -> Kind
         if prompt := prompts_for(choice).get(reference.name):
             kinds |= {argument.name: argument.type for argument in prompt.arguments}
             kinds |= {"account": "account"} if choice.names else {}
-        of = f"prompt {reference.name[:64]!r}"
+        where = f"prompt {reference.name[:64]!r}"
     else:
         if template := resources.template_of(reference.uri, choice):
             kinds[template.parameter] = template.kind
-            kinds |= {"account": "account"} if template.tool in choice.among else {}
-        of = f"resource template {reference.uri[:200]!r}"
+            kinds |= {"account": "account"} if template.tool in choice.account_names else {}
+        where = f"resource template {reference.uri[:200]!r}"
     if name not in kinds:
-        raise MCPError(types.INVALID_PARAMS, f"there is no argument {name[:64]!r} of {of} to complete")
+        raise MCPError(types.INVALID_PARAMS, f"there is no argument {name[:64]!r} of {where} to complete")
     return kinds[name]
 
 
@@ -254,13 +260,13 @@ def _instructions(environment: Environment) -> str:
     return f"{INSTRUCTIONS}\n{GUIDE}"
 
 
-def _unknown_tool(name: str, choice: Choice) -> str:
+def _unknown_tool(name: str, choice: CallerChoice) -> str:
     why = choice.left_out.get(name, "There is none.")
     return f"no tool {name[:64]!r} is offered here: {why} Offered: {', '.join(choice.tools)}"
 
 
 async def _discover(server: Server[Opened], context: Context, _: types.RequestParams) -> types.DiscoverResult:
-    """Every version that is served, not only those without a handshake: a client picks what it speaks."""
+    """Names every version that is served, also those with a handshake, so that a client can pick one that it speaks."""
     return types.DiscoverResult(
         supported_versions=list(reversed(KNOWN_PROTOCOL_VERSIONS)),
         capabilities=server.get_capabilities(protocol_version=context.protocol_version),

@@ -1,7 +1,7 @@
-"""Completions of prompt arguments and of resource templates, from live lists.
+"""Completions of prompt arguments and of resource templates, from the vendors' lists.
 
-What is typed is looked for in ids and names, so that "sports" finds `northlight-live-sports`. A vendor that does not
-answer completes nothing: a suggestion is never worth an error.
+What is typed is searched in ids and names, so that "sports" finds `northlight-live-sports`. A vendor that does not
+answer suggests nothing, since a suggestion is not worth an error.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ import anyio
 import mcp_types as types
 
 from prompts import ArgumentType
-from server.access.accounts_in_reach import Places
+from server.access.accounts_in_reach import ReachableAccounts
 from tools.backends import Backends
 from tools.errors import AdOpsError
 from tools.freewheel.search import LARGEST_PAGE
 
 MOST = 100
-"""Values of one answer: the protocol's limit."""
+"""Values of one answer: the limit of the protocol."""
 
-KEPT = 30.0
-"""Seconds for which a list serves the next keystrokes."""
+CACHED_FOR = 30.0
+"""Seconds for which a list is used for the next keystrokes."""
 
 MOST_PAGES = 5
-"""Pages of a FreeWheel list that are looked through; beyond them only the name finds more."""
+"""Pages of a FreeWheel list that are read. Beyond them only a search by name finds more."""
 
 PATIENCE = 5.0
-"""Seconds for one list; nobody waits longer for a suggestion."""
+"""Seconds for one list, since nobody waits longer for a suggestion."""
 
 
 Kind = ArgumentType | Literal["account"]
-"""What can be typed: an argument of a prompt, or whose account it is."""
+"""What can be typed: an argument of a prompt, or the name of an account."""
 
 
 class Candidate(NamedTuple):
@@ -40,52 +40,55 @@ class Candidate(NamedTuple):
     label: str
 
 
-class Listed(NamedTuple):
-    """whole: whether nothing that could match was left out."""
+class Candidates(NamedTuple):
+    """What may be suggested. whole: whether nothing that could match was left out."""
 
     candidates: list[Candidate]
     whole: bool = True
 
 
-Lister = Callable[[Backends, str], Awaitable[Listed]]
+Lister = Callable[[Backends, str], Awaitable[Candidates]]
 
 
 class Completions:
-    """clock: seconds, monotonic."""
+    """Suggests values, and caches the lists that they come from. clock: monotonic seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._kept: dict[tuple[str, ArgumentType, str], tuple[float, Listed]] = {}
+        self._cached: dict[tuple[str, ArgumentType, str], tuple[float, Candidates]] = {}
 
-    async def complete(self, kind: Kind, typed: str, places: Places, account: str = "") -> types.CompleteResult:
-        """account: as it is filled in already, where there are several; else what all of them have is suggested."""
+    async def complete(
+        self, kind: Kind, typed: str, accounts: ReachableAccounts, account: str = ""
+    ) -> types.CompleteResult:
+        """The values for what was typed. account: the one that was filled in already; else those of all are
+        suggested."""
         typed = typed.strip()
         if kind == "account":
-            return _matching(typed, Listed([Candidate(name, name) for name in places.choice.names]))
+            return _matching(typed, Candidates([Candidate(name, name) for name in accounts.choice.names]))
         if kind not in _LISTERS:
-            return _matching(typed, Listed([]))
-        reached = [one.name for one in places.choice.accounts if account in ("", one.name)]
-        found = [await self._candidates(kind, typed, places.account(name)) for name in reached]
+            return _matching(typed, Candidates([]))
+        reached = [one.name for one in accounts.choice.accounts if account in ("", one.name)]
+        found = [await self._candidates(kind, typed, accounts.account(name)) for name in reached]
         candidates = [candidate for one in found for candidate in one.candidates]
-        return _matching(typed, Listed(candidates, whole=all(one.whole for one in found)))
+        return _matching(typed, Candidates(candidates, whole=all(one.whole for one in found)))
 
-    async def _candidates(self, kind: ArgumentType, typed: str, backends: Backends) -> Listed:
+    async def _candidates(self, kind: ArgumentType, typed: str, backends: Backends) -> Candidates:
         lister, searches = _LISTERS[kind]
         key = (backends.account, kind, typed if searches else "")
-        ends, kept = self._kept.get(key, (0.0, Listed([])))
+        ends, cached = self._cached.get(key, (0.0, Candidates([])))
         if self._clock() < ends:
-            return kept
+            return cached
         try:
             with anyio.fail_after(PATIENCE):
                 found = await lister(backends, typed)
         except (AdOpsError, TimeoutError):
-            return Listed([], whole=False)
-        self._kept = {key: entry for key, entry in self._kept.items() if self._clock() < entry[0]}
-        self._kept[key] = (self._clock() + KEPT, found)
+            return Candidates([], whole=False)
+        self._cached = {key: entry for key, entry in self._cached.items() if self._clock() < entry[0]}
+        self._cached[key] = (self._clock() + CACHED_FOR, found)
         return found
 
 
-def _matching(typed: str, found: Listed) -> types.CompleteResult:
+def _matching(typed: str, found: Candidates) -> types.CompleteResult:
     wanted = typed.casefold()
     matching = [
         candidate.value
@@ -98,8 +101,8 @@ def _matching(typed: str, found: Listed) -> types.CompleteResult:
 
 
 def _sources(*execution_types: str) -> Lister:
-    async def listed(backends: Backends, _: str) -> Listed:
-        return Listed(
+    async def listed(backends: Backends, _: str) -> Candidates:
+        return Candidates(
             [
                 Candidate(source.source_id, source.name)
                 for source in await backends.interchange.list_inventory_sources()
@@ -110,9 +113,9 @@ def _sources(*execution_types: str) -> Lister:
     return listed
 
 
-async def _network_codes(backends: Backends, _: str) -> Listed:
+async def _network_codes(backends: Backends, _: str) -> Candidates:
     """The networks that the storefront's ad-server sources are configured with."""
-    return Listed(
+    return Candidates(
         [
             Candidate(source.managed_sa.ad_server.network_code, source.name)
             for source in await backends.interchange.list_inventory_sources()
@@ -121,41 +124,41 @@ async def _network_codes(backends: Backends, _: str) -> Listed:
     )
 
 
-async def _media_buys(backends: Backends, _: str) -> Listed:
+async def _media_buys(backends: Backends, _: str) -> Candidates:
     buys = await backends.interchange.media_buys({"take": 200, "skip": 0})
     found = [Candidate(buy.media_buy_id, (buy.buyer.name if buy.buyer else None) or "") for buy in buys.items]
-    return Listed(found, whole=len(found) < 200)
+    return Candidates(found, whole=len(found) < 200)
 
 
-async def _packages(backends: Backends, typed: str) -> Listed:
-    """The packages whose name holds what was typed; all of them when it may be a part of an id."""
+async def _packages(backends: Backends, typed: str) -> Candidates:
+    """The packages whose name contains what was typed, or all of them when it may be a part of an id."""
     query: dict[str, str | int] = {"name": typed[:255]} if typed and not typed.isdigit() else {}
 
-    async def read(number: int) -> Listed:
+    async def read(number: int) -> Candidates:
         page = await backends.freewheel.list_inventory_packages({**query, "page": number, "per_page": LARGEST_PAGE})
         found = [Candidate(str(package.id), package.name or "") for package in page.items]
-        return Listed(found, whole=not page.has_more(number, LARGEST_PAGE))
+        return Candidates(found, whole=not page.has_more(number, LARGEST_PAGE))
 
     return await _some_pages(read)
 
 
-async def _proposed_ios(backends: Backends, _: str) -> Listed:
-    async def read(number: int) -> Listed:
+async def _proposed_ios(backends: Backends, _: str) -> Candidates:
+    async def read(number: int) -> Candidates:
         page = await backends.freewheel.list_proposed_insertion_orders({"page": number, "per_page": LARGEST_PAGE})
         found = [Candidate(str(order.id), f"{order.name or ''} {order.external_id or ''}") for order in page.items]
-        return Listed(found, whole=not page.has_more(number, LARGEST_PAGE))
+        return Candidates(found, whole=not page.has_more(number, LARGEST_PAGE))
 
     return await _some_pages(read)
 
 
-async def _some_pages(read: Callable[[int], Awaitable[Listed]]) -> Listed:
+async def _some_pages(read: Callable[[int], Awaitable[Candidates]]) -> Candidates:
     found: list[Candidate] = []
     for number in range(1, MOST_PAGES + 1):
         page = await read(number)
         found += page.candidates
         if page.whole:
-            return Listed(found)
-    return Listed(found, whole=False)
+            return Candidates(found)
+    return Candidates(found, whole=False)
 
 
 _LISTERS: dict[ArgumentType, tuple[Lister, bool]] = {
@@ -167,4 +170,4 @@ _LISTERS: dict[ArgumentType, tuple[Lister, bool]] = {
     "package_id": (_packages, True),
     "proposed_io_id": (_proposed_ios, False),
 }
-"""How each kind is listed, and whether the list depends on what was typed."""
+"""For each kind its lister, and whether the list depends on what was typed."""

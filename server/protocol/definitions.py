@@ -1,4 +1,4 @@
-"""The tools' definitions, as a client sees them."""
+"""The definition of a tool as a client sees it, made from the tool and nothing else."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 import mcp_types as types
 
 from server.access.accounts_in_reach import AccountNames
-from server.calls.arguments import schema_of
+from server.calls.arguments import input_schema
 from tools.schema import result_schema
 from tools.tool import AnyTool, Read, Write
 
 
 @functools.cache
-def definition(tool: AnyTool, among: AccountNames = ()) -> types.Tool:
-    """A tool as a client sees it. Needs no settings and no network; made once, as models do not change.
+def definition(tool: AnyTool, accounts: AccountNames = ()) -> types.Tool:
+    """A tool as a client sees it. It needs no settings and no network, and is made once.
 
-    among: the accounts that a call names one of, where there are several.
+    accounts: those of which a call names one, where there are several.
     """
     write = tool.effect if isinstance(tool.effect, Write) else None
     return types.Tool(
         name=tool.name,
         title=tool.title,
         description=tool.description,
-        input_schema=schema_of(tool, among),
+        input_schema=input_schema(tool, accounts),
         output_schema=_output_schema(tool),
         annotations=types.ToolAnnotations(
             title=tool.title,
@@ -37,10 +37,10 @@ def definition(tool: AnyTool, among: AccountNames = ()) -> types.Tool:
 
 
 def _output_schema(tool: AnyTool) -> dict[str, Any]:
-    """The result's schema, with the environment, and with the error that takes the place of everything else.
+    """The schema of the result, with the environment, and with the error that replaces everything else.
 
-    Older clients hold also an error's structured content against this schema and drop it when it does not fit, so
-    the error is part of it and only the environment is required at the top.
+    Older clients also validate an error's structured content with this schema, and drop it when it does not fit.
+    Therefore the error is part of the schema, and only the environment is required.
     """
     schema = result_schema(tool.result)
     of_a_write = _OF_A_WRITE if isinstance(tool.effect, Write) else {}
@@ -65,7 +65,7 @@ _OF_A_WRITE = {
     "confirmation": {"type": "string", "description": "Only where a person was to be asked and could not be."},
     "done_at": {"type": "string", "description": "With replayed: when that was, UTC."},
     "found": {"type": "object", "description": "With replayed, where the answer was lost: what reconciling found."},
-    "rehearsal": {
+    "dry_run": {
         "type": "object",
         "description": "Only with dry_run, and nothing but next_step beside it.",
         "properties": {

@@ -1,4 +1,4 @@
-"""MCP prompts as a client gets them: which are offered, their arguments checked, their text filled in."""
+"""MCP prompts as a client gets them: which are offered, the check of their arguments, and their text."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from mcp.shared.exceptions import MCPError
 
 import prompts
 from prompts import Argument, ArgumentType, Prompt
-from server.access.accounts_in_reach import Choice
+from server.access.accounts_in_reach import CallerChoice
 
 LONGEST_ARGUMENT = 4000
-"""Characters of one argument: a brief, not a document."""
+"""Characters of one argument, which is a brief and not a document."""
 
 _ACCOUNT = "account"
 _IN = "Work in the account `{}` alone: give it as `account` to every tool that takes one."
@@ -26,15 +26,15 @@ def offered_prompts(tools: Collection[str]) -> dict[str, Prompt]:
     return {prompt.name: prompt for prompt in prompts.load() if set(prompt.tools) <= set(tools)}
 
 
-def prompts_for(choice: Choice) -> dict[str, Prompt]:
-    """Of those, where there are several accounts, the prompts that one of them has all the tools for."""
+def prompts_for(choice: CallerChoice) -> dict[str, Prompt]:
+    """The prompts for a caller. With several accounts, one of them must have all the tools of the prompt."""
     offered = offered_prompts(choice.tools)
-    return {n: prompt for n, prompt in offered.items() if not choice.names or choice.names_for(prompt.tools)}
+    return {n: prompt for n, prompt in offered.items() if not choice.names or choice.names_with(prompt.tools)}
 
 
-def listed(prompt: Prompt, accounts: Sequence[str] = ()) -> types.Prompt:
-    """accounts: where there are several, the names of which one may be given."""
-    whose = types.PromptArgument(name=_ACCOUNT, description=f"Whose: {', '.join(accounts)}.", required=False)
+def to_mcp_prompt(prompt: Prompt, accounts: Sequence[str] = ()) -> types.Prompt:
+    """The prompt as `prompts/list` shows it. accounts: the names of which one may be given, where there are several."""
+    account = types.PromptArgument(name=_ACCOUNT, description=f"Whose: {', '.join(accounts)}.", required=False)
     return types.Prompt(
         name=prompt.name,
         title=prompt.title,
@@ -43,12 +43,12 @@ def listed(prompt: Prompt, accounts: Sequence[str] = ()) -> types.Prompt:
             types.PromptArgument(name=argument.name, description=argument.description, required=argument.required)
             for argument in prompt.arguments
         ]
-        + ([whose] if accounts else []),
+        + ([account] if accounts else []),
     )
 
 
-def filled(prompt: Prompt, given: Mapping[str, str], accounts: Sequence[str] = ()) -> types.GetPromptResult:
-    """The prompt with its arguments. Raises MCPError that names every argument that is unknown, missing or wrong."""
+def fill_prompt(prompt: Prompt, given: Mapping[str, str], accounts: Sequence[str] = ()) -> types.GetPromptResult:
+    """The prompt with its arguments. Raises MCPError, which names every argument that is unknown, missing or wrong."""
     account = given.get(_ACCOUNT, "").strip() if accounts else ""
     given = {name: value for name, value in given.items() if not (accounts and name == _ACCOUNT)}
     known = {argument.name: argument for argument in prompt.arguments}
@@ -64,7 +64,7 @@ def filled(prompt: Prompt, given: Mapping[str, str], accounts: Sequence[str] = (
         problems.append(f"`account`: one of {', '.join(accounts)}")
     if problems:
         raise MCPError(types.INVALID_PARAMS, f"prompt {prompt.name}: {'; '.join(sorted(problems))}")
-    text = rendered(prompt.text, {name: values.get(name, "") for name in known})
+    text = render(prompt.text, {name: values.get(name, "") for name in known})
     if accounts:
         text += f"\n\n{_IN.format(account) if account else _WHOSE.format(', '.join(accounts))}"
     return types.GetPromptResult(
@@ -73,9 +73,9 @@ def filled(prompt: Prompt, given: Mapping[str, str], accounts: Sequence[str] = (
     )
 
 
-def rendered(template: str, values: Mapping[str, str]) -> str:
-    """values: of every argument of the template; empty for one that was not given."""
-    import jinja2  # noqa: PLC0415 - only who asks for a prompt pays for it
+def render(template: str, values: Mapping[str, str]) -> str:
+    """The template with its values. values: one for each argument, empty where none was given."""
+    import jinja2  # noqa: PLC0415 - only a request for a prompt needs it
 
     environment = jinja2.Environment(
         autoescape=False,  # noqa: S701 - the text is Markdown for a model, not HTML

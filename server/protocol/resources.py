@@ -1,4 +1,4 @@
-"""MCP resources: the vocabularies that arguments are written in, and single objects by their ids."""
+"""MCP resources: the vocabularies of arguments, and single objects by their ids."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from prompts import ArgumentType
-from server.access.accounts_in_reach import Choice, Places
-from server.calls.dispatch import Calls
+from server.access.accounts_in_reach import CallerChoice, ReachableAccounts
+from server.calls.dispatch import Dispatcher
 from server.writes.write_call import Caller
 from tools.vocabularies import VOCABULARIES
 
@@ -23,7 +23,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """An object that one tool gets by one id: `parameter` is the tool's argument, and completed as `kind`."""
+    """An object that one tool reads by one id. parameter: the tool's argument. kind: how the argument is completed."""
 
     uri: str
     title: str
@@ -37,20 +37,20 @@ class Template:
         before, after = re.escape(self.uri).split(re.escape(f"{{{self.parameter}}}"))
         return re.compile(f"{before}([^/?#]+){after}")
 
-    def listed_uri(self, choice: Choice) -> str:
-        """Where there are several accounts, with whose it is (RFC 6570)."""
-        return f"{self.uri}{{?account}}" if self.tool in choice.among else self.uri
+    def listed_uri(self, choice: CallerChoice) -> str:
+        """The URI template as it is listed: with the account, where there are several (RFC 6570)."""
+        return f"{self.uri}{{?account}}" if self.tool in choice.account_names else self.uri
 
     def arguments(self, uri: str) -> dict[str, Any] | None:
         """The tool's arguments for a URI of this template; None for any other URI."""
-        place, _, account = uri.partition("?account=")
-        match = self.pattern.fullmatch(place)
+        path, _, account = uri.partition("?account=")
+        match = self.pattern.fullmatch(path)
         if match is None:
             return None
         value = unquote(match[1])
         is_whole = self.is_number and re.fullmatch(r"[0-9]{1,16}", value, re.ASCII)
-        whose = {"account": unquote(account)} if account else {}
-        return {self.parameter: int(value) if is_whole else value, **whose}
+        named = {"account": unquote(account)} if account else {}
+        return {self.parameter: int(value) if is_whole else value, **named}
 
 
 TEMPLATES = (
@@ -99,15 +99,15 @@ def listed_vocabularies() -> types.ListResourcesResult:
     )
 
 
-def template_of(uri: str, choice: Choice) -> Template | None:
-    """The one that is listed with this URI."""
+def template_of(uri: str, choice: CallerChoice) -> Template | None:
+    """The template that is listed with this URI."""
     for template in offered_templates(choice.tools):
         if uri in (template.uri, template.listed_uri(choice)):
             return template
     return None
 
 
-def listed_templates(choice: Choice) -> types.ListResourceTemplatesResult:
+def listed_templates(choice: CallerChoice) -> types.ListResourceTemplatesResult:
     return types.ListResourceTemplatesResult(
         resource_templates=[
             types.ResourceTemplate(
@@ -122,23 +122,25 @@ def listed_templates(choice: Choice) -> types.ListResourceTemplatesResult:
     )
 
 
-async def read(uri: str, path: Calls, places: Places, caller: Caller) -> types.ReadResourceResult:
-    """A vocabulary, or an object through its tool. Raises MCPError with the tool's own error as its data."""
+async def read(
+    uri: str, dispatcher: Dispatcher, accounts: ReachableAccounts, caller: Caller
+) -> types.ReadResourceResult:
+    """A vocabulary, or an object read by its tool. Raises MCPError with the tool's error as its data."""
     for vocabulary in VOCABULARIES:
         if vocabulary.uri == uri:
             return _text(uri, vocabulary.content())
-    tools = places.choice.tools
+    tools = accounts.choice.tools
     for template in offered_templates(tools):
         if (arguments := template.arguments(uri)) is not None:
-            result = await path.call(tools[template.tool].tool, arguments, places, caller)
+            result = await dispatcher.call(tools[template.tool].tool, arguments, accounts, caller)
             if result.is_error:
                 error = cast("dict[str, Any]", result.structured_content)["error"]
                 raise MCPError(types.INVALID_PARAMS, f"{error['message']} Next: {error['next_step']}", error)
             return _text(uri, result.structured_content)
     known = [vocabulary.uri for vocabulary in VOCABULARIES]
-    templates = [template.listed_uri(places.choice) for template in offered_templates(tools)]
-    there = f"there are {', '.join([*known, *templates])}"
-    raise MCPError(types.INVALID_PARAMS, f"there is no resource {uri[:200]!r}; {there}", {"uri": uri[:2000]})
+    templates = [template.listed_uri(accounts.choice) for template in offered_templates(tools)]
+    offered = f"there are {', '.join([*known, *templates])}"
+    raise MCPError(types.INVALID_PARAMS, f"there is no resource {uri[:200]!r}; {offered}", {"uri": uri[:2000]})
 
 
 def _text(uri: str, content: Any) -> types.ReadResourceResult:

@@ -1,7 +1,7 @@
-"""The list of tools as it goes over the wire: written once for whoever sees the same tools, and not for each request.
+"""The answer to `tools/list`, serialised once for all callers that see the same tools.
 
-The SDK carries out the request as it does any other, with an empty list; the definitions, which it has written once
-each, are put in where that was. Over HTTP they go in as text, once the answer is written around them.
+The SDK answers the request with an empty list, and the middleware puts the definitions in. Over HTTP they are put in as
+text, after the SDK has written the answer around a placeholder.
 """
 
 from __future__ import annotations
@@ -25,47 +25,48 @@ from tools.tool import AnyTool
 
 _METHOD = "tools/list"
 _SPLICE = "adops.splice"
-_HERE = f"tools of {secrets.token_hex(16)}"
-"""Stands in an answer for the definitions; nobody outside of this process can write it."""
+_PLACEHOLDER = f"tools of {secrets.token_hex(16)}"
+"""Stands in an answer for the definitions. It is random, so that nobody outside this process can write it."""
 
 
-class Offered:
-    """The tools that a caller sees, with the accounts that a call of each names one of."""
+class ToolList:
+    """The tools that a caller sees, each with the accounts of which a call names one."""
 
     def __init__(self, tools: Iterable[tuple[AnyTool, AccountNames]]) -> None:
         self._tools = tuple(tools)
         self._texts: dict[str, bytes] = {}
 
-    def told(self, version: str) -> list[dict[str, Any]]:
-        return [_told(tool, among, version) for tool, among in self._tools]
+    def definitions(self, version: str) -> list[dict[str, Any]]:
+        return [_serialised(tool, accounts, version) for tool, accounts in self._tools]
 
     def text(self, version: str) -> bytes:
+        """The definitions as JSON."""
         if version not in self._texts:
-            self._texts[version] = json.dumps(self.told(version), separators=(",", ":")).encode()
+            self._texts[version] = json.dumps(self.definitions(version), separators=(",", ":")).encode()
         return self._texts[version]
 
 
-class Listing:
-    """Puts the definitions in. offered: what the caller of the request at hand sees."""
+class ToolsListMiddleware:
+    """Puts the definitions into the SDK's answer. tool_list: returns what the caller of the current request sees."""
 
-    def __init__(self, offered: Callable[[], Offered]) -> None:
-        self._offered = offered
+    def __init__(self, tool_list: Callable[[], ToolList]) -> None:
+        self._tool_list = tool_list
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         result = await call_next(ctx)
         if ctx.method != _METHOD or not isinstance(result, dict):
             return result
-        offered = self._offered()
+        tool_list = self._tool_list()
         request: Any = ctx.request
         splice = request.scope.get(_SPLICE) if isinstance(request, Request) else None
         if splice is None:
-            return {**result, "tools": offered.told(ctx.protocol_version)}
-        splice[f'"{_HERE}"'.encode()] = offered.text(ctx.protocol_version)
-        return {**result, "tools": _HERE}
+            return {**result, "tools": tool_list.definitions(ctx.protocol_version)}
+        splice[f'"{_PLACEHOLDER}"'.encode()] = tool_list.text(ctx.protocol_version)
+        return {**result, "tools": _PLACEHOLDER}
 
 
-class Splicing:
-    """Around the SDK's HTTP application: writes the definitions into its answers."""
+class SpliceMiddleware:
+    """Wraps the SDK's HTTP application and writes the definitions into its answers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -84,10 +85,10 @@ class Splicing:
                 head = message
             else:
                 body: bytes = message.get("body", b"")
-                for here, text in splice.items():
-                    body = body.replace(here, text)
+                for placeholder, text in splice.items():
+                    body = body.replace(placeholder, text)
                 if head is not None:
-                    _fit(head, len(body))
+                    _set_content_length(head, len(body))
                     await send(head)
                     head = None
                 await send({**message, "body": body})
@@ -95,17 +96,17 @@ class Splicing:
         await self._app(scope, receive, spliced)
 
 
-def _fit(head: MutableMapping[str, Any], length: int) -> None:
+def _set_content_length(head: MutableMapping[str, Any], length: int) -> None:
     head["headers"] = [
         (name, str(length).encode() if name.lower() == b"content-length" else value) for name, value in head["headers"]
     ]
 
 
 @functools.cache
-def _told(tool: AnyTool, among: AccountNames, version: str) -> dict[str, Any]:
-    """A definition as the SDK writes it for that version of the protocol."""
-    result = types.ListToolsResult(tools=[definition(tool, among)])
-    told = result.model_dump(by_alias=True, mode="json", exclude_none=True)
+def _serialised(tool: AnyTool, accounts: AccountNames, version: str) -> dict[str, Any]:
+    """A definition as the SDK writes it for a version of the protocol."""
+    result = types.ListToolsResult(tools=[definition(tool, accounts)])
+    page = result.model_dump(by_alias=True, mode="json", exclude_none=True)
     if version in MODERN_PROTOCOL_VERSIONS:
-        told |= {"ttlMs": 0, "cacheScope": "private"}
-    return serialize_server_result(_METHOD, version, told)["tools"][0]
+        page |= {"ttlMs": 0, "cacheScope": "private"}
+    return serialize_server_result(_METHOD, version, page)["tools"][0]

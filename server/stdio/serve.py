@@ -12,11 +12,11 @@ import anyio
 import anyio.to_thread
 from mcp.server.lowlevel import Server
 
-from server.calls.dispatch import Calls
+from server.calls.dispatch import Dispatcher
 from server.clients import Wire
 from server.configuration.settings import SettingsError, load
 from server.preflight import may_start, unusable
-from server.protocol.app import Opened, build_calls, build_server
+from server.protocol.app import Opened, build_dispatcher, build_server
 from server.stdio.handover import Handover
 from server.stdio.transport import EarlyAnswerMismatch, StdinReader, StdoutWriter
 from server.telemetry.logs_and_traces import log_to_stderr, start_tracing, stop_tracing
@@ -36,7 +36,7 @@ def build_live_server(flags: Mapping[str, Any], wire: Wire | None = None) -> Cal
         if not may_start(settings):
             return None
         start_tracing()
-        calls = build_calls(settings, wire)
+        calls = build_dispatcher(settings, wire)
         server = build_server(settings, wire, calls)
     except SettingsError as error:
         unusable(error)
@@ -54,7 +54,7 @@ def build_live_server(flags: Mapping[str, Any], wire: Wire | None = None) -> Cal
     return serve
 
 
-async def _serve(server: Server[Opened], calls: Calls, handover: Handover) -> None:
+async def _serve(server: Server[Opened], calls: Dispatcher, handover: Handover) -> None:
     write = StdoutWriter(handover.output_fd, handover.answered_id, handover.pending_output)
     read = StdinReader(handover.input_fd, handover.pending_input, write.send, handover.answered_id)
     async with anyio.create_task_group() as tasks:
@@ -65,7 +65,7 @@ async def _serve(server: Server[Opened], calls: Calls, handover: Handover) -> No
         tasks.cancel_scope.cancel()
 
 
-async def _stop_on_signal(calls: Calls) -> None:
+async def _stop_on_signal(calls: Dispatcher) -> None:
     """On SIGINT or SIGTERM accept no more writes, and exit once no write is running."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for number in signals:

@@ -23,7 +23,7 @@ _OPERATION: ContextVar[str] = ContextVar("operation", default="")
 class CallRecord:
     """How a call ended.
 
-    outcome: done, rehearsed (a dry run), replayed, asked (a person is asked), left (the caller went away), or the code
+    outcome: done, dry_run, replayed, asked (a person is asked), left (the caller went away), or the code
     of the error. seconds: how long the whole call took.
     """
 
@@ -37,7 +37,7 @@ class CallRecord:
         """Take the outcome, the account and the operation from the result of the call."""
         content: dict[str, Any] = result.structured_content or {}
         error: dict[str, Any] = content.get("error", {})
-        success = "replayed" if content.get("replayed") else "rehearsed" if "rehearsal" in content else "done"
+        success = "replayed" if content.get("replayed") else "dry_run" if "dry_run" in content else "done"
         self.outcome = str(error.get("code", success))
         self.account = str(content.get("account", ""))
         self.operation_id = error.get("operation_id", content.get("operation_id"))

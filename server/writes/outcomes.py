@@ -1,13 +1,14 @@
-"""What an agent is told of a write that is not sent now: what stands in the record, or what a person said."""
+"""Responses for a write that is not sent now: replayed, in progress, in doubt, waiting, rejected, or only a dry run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from server.ledger.corrections import Correction
-from server.ledger.entries import New, Operation
+from server.ledger.entries import NewOperation, Operation
+from server.writes.plan import Plan
 from tools.errors import (
     AdOpsError,
     AwaitingApproval,
@@ -26,48 +27,48 @@ APPROVE = "adops-mcp operations approve"
 
 
 def moment(seconds: float) -> str:
-    """A time of the record: UTC, to the second."""
+    """A time of the ledger as text: UTC, to the second."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def replayed(standing: Operation) -> dict[str, Any]:
-    """The outcome of the same write, told as one of then."""
-    told = dict(standing.result or {})
-    since = moment(standing.sent_at or standing.created_at)
-    what, next_step = str(told.pop("what_happened", "")), str(told.pop("next_step", ""))
+def replayed(existing: Operation) -> dict[str, Any]:
+    """The result of the same write, with the time at which it was done."""
+    result = dict(existing.result or {})
+    since = moment(existing.sent_at or existing.created_at)
+    what, next_step = str(result.pop("what_happened", "")), str(result.pop("next_step", ""))
     return {
-        "operation_id": standing.id,
+        "operation_id": existing.id,
         "replayed": True,
         "done_at": since,
-        **told,
+        **result,
         "what_happened": f"Nothing was sent now: the same call was made at {since}, with this outcome. {what}".strip(),
         "next_step": f"What changed since then is not in this, so look before relying on it. {next_step}".strip()
-        + (_ANOTHER if standing.keeps == "success" else ""),
+        + (_ANOTHER if existing.keeps == "success" else ""),
     }
 
 
-def corrected(told: dict[str, Any], correction: Correction) -> dict[str, Any]:
-    """The result of a write of which something else had been concluded before it came."""
+def corrected(result: dict[str, Any], correction: Correction) -> dict[str, Any]:
+    """The result of a write that corrects an outcome which had been concluded before the result came."""
     return {
-        **told,
-        "what_happened": f"{correction.what} {told.get('what_happened', '')}".strip(),
-        "next_step": f"{correction.next_step} {told.get('next_step', '')}".strip(),
+        **result,
+        "what_happened": f"{correction.what} {result.get('what_happened', '')}".strip(),
+        "next_step": f"{correction.next_step} {result.get('next_step', '')}".strip(),
     }
 
 
-def not_sent_now(standing: Operation) -> AdOpsError:
-    """Why a write is not sent while this stands in its place."""
-    if standing.state in ("awaiting_approval", "approved"):
-        return awaiting(standing.id)
-    if standing.state == "rejected":
-        return rejected_before(standing)
-    if standing.state == "failed":
-        return failed_just_now(standing)
-    return in_doubt_before(standing)
+def not_sent_now(existing: Operation) -> AdOpsError:
+    """Why a write is not sent although its existing operation has no result."""
+    if existing.state in ("awaiting_approval", "approved"):
+        return awaiting(existing.id)
+    if existing.state == "rejected":
+        return rejected_before(existing)
+    if existing.state == "failed":
+        return failed_just_now(existing)
+    return in_doubt_before(existing)
 
 
 def awaiting(operation_id: str, problems: Sequence[str] = (), *, instead_of: Operation | None = None) -> AdOpsError:
-    """problems: that its plan has. instead_of: the one that waited, or was approved, before that plan changed."""
+    """problems: those of its plan. instead_of: the operation that waited, or was approved, before the plan changed."""
     changed = ""
     if instead_of is not None:
         was = "was approved" if instead_of.state == "approved" else "waited"
@@ -86,7 +87,7 @@ def rejected_before(operation: Operation) -> AdOpsError:
     return _about(
         operation,
         Rejected(
-            f"{why(operation)} Nothing was sent.",
+            f"{rejection_reason(operation)} Nothing was sent.",
             next_step="Tell the person, and ask what they want instead; do not make the same call again unasked. "
             f"Should it be sent after all, the operator approves it with `{APPROVE} {operation.id}`.",
         ),
@@ -97,14 +98,14 @@ def failed_just_now(operation: Operation) -> AdOpsError:
     return _about(
         operation,
         Conflict(
-            f"The same call, made at the same time, failed: {why(operation)} This one was not sent.",
+            f"The same call, made at the same time, failed: {rejection_reason(operation)} This one was not sent.",
             next_step=f"get_operation with operation_id {operation.id} shows it. Then decide with the person.",
         ),
     )
 
 
-def declined(word: str) -> AdOpsError:
-    if word == "decline":
+def declined(action: Literal["decline", "cancel"]) -> AdOpsError:
+    if action == "decline":
         return Declined(
             "The person was asked and did not agree. Nothing was sent.",
             next_step="Ask the person what they want instead; do not make the same call again unasked.",
@@ -123,7 +124,7 @@ def changed_meanwhile() -> AdOpsError:
 
 
 def unsent(error: AdOpsError) -> AdOpsError:
-    """The same error, of a look before a write, with what that means for the write."""
+    """The same error, which says that nothing was sent."""
     if not any(words in error.message.lower() for words in ("not sent", "nothing was sent", "nothing was changed")):
         error.message += " Nothing was sent."
     return error
@@ -134,9 +135,8 @@ def cannot_be_told_from(operation: Operation) -> AdOpsError:
         operation,
         InProgress(
             f"{operation.tool} to the same thing is in doubt ({operation.id}), and before that is settled nobody can "
-            "tell "
-            "what this one would do or, should its answer be lost too, which of the two was done. This call was not "
-            "sent.",
+            "tell what this one would do or, should its answer be lost too, which of the two was done. This call was "
+            "not sent.",
             next_step=f"Call reconcile_operation with operation_id {operation.id} first; once it is settled, make the "
             "same call again.",
         ),
@@ -155,7 +155,7 @@ def in_doubt_before(operation: Operation) -> AdOpsError:
 
 
 def look_with_us(operation_id: str, otherwise: str) -> str:
-    """The next step after a write whose outcome is not known. otherwise: how it is found out by hand."""
+    """The next step after a write whose outcome is not known. otherwise: what to do beside that."""
     return f"Call reconcile_operation with operation_id {operation_id}: it looks whether it was done. {otherwise}"
 
 
@@ -171,7 +171,7 @@ def under_way(operation: Operation, *, same: bool) -> AdOpsError:
     )
 
 
-def with_other_arguments(operation: Operation, new: New) -> AdOpsError:
+def with_other_arguments(operation: Operation, new: NewOperation) -> AdOpsError:
     key = f" with idempotency_key {printable(new.idempotency_key, limit=80)}" if new.idempotency_key else ""
     names = sorted(name for name in {*operation.arguments, *new.arguments} if _differs(name, operation, new))
     if names and all(_is_spaced(operation.arguments.get(name), new.arguments.get(name)) for name in names):
@@ -179,8 +179,7 @@ def with_other_arguments(operation: Operation, new: New) -> AdOpsError:
             operation,
             Conflict(
                 f"{operation.tool}{key} stands in the record for the same thing, as {operation.state}, written with "
-                "other "
-                f"space around it: {', '.join(names)}. This call was not sent.",
+                f"other space around it: {', '.join(names)}. This call was not sent.",
                 next_step=f"get_operation with operation_id {operation.id} shows it. Write it exactly as there.",
             ),
         )
@@ -199,12 +198,54 @@ def with_other_arguments(operation: Operation, new: New) -> AdOpsError:
     )
 
 
-def on_record(operation: Operation, *, same: bool) -> str:
-    """A dry run's word on what stands in the record. same: of exactly the same call."""
+def dry_run_response(
+    plan: Plan,
+    *,
+    existing: Operation | None,
+    same: bool,
+    waits: bool,
+    conflict: AdOpsError | None,
+    by_operator: bool,
+    asks_a_person: bool,
+) -> dict[str, Any]:
+    """The response to a dry run.
+
+    existing: the operation that the write would find. same: whether it has the same arguments. waits: whether it waits
+    for approval, or was approved. conflict: why another operation would keep the write from being sent. by_operator:
+    whether the operator has to approve it. asks_a_person: whether anybody has to.
+    """
+    problems = list(plan.problems)
+    if existing is not None and not waits:
+        problems.append(_existing_in_words(existing, same=same))
+    elif conflict is not None:
+        problems.append(conflict.message)
+    if plan.would_send is None:
+        next_step = "Nothing would be sent: it is as asked for already."
+    elif problems:
+        next_step = "Tell the person the problems; do not send it before they are solved."
+    elif existing is not None and waits:
+        next_step = _existing_in_words(existing, same=True)
+    elif by_operator:
+        next_step = "Show the person this. The same call without dry_run then waits for the operator's approval."
+    else:
+        next_step = "Show the person this. The same call without dry_run sends it."
+    parts = plan.shown() | {
+        "changes": [*plan.changes, *plan.now],
+        "problems": problems,
+        "asks_a_person": asks_a_person and plan.would_send is not None,
+    }
+    return {
+        "dry_run": {name: value for name, value in parts.items() if name != "now" and value != []},
+        "next_step": next_step,
+    }
+
+
+def _existing_in_words(operation: Operation, *, same: bool) -> str:
+    """What would become of a write for which the ledger has this operation. same: with the same arguments."""
     if not same:
         with_others = f"is on record with other arguments, as {operation.state}: {operation.id}"
         return f"{operation.tool} for the same thing {with_others}. This one would be refused."
-    told = {
+    in_words = {
         "succeeded": "is done already, and would be answered from the record"
         + ("; to make another on purpose, give an idempotency_key" if operation.keeps == "success" else ""),
         "rejected": "was rejected, and would be answered with that",
@@ -213,7 +254,7 @@ def on_record(operation: Operation, *, same: bool) -> str:
         "approved": "is approved: the same call without dry_run sends it, if it is still what was approved",
         "sending": "is under way",
     }
-    return f"{operation.tool} for the same thing {told.get(operation.state, operation.state)}: {operation.id}."
+    return f"{operation.tool} for the same thing {in_words.get(operation.state, operation.state)}: {operation.id}."
 
 
 def closing(tool: AnyTool) -> AdOpsError:
@@ -223,7 +264,8 @@ def closing(tool: AnyTool) -> AdOpsError:
     )
 
 
-def why(operation: Operation) -> str:
+def rejection_reason(operation: Operation) -> str:
+    """Why an operation failed or was rejected."""
     return printable(str((operation.error or {}).get("message", "")), limit=500)
 
 
@@ -232,7 +274,7 @@ def _about(operation: Operation, error: AdOpsError) -> AdOpsError:
     return error
 
 
-def _differs(name: str, operation: Operation, new: New) -> bool:
+def _differs(name: str, operation: Operation, new: NewOperation) -> bool:
     return operation.arguments.get(name) != new.arguments.get(name)
 
 

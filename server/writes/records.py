@@ -1,4 +1,4 @@
-"""The record of writes of one server: which database it is, and how an agent reads it."""
+"""The ledger of one server: which database it is, and its operations as agents see them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from server.clients import data_directory
 from server.clocks import Clocks
 from server.configuration.settings import Settings, variable
-from server.ledger.entries import Operation, Step, Wanted
-from server.ledger.operations import Operations
+from server.ledger.entries import HistoryEntry, Operation, OperationFilter
+from server.ledger.operations import Ledger
 from server.ledger.storage.database import Stopped
 from server.writes.outcomes import APPROVE, moment
-from server.writes.reconciliation import asked_of, reconcile
+from server.writes.reconciliation import reconcile, write_of
 from tools.backends import Backends
 from tools.effects import Past
 from tools.errors import AdOpsError, NotFound
@@ -31,23 +31,23 @@ READER = "an agent, through reconcile_operation"
 
 
 def clocks_of(timing: Timing) -> Clocks:
-    """Those of this machine, or, where a test hands in another time, all of them moved by that."""
+    """This machine's clocks or, where a test gives another time, clocks that all follow it."""
     return Clocks() if timing.now is Timing().now else Clocks.of(timing.clock, timing.now)
 
 
-def open_record(settings: Settings, timing: Timing) -> Operations:
-    """The record of this environment; nothing is opened before its first use."""
+def open_ledger(settings: Settings, timing: Timing) -> Ledger:
+    """The ledger of this environment. Nothing is opened before its first use."""
     clocks = clocks_of(timing)
     directory = data_directory(settings)
     marks = directory / f"operations-{settings.environment}.marks.json"
     if settings.database_url is not None:
         url = settings.database_url.get_secret_value()
-        return Operations(url, variable("database_url"), clocks, marks=marks)
+        return Ledger(url, variable("database_url"), clocks, marks=marks)
     path = directory / f"operations-{settings.environment}.sqlite3"
-    return Operations(f"sqlite:///{path}", f"{variable('data_dir')} ({path})", clocks, marks=marks)
+    return Ledger(f"sqlite:///{path}", f"{variable('data_dir')} ({path})", clocks, marks=marks)
 
 
-_OPEN: dict[State, str] = {
+_OPEN_STATES: dict[State, str] = {
     "in_doubt": "in doubt",
     "awaiting_approval": "waiting for approval",
     "approved": "approved and not sent yet",
@@ -57,7 +57,7 @@ _OPEN: dict[State, str] = {
 
 @functools.cache
 def user() -> str:
-    """Who is at this machine, as the record names them."""
+    """The user of this machine, as the ledger names them."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
@@ -65,11 +65,14 @@ def user() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordView:
-    """What the tools of the record stand on. only_of: the caller whose operations alone are shown. may_settle:
-    whether this caller settles those of others, too. actor: who does, for the history."""
+class LedgerView:
+    """The ledger as one caller sees it: what the tools of this server itself work with.
 
-    record: Operations
+    only_of: the caller whose operations alone are shown. may_settle: whether this caller may settle the operations of
+    others too. actor: the caller's name for the history.
+    """
+
+    ledger: Ledger
     settle_after: float
     only_of: str | None = None
     may_settle: bool = True
@@ -77,10 +80,10 @@ class RecordView:
 
     async def list(self, wanted: ListedOperations, backends: Backends) -> tuple[Sequence[OperationSummary], int]:
         page, per_page = wanted.page, wanted.per_page
-        places = by_scope(backends)
-        found, total = await self.record.list(
-            Wanted(
-                scopes=places.keys(),
+        accounts = by_scope(backends)
+        found, total = await self.ledger.list(
+            OperationFilter(
+                scopes=accounts.keys(),
                 states=(wanted.state,) if wanted.state else (),
                 text=wanted.text,
                 caller=self.only_of,
@@ -88,19 +91,19 @@ class RecordView:
                 offset=(page - 1) * per_page,
             )
         )
-        return [OperationSummary(**summary(operation, places[operation.scope].account)) for operation in found], total
+        return [OperationSummary(**summary(operation, accounts[operation.scope].account)) for operation in found], total
 
     async def get(self, operation_id: str, backends: Backends) -> WholeOperation:
-        operation, steps, there = await self._found(operation_id, backends, only_of=self.only_of)
-        return WholeOperation(**whole(operation, steps, there.account))
+        operation, history, account = await self._found(operation_id, backends, only_of=self.only_of)
+        return WholeOperation(**details(operation, history, account.account))
 
     async def reconcile(self, operation_id: str, backends: Backends) -> Reconciliation:
         only_of = None if self.may_settle else self.only_of
-        operation, _, there = await self._found(operation_id, backends, only_of=only_of)
-        settled = await reconcile(self.record, operation, there, settle_after=self.settle_after, actor=self.actor)
+        operation, _, account = await self._found(operation_id, backends, only_of=only_of)
+        settled = await reconcile(self.ledger, operation, account, settle_after=self.settle_after, actor=self.actor)
         return Reconciliation(
             operation_id=operation.id,
-            account=there.account or None,
+            account=account.account or None,
             outcome=settled.verdict.outcome,
             state=settled.operation.state,
             found=dict(settled.verdict.found) or None,
@@ -110,30 +113,33 @@ class RecordView:
 
     async def look(self, backends: Backends) -> Reached:
         try:
-            counts = await self.record.counts(by_scope(backends).keys())
-            stopped = await self.record.stopped()
+            counts = await self.ledger.counts(by_scope(backends).keys())
+            stopped = await self.ledger.stopped()
         except AdOpsError as error:
             return Reached(ok=False, said=error.message, next_step=error.next_step)
         if stopped is not None:
             error = stopped.error()
             return Reached(ok=False, said=error.message, next_step=error.next_step)
-        open_ = ", ".join(f"{counts[state]} {words}" for state, words in _OPEN.items() if state in counts)
+        open_ = ", ".join(f"{counts[state]} {words}" for state, words in _OPEN_STATES.items() if state in counts)
         return Reached(ok=True, said=f"{sum(counts.values())} writes on record{': ' if open_ else ''}{open_}.")
 
     async def standing(self, resource: str, backends: Backends) -> Sequence[Past]:
-        near = await self.record.near(backends.scope(), resource, states=("succeeded",))
-        return [operation.past() for operation in near]
+        successes = await self.ledger.on_resource(backends.scope(), resource, states=("succeeded",))
+        return [operation.past() for operation in successes]
 
     async def _found(
         self, operation_id: str, backends: Backends, *, only_of: str | None = None
-    ) -> tuple[Operation, list[Step], Backends]:
-        """The operation and the place that it was made in. Whoever may write may settle a doubt, since it keeps
-        everybody from the same write; what was sent is for its caller."""
-        found = await self.record.get(operation_id)
+    ) -> tuple[Operation, list[HistoryEntry], Backends]:
+        """The operation, its history, and the clients of the account that it was made in. Raises NotFound.
+
+        Whoever may write may settle a doubt, since the doubt keeps everybody from the same write. What was sent is
+        shown to its caller alone.
+        """
+        found = await self.ledger.get(operation_id)
         if found is not None and (only_of is None or found[0].caller == only_of):
-            place = by_scope(backends).get(found[0].scope)
-            if place is not None:
-                return *found, place
+            account = by_scope(backends).get(found[0].scope)
+            if account is not None:
+                return *found, account
         raise NotFound(
             f"There is no operation {printable(operation_id, limit=64)} on record here"
             + (", or it is another caller's: those are shown to who has adops:approve." if only_of else "."),
@@ -141,8 +147,8 @@ class RecordView:
         )
 
 
-def told_lost(stopped: Stopped) -> list[str]:
-    """What this machine wrote, and the record does not have, for the operator: an operation a line."""
+def lost_operations(stopped: Stopped) -> list[str]:
+    """The operations that this machine wrote and the ledger has lost, for the operator, one line each."""
     lost = {entry.operation: entry for entry in stopped.lost}
     return [
         f"{entry.operation}  {moment(entry.at)}  {printable(f'{entry.tool} {entry.subject}', limit=200)}".rstrip()
@@ -151,12 +157,12 @@ def told_lost(stopped: Stopped) -> list[str]:
 
 
 def by_scope(backends: Backends) -> dict[str, Backends]:
-    """The accounts that can be looked at, by what their writes are recorded under. Of a sandbox that is read anew."""
-    return {place.scope(): place for place in backends.places}
+    """The clients of each account, by the scope of its operations. A sandbox has a new scope after each reset."""
+    return {account.scope(): account for account in backends.places}
 
 
 def summary(operation: Operation, account: str = "") -> dict[str, Any]:
-    """The fields of OperationSummary."""
+    """The fields of an OperationSummary."""
     return {
         "operation_id": operation.id,
         "account": account or None,
@@ -169,12 +175,12 @@ def summary(operation: Operation, account: str = "") -> dict[str, Any]:
     }
 
 
-def whole(operation: Operation, steps: Sequence[Step], account: str = "") -> dict[str, Any]:
-    """The fields of WholeOperation."""
+def details(operation: Operation, history: Sequence[HistoryEntry], account: str = "") -> dict[str, Any]:
+    """The fields of a WholeOperation."""
     took = operation.ended_at - operation.sent_at if operation.ended_at and operation.sent_at else None
-    asked, result = asked_of(operation), operation.result
-    if asked is not None and result is not None:
-        effect, arguments = asked
+    write, result = write_of(operation), operation.result
+    if write is not None and result is not None:
+        effect, arguments = write
         result = effect.present(arguments, result)
     return {
         **summary(operation, account),
@@ -188,15 +194,17 @@ def whole(operation: Operation, steps: Sequence[Step], account: str = "") -> dic
         "requests": [SentRequest(**request) for request in operation.requests],
         "result": result,
         "failure": operation.error,
-        "history": [HistoryStep(at=moment(step.at), state=step.state, by=step.actor, note=step.note) for step in steps],
+        "history": [
+            HistoryStep(at=moment(entry.at), state=entry.state, by=entry.actor, note=entry.note) for entry in history
+        ],
         "next_step": _next_step(operation),
     }
 
 
 def _next_step(operation: Operation) -> str:
-    waits = f"It waits for a person: `{APPROVE} {operation.id}`, or reject. Then make exactly the same call again."
+    approval = f"It waits for a person: `{APPROVE} {operation.id}`, or reject. Then make exactly the same call again."
     steps = {
-        "awaiting_approval": waits,
+        "awaiting_approval": approval,
         "approved": "Make exactly the same call again: it is sent if what it would do is still what was approved.",
         "rejected": "Nothing was sent. Ask the person what they want instead. Should it be sent after all: "
         f"`{APPROVE} {operation.id}`.",
@@ -211,7 +219,7 @@ def _next_step(operation: Operation) -> str:
             "It was concluded, and not proved, that nothing was changed by it. The same call may be made again, if the "
             "person still wants it."
         )
-    told = steps[operation.state]
+    step = steps[operation.state]
     if (correction := operation.correction) is not None:
-        told = f"{correction.what} {correction.next_step} {told}"
-    return told
+        step = f"{correction.what} {correction.next_step} {step}"
+    return step

@@ -1,4 +1,4 @@
-"""One call of a tool that writes, and who makes it."""
+"""One call of a tool that writes: its arguments, its options, and who makes it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any, Literal, Protocol, cast
 from mcp_types import InputRequiredResult
 from pydantic import Field, field_validator
 
-from server.ledger.entries import New, digest
-from server.ledger.state_machine import Keeps
+from server.ledger.entries import NewOperation, digest
+from server.ledger.state_machine import ClaimLifetime
 from server.text.redaction import redacted
-from server.writes.plan import Plan
 from tools.backends import Backends
 from tools.fields import BodyId
 from tools.schema import Arguments
@@ -20,15 +19,16 @@ from tools.vendor_http.replies import printable
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """What a person said to a question; cancel: they closed it. question: names it, so that a yes counts once."""
+class PersonsAnswer:
+    """A person's answer to a question. cancel: they closed it. question: names the question, so that a yes counts
+    once."""
 
-    said: Literal["accept", "decline", "cancel"]
+    action: Literal["accept", "decline", "cancel"]
     question: str
 
 
 class NeedsInput(Exception):
-    """The call is answered with a question."""
+    """The call is answered with a question. The client makes it again with the person's answer."""
 
     def __init__(self, result: InputRequiredResult) -> None:
         super().__init__()
@@ -36,10 +36,11 @@ class NeedsInput(Exception):
 
 
 class Asker(Protocol):
-    """Who asks the person in the client."""
+    """Asks the person who uses the client."""
 
-    async def ask(self, question: str, about: str) -> Word:
-        """What the person says. about: names what their word is for; one given for something else does not count."""
+    async def ask(self, question: str, agreement: str) -> PersonsAnswer:
+        """The person's answer. agreement: names what they agree to; an answer that was given for another one does not
+        count."""
         ...
 
 
@@ -47,8 +48,9 @@ class Asker(Protocol):
 class Caller:
     """Who makes a call.
 
-    principal: as the record names them. asker: None where the client cannot ask, and its own permission prompt has to
-    do. id: names who is let in over HTTP; None on stdio. scopes: what they may do; None is everything.
+    principal: the name that the ledger stores. asker: None where the client cannot ask its person, so that its own
+    permission prompt has to do. id: names the caller over HTTP; None on stdio. scopes: what the caller may do; None is
+    everything.
     """
 
     principal: str = "unknown"
@@ -58,13 +60,13 @@ class Caller:
 
 
 class WriteOptions(Arguments):
-    """How any write is made."""
+    """The options of every write."""
 
     dry_run: bool | None = Field(default=None, description="Only show it.")
 
 
 class KeyedWriteOptions(WriteOptions):
-    """How a write is made whose success answers the same call later."""
+    """The options of a write whose success answers the same call later."""
 
     idempotency_key: BodyId | None = Field(default=None, description="New: another on purpose.")
 
@@ -75,6 +77,7 @@ class KeyedWriteOptions(WriteOptions):
 
 
 def options_of(tool: AnyTool) -> type[WriteOptions] | None:
+    """The options that a call of the tool may give. None for a tool that does not write."""
     if not isinstance(tool.effect, Write):
         return None
     return KeyedWriteOptions if tool.effect.holds else WriteOptions
@@ -82,7 +85,7 @@ def options_of(tool: AnyTool) -> type[WriteOptions] | None:
 
 @dataclass(frozen=True, slots=True)
 class WriteCall:
-    """One call of a tool that writes, its arguments checked."""
+    """One call of a tool that writes, with its arguments checked."""
 
     tool: AnyTool
     arguments: Arguments
@@ -96,25 +99,26 @@ class WriteCall:
 
     @property
     def is_consequential(self) -> bool:
+        """Whether a person has to confirm it."""
         return self.effect.consequential(self.arguments)
 
     @property
     def title(self) -> str:
-        """What it does, as far as its arguments tell; of what is not made anew, with what is changed."""
-        told = f"{self.tool.title}: {self.effect.subject(self.arguments)}"
+        """What the call does, as far as its arguments say. For an update this includes the new values."""
+        title = f"{self.tool.title}: {self.effect.subject(self.arguments)}"
         if self.effect.holds:
-            return told
+            return title
         given = self.arguments.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-        kept = redacted({n: v for n, v in given.items() if not n.endswith("_id")}, self.backends.sent_tokens)
-        return f"{told} ({', '.join(f'{name} {printable(str(value), limit=60)}' for name, value in kept.items())})"
+        values = redacted({n: v for n, v in given.items() if not n.endswith("_id")}, self.backends.sent_tokens)
+        return f"{title} ({', '.join(f'{name} {printable(str(value), limit=60)}' for name, value in values.items())})"
 
-    def new(self, plan: Plan | None = None, note: str = "recorded", question: str | None = None) -> New:
-        """It as the record takes it."""
+    def new_operation(self, note: str = "recorded", question: str | None = None) -> NewOperation:
+        """The operation that the ledger records for this call."""
         effect = self.effect
         given = self.arguments.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         subject = storable(effect.subject(self.arguments))
-        keeps: Keeps = "success" if effect.holds else "doubt"
-        return New(
+        keeps: ClaimLifetime = "success" if effect.holds else "doubt"
+        return NewOperation(
             scope=self.backends.scope(),
             tool=self.tool.name,
             subject=subject,
@@ -124,14 +128,13 @@ class WriteCall:
             fingerprint=digest({name: value for name, value in given.items() if name not in effect.shown_only}),
             principal=storable(self.caller.principal),
             caller=self.caller.id,
-            does=storable(plan.does if plan else self.title),
+            does=storable(self.title),
             arguments=redacted(given, self.backends.sent_tokens),
-            plan=plan.shown() if plan else None,
             question=question,
             note=note,
         )
 
 
 def storable(text: str) -> str:
-    """PostgreSQL takes no NUL in a text."""
+    """The text without NUL, which PostgreSQL does not store."""
     return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")

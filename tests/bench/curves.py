@@ -18,14 +18,14 @@ import anyio
 import httpx
 import sqlalchemy as sa
 
-from server.access.accounts_in_reach import Choices, Places, open_accounts
-from server.calls.dispatch import Calls
+from server.access.accounts_in_reach import CallerChoices, ReachableAccounts, open_accounts
+from server.calls.dispatch import Dispatcher
 from server.clients import Wire
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings
 from server.ledger.storage.tables import HISTORY, OPERATIONS, open_engine
-from server.protocol.app import build_calls
-from server.writes.records import RecordView
+from server.protocol.app import build_dispatcher
+from server.writes.records import LedgerView
 from tests.bench.ours import ahead
 
 PACKAGES = (125, 250, 500, 1000)
@@ -67,10 +67,10 @@ async def _measured(what: str, size: int, call: Callable[[], Awaitable[Any]]) ->
 async def _with(directory: Path, freewheel: Callable[[httpx.Request], httpx.Response], run: Any) -> Any:
     settings = Settings(data_dir=directory)
     network = Wire({"freewheel": httpx.MockTransport(freewheel)}, ahead())
-    accounts, calls = accounts_of(settings), build_calls(settings, network)
-    choice = Choices(accounts).whole
+    accounts, calls = accounts_of(settings), build_dispatcher(settings, network)
+    choice = CallerChoices(accounts).unrestricted
     async with open_accounts(accounts, network) as opened:
-        places = Places(choice, opened, RecordView(calls.writes.record, settings.settle_after))
+        places = ReachableAccounts(choice, opened, LedgerView(calls.writes.ledger, settings.settle_after))
 
         async def call(name: str, **arguments: Any) -> dict[str, Any]:
             result = await calls.call(choice.tools[name].tool, arguments, places)
@@ -80,7 +80,7 @@ async def _with(directory: Path, freewheel: Callable[[httpx.Request], httpx.Resp
         try:
             return await run(call, calls, opened[""].scope())
         finally:
-            await calls.writes.record.close()
+            await calls.writes.ledger.close()
 
 
 def _minted() -> httpx.Response:
@@ -101,7 +101,7 @@ async def _packages(size: int, directory: Path) -> list[dict[str, Any]]:
         body = {"inventory_packages": items, "total_count": size, "page": page, "per_page": per_page}
         return httpx.Response(200, json={**body, "total_page": pages, "total_pages": pages})
 
-    async def run(call: Call, _: Calls, __: str) -> list[dict[str, Any]]:
+    async def run(call: Call, _: Dispatcher, __: str) -> list[dict[str, Any]]:
         async def every() -> None:
             seen, following = 0, {"per_page": 50}
             while following:
@@ -127,7 +127,7 @@ async def _attributes(size: int, directory: Path) -> list[dict[str, Any]]:
             return httpx.Response(200, json={"series": [], "total_count": 0})
         return httpx.Response(200, content=body, headers={"content-type": "application/json"})
 
-    async def run(call: Call, _: Calls, __: str) -> list[dict[str, Any]]:
+    async def run(call: Call, _: Dispatcher, __: str) -> list[dict[str, Any]]:
         async def once() -> None:
             assert (await call("find_targeting_items", text="7"))["total"]
 
@@ -140,8 +140,8 @@ async def _operations(size: int, directory: Path) -> list[dict[str, Any]]:
     def freewheel(request: httpx.Request) -> httpx.Response:
         return _minted() if request.method == "POST" else httpx.Response(404)
 
-    async def run(call: Call, calls: Calls, scope: str) -> list[dict[str, Any]]:
-        await calls.writes.record.counts(())
+    async def run(call: Call, calls: Dispatcher, scope: str) -> list[dict[str, Any]]:
+        await calls.writes.ledger.counts(())
         await asyncio.to_thread(_recorded, f"sqlite:///{directory / 'operations-sandbox.sqlite3'}", scope, size)
         last = -(-size // 50)
         looks: dict[str, Callable[[], Awaitable[Any]]] = {

@@ -15,15 +15,15 @@ import anyio
 import httpx
 from starlette.applications import Starlette
 
-from server.access.accounts_in_reach import Choices, Places, open_accounts
+from server.access.accounts_in_reach import CallerChoices, ReachableAccounts, open_accounts
 from server.clients import Wire
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings
 from server.http.application import application
-from server.protocol.app import build_calls
+from server.protocol.app import build_dispatcher
 from server.sandbox import Sandbox
 from server.sandbox.freewheel.tokens import PASSWORD, USERNAME
-from server.writes.records import RecordView
+from server.writes.records import LedgerView
 from tests.bench.figures import Figure
 from tests.bench.inside import caller, cpu_of
 from tests.bench.ours import GRANT, JSON, PATH, READ, ahead, wire
@@ -131,12 +131,12 @@ async def _at_most_once(settings: Settings, rounds: int) -> list[Figure]:
     tenths = itertools.count()
     sandbox = Sandbox(clock=lambda: datetime(2026, 11, 22, tzinfo=UTC) + timedelta(seconds=next(tenths) / 10))
     accounts, network = accounts_of(settings), Wire({"freewheel": httpx.ASGITransport(sandbox.freewheel())}, ahead())
-    calls = build_calls(settings, network)
-    choice = Choices(accounts).whole
+    calls = build_dispatcher(settings, network)
+    choice = CallerChoices(accounts).unrestricted
     tool = choice.tools[WRITE].tool
     recorded, alone = list[float](), list[float]()
     async with open_accounts(accounts, network) as opened:
-        places = Places(choice, opened, RecordView(calls.writes.record, settings.settle_after))
+        places = ReachableAccounts(choice, opened, LedgerView(calls.writes.ledger, settings.settle_after))
 
         async def whole(given: dict[str, Any]) -> None:
             assert not (await calls.call(tool, given, places)).is_error
@@ -156,7 +156,7 @@ async def _at_most_once(settings: Settings, rounds: int) -> list[Figure]:
                     found.append(time.perf_counter() - began)
                 if number:
                     figures.append(statistics.median(found) * 1000)
-        await calls.writes.record.close()
+        await calls.writes.ledger.close()
     less = [one - other for one, other in zip(recorded, alone, strict=True)]
     what = "at most once: p50 of a write less its request alone (three commits to SQLite)"
     return [Figure(what, "ms", less, target=2.0), Figure("the request alone", "ms", alone)]

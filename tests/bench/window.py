@@ -24,9 +24,9 @@ from typing import Any
 import anyio
 
 from server.clocks import Clocks
-from server.ledger.entries import Begun, New
-from server.ledger.operations import Operations
-from server.writes.departure import Journey
+from server.ledger.entries import NewOperation, Recorded
+from server.ledger.operations import Ledger
+from server.writes.sending import SendAttempt
 from tests.bench.figures import table
 from tools.effects import departing
 from tools.vendor_http.network.client import http_client
@@ -57,7 +57,7 @@ class Seen:
 
 
 @dataclass
-class Watched(Journey):
+class Watched(SendAttempt):
     """A journey whose departure is timed."""
 
     seen: Seen = field(default_factory=Seen)
@@ -113,7 +113,7 @@ def watching_sockets(seen: Seen) -> Generator[None]:
 async def measured(seen: Seen, url: str, directory: Path, writes: int, others: int) -> None:
     """others: tasks that keep the event loop busy meanwhile."""
     clocks = Clocks(monotonic=seen.clock)
-    record = Operations(f"sqlite:///{directory}/record.sqlite3", "ADOPS_DATA_DIR", clocks)
+    record = Ledger(f"sqlite:///{directory}/record.sqlite3", "ADOPS_DATA_DIR", clocks)
     window = SlidingWindow(writes + 1, 1.0, clock=time.monotonic, sleep=anyio.sleep)
 
     async def busy() -> None:
@@ -127,8 +127,8 @@ async def measured(seen: Seen, url: str, directory: Path, writes: int, others: i
             tasks.start_soon(busy)
         for number in range(writes):
             name = f"write:{number}"
-            begun = await record.begin(
-                New(
+            begun = await record.claim(
+                NewOperation(
                     scope="live",
                     tool="create_proposed_io",
                     subject=name,
@@ -141,7 +141,7 @@ async def measured(seen: Seen, url: str, directory: Path, writes: int, others: i
                     arguments=BODY,
                 )
             )
-            assert isinstance(begun, Begun)
+            assert isinstance(begun, Recorded)
             with departing(Watched(record, begun.id, set(), None, seen=seen)):
                 await transport.request(Kind.WRITE, "POST", url, json=BODY)
         tasks.cancel_scope.cancel()

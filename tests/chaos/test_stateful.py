@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from server.ledger.operations import LEASE
 from server.sandbox.faults import FAULTS, Fault
-from server.writes.reconciliation import settle_by_hand
+from server.writes.reconciliation import settle_as_person_says
 from tests.chaos.intents import TARGETING, Intent, Upstream, shown
 from tests.chaos.world import AVAIL, CHANGES, ITEM, World
 from tests.support import empty_record, new_database, text_of
@@ -329,7 +329,9 @@ class Agent(RuleBasedStateMachine):
             found = await self.world.record.get(operation_id)
             assert found is not None
             outcome = "succeeded" if is_done else "not_sent"
-            return await settle_by_hand(self.world.record, found[0], outcome, settle_after=60, actor="A", note="seen")
+            return await settle_as_person_says(
+                self.world.record, found[0], outcome, settle_after=60, actor="A", note="seen"
+            )
 
         refused = self.portal.call(settled)
         assert not refused, refused

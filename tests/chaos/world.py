@@ -14,16 +14,16 @@ import anyio
 import httpx
 from mcp import Client
 
-from server.calls.dispatch import Calls
+from server.calls.dispatch import Dispatcher
 from server.clients import Wire
 from server.clocks import Clocks
 from server.configuration.settings import Settings
-from server.ledger.operations import Operations, T
-from server.ledger.rows import Record
+from server.ledger.operations import Ledger, T
 from server.ledger.storage.database import Unrecorded
+from server.ledger.transaction import LedgerTransaction
 from server.protocol.app import build_server
 from server.sandbox.faults import HEADER, Fault, FaultRates, FaultyTransport
-from server.writes.pipeline import Writes
+from server.writes.pipeline import WritePipeline
 from tests.chaos.intents import seeded
 from tests.chaos.others import Others, contradicted
 from tests.support import NOW, FakeTime, SandboxNetwork
@@ -70,12 +70,12 @@ CHANGES: dict[str, Callable[[Path], list[dict[str, Any]]]] = {
 }
 
 
-class Mortal(Operations):
+class Mortal(Ledger):
     """The record of a process that can die: nothing that it does afterwards is kept."""
 
     dead = False
 
-    async def _run(self, work: Callable[[Record], T]) -> T:
+    async def _run(self, work: Callable[[LedgerTransaction], T]) -> T:
         if self.dead:
             raise Unrecorded("The process is dead.", next_step="None.")
         return await super()._run(work)
@@ -183,6 +183,6 @@ class World:
             "freewheel": Way(self.network.freewheel, self),
         }
         wire = Wire({**self.network.wire.transports, **ways}, replace(self.time.timing, now=self.wall))
-        calls = Calls("sandbox", Writes(record, "none", wire.timing))
+        calls = Dispatcher("sandbox", WritePipeline(record, "none", wire.timing))
         async with Client(build_server(given, wire, calls)) as client:
             yield client

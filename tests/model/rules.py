@@ -156,7 +156,7 @@ class Code:
 
     def end_of_lease(self, lease: Ages, state: State, *, is_own: bool, departed: bool) -> Event | None:
         is_over = _lease_is_over(lease, one_machine=self.one_machine, uptime=self.uptime)
-        return state_machine.at_the_end_of_its_lease(state, is_own=is_own, departed=departed, lease_is_over=is_over)
+        return state_machine.event_at_lease_end(state, is_own=is_own, departed=departed, lease_is_over=is_over)
 
     def may_settle_unsent(self, left: Ages, *, is_under_way_here: bool) -> bool:
         then, now = _stamps(left, one_machine=self.one_machine, uptime=self.uptime)

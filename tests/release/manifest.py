@@ -7,7 +7,7 @@ from typing import Any
 import prompts
 from prompts import Prompt
 from server.configuration.settings import variable
-from server.protocol.prompts import rendered
+from server.protocol.prompts import render
 from tests.release.project import Field, form, project
 from tools.catalogue import CATALOGUE
 
@@ -59,7 +59,7 @@ def _prompt(prompt: Prompt) -> dict[str, Any]:
         "name": prompt.name,
         "description": prompt.description,
         "arguments": names,
-        "text": rendered(prompt.text, {name: f"${{arguments.{name}}}" for name in names}),
+        "text": render(prompt.text, {name: f"${{arguments.{name}}}" for name in names}),
     }
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from server.access.authentication import Tokens
+from server.access.authentication import TokenFile
 from server.configuration.settings import SECRETS, Settings, load, variable
 from server.http.application import LONGEST_DRAIN
 from tests.docs import INSTALLING, fenced
@@ -118,6 +118,6 @@ def test_the_snippet_makes_each_secret_so_that_the_server_takes_it(tmp_path: Pat
     made = {path.relative_to(tmp_path).as_posix(): path.read_text("utf-8") for path in tmp_path.glob("secrets/*")}
     assert made.keys() == {secret["file"] for secret in compose()["secrets"].values()}
     assert b"The token, shown this once" in ended.stderr
-    Tokens(tmp_path / "secrets/auth-tokens").check()
+    TokenFile(tmp_path / "secrets/auth-tokens").check()
     assert made["secrets/database-password"].strip() in made["secrets/database-url"]
     load(database_url=made["secrets/database-url"], state_key=made["secrets/state-key"])

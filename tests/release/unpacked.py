@@ -19,7 +19,7 @@ import anyio
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
-from server.access.accounts_in_reach import Choices
+from server.access.accounts_in_reach import CallerChoices
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings
 from tests.release.bundle import MCPB, NotMade, make
@@ -35,7 +35,7 @@ console.log(JSON.stringify(await getMcpConfigForManifest(options)));
 """
 
 NAMES = [tool.name for tool in CATALOGUE]
-READING = list(Choices(accounts_of(Settings(read_only=True))).whole.tools)
+READING = list(CallerChoices(accounts_of(Settings(read_only=True))).unrestricted.tools)
 
 
 def unpacked(bundle: Path, place: Path) -> Path:

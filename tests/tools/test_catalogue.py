@@ -184,7 +184,7 @@ def test_the_result_is_an_object_that_names_its_environment_and_its_error(tool: 
     assert schema["properties"]["environment"]["enum"] == ["sandbox", "staging", "live"]
     assert schema["properties"]["error"]["required"] == ["code", "message", "retryable", "next_step"]
     of_a_write = (
-        {"operation_id", "replayed", "confirmation", "done_at", "found", "rehearsal"}
+        {"operation_id", "replayed", "confirmation", "done_at", "found", "dry_run"}
         if tool.name in WRITES
         else set[str]()
     )

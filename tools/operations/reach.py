@@ -21,7 +21,9 @@ async def reach(vendor: VendorName, backends: Backends) -> Reached:
         with anyio.fail_after(LONGEST):
             return await _READS[vendor](backends)
     except AdOpsError as error:
-        return Reached(ok=False, said=backends.spelt(error.message), next_step=backends.spelt(error.next_step))
+        return Reached(
+            ok=False, said=backends.name_settings(error.message), next_step=backends.name_settings(error.next_step)
+        )
     except TimeoutError:
         return Reached(
             ok=False,
@@ -48,7 +50,7 @@ async def _freewheel(backends: Backends) -> Reached:
         return Reached(
             ok=True,
             said=f"Reads {_count(orders.total)} proposed insertion orders, but may not read inventory packages.",
-            next_step=backends.spelt(refused.next_step),
+            next_step=backends.name_settings(refused.next_step),
         )
     return _reads(f"Reads {_count(page.total)} inventory packages.")
 

@@ -11,7 +11,7 @@ from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters
 from pydantic import SecretStr
 
-from server.access.availability import offer
+from server.access.availability import left_out_tools
 from server.cli import main
 from server.configuration.settings import TOOLSETS, Settings
 from tests.support import FakeTime, SandboxNetwork, connected
@@ -87,8 +87,8 @@ def test_every_toolset_has_tools_and_together_they_are_the_catalogue() -> None:
 
 def test_a_tool_that_is_left_out_says_by_which_setting() -> None:
     settings = Settings(environment="live", toolsets=("gam", "interchange"))
-    reasons = offer(settings).left_out
-    read_only = offer(Settings(environment="live", read_only=True)).left_out
+    reasons = left_out_tools(settings)
+    read_only = left_out_tools(Settings(environment="live", read_only=True))
     assert read_only["reserve_avail"] == "This server is read-only (ADOPS_READ_ONLY or --read-only)."
     assert read_only["test_gam_connection"] == read_only["reserve_avail"]
     assert reasons["get_status"].startswith("It is not among the chosen tools (ADOPS_TOOLSETS or --toolsets, ")
@@ -126,4 +126,4 @@ def test_a_name_that_there_is_not_ends_the_start_with_the_names_that_there_are(
 
 async def test_on_live_the_status_is_offered_beside_the_tools_of_what_is_configured() -> None:
     settings = Settings(environment="live", freewheel_token=SecretStr("t"))
-    assert {tool.name for tool in offer(settings).tools} == of("freewheel", "operations")
+    assert {entry.name for entry in CATALOGUE} - left_out_tools(settings).keys() == of("freewheel", "operations")

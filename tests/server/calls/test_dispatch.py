@@ -17,8 +17,8 @@ import pytest
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, CallToolResult
 
-from server.access.accounts_in_reach import Places
-from server.calls.arguments import schema_of
+from server.access.accounts_in_reach import ReachableAccounts
+from server.calls.arguments import input_schema
 from server.clients import Wire, open_backends
 from server.configuration.settings import Settings
 from tests.snapshots import answer_of
@@ -111,7 +111,9 @@ async def called_directly(directory: Path) -> AsyncGenerator[tuple[Any, SandboxN
     async with open_backends(settings, network.wire) as backends:
 
         async def call(tool: str, arguments: dict[str, Any]) -> CallToolResult:
-            return await calls_of(settings, network.wire).call(TOOLS[tool], arguments, Places.only(backends))
+            return await calls_of(settings, network.wire).call(
+                TOOLS[tool], arguments, ReachableAccounts.single(backends)
+            )
 
         yield call, network
 
@@ -177,7 +179,7 @@ async def test_an_unknown_argument_is_named_with_the_one_that_may_be_meant(tmp_p
         f"[invalid_arguments] {tool} was not called, and nothing was sent: unknown argument `{typo}` (did you mean "
         f"`{known}`?).\nNext: Correct the arguments and call {tool} again."
     )
-    valid = ", ".join(schema_of(TOOLS[tool])["properties"])
+    valid = ", ".join(input_schema(TOOLS[tool])["properties"])
     assert f"unknown argument `zzz` (valid: {valid})." in text_of(far)
     answer_of(tool, near)
     assert sent(network) == 0
@@ -421,7 +423,9 @@ async def test_what_takes_too_long_is_ended_and_told(tool: str, told: str) -> No
     wire = Wire({"interchange": Recorder(never)}, FakeTime().timing)
     async with open_backends(live_settings(), wire) as backends:
         arguments = {"source_id": "gam-northlight"}
-        result = await calls_of(live_settings(), longest=0.05).call(TOOLS[tool], arguments, Places.only(backends))
+        result = await calls_of(live_settings(), longest=0.05).call(
+            TOOLS[tool], arguments, ReachableAccounts.single(backends)
+        )
     assert error_of(result)["code"] == "unavailable"
     assert error_of(result)["message"] == f"{tool} took too long and was ended. {told}"
 
@@ -438,7 +442,7 @@ async def test_a_write_that_has_left_is_not_cut_short() -> None:
     network = Recorder(slow)
     async with open_backends(live_settings(), Wire({"interchange": network}, FakeTime().timing)) as backends:
         calls = calls_of(live_settings(), longest=0.5)
-        result = await calls.call(TOOLS["reserve_avail"], LEAST["reserve_avail"], Places.only(backends))
+        result = await calls.call(TOOLS["reserve_avail"], LEAST["reserve_avail"], ReachableAccounts.single(backends))
     assert not result.is_error
     assert result.structured_content["booking"]["status"] == "HELD"
     assert len(network.written()) == 1
@@ -465,7 +469,7 @@ async def test_what_is_read_back_after_a_write_is_not_cut_short_either() -> None
     async with open_backends(live_settings(), Wire({"freewheel": network}, FakeTime().timing)) as backends:
         calls = calls_of(live_settings(), longest=0.5)
         result = await calls.call(
-            TOOLS["update_proposed_io"], {"proposed_io_id": 7, "name": "New"}, Places.only(backends)
+            TOOLS["update_proposed_io"], {"proposed_io_id": 7, "name": "New"}, ReachableAccounts.single(backends)
         )
     assert not result.is_error, text_of(result)
     assert result.structured_content["changes"] == [{"field": "name", "before": "Old", "after": "New"}]
@@ -490,11 +494,13 @@ async def test_a_write_whose_caller_goes_away_is_seen_through_and_its_end_is_log
     async with open_backends(live_settings(), wire) as backends:
         calls = calls_of(live_settings())
         async with anyio.create_task_group() as group:
-            group.start_soon(calls.call, TOOLS["reserve_avail"], LEAST["reserve_avail"], Places.only(backends))
+            group.start_soon(
+                calls.call, TOOLS["reserve_avail"], LEAST["reserve_avail"], ReachableAccounts.single(backends)
+            )
             await asked.wait()
             group.cancel_scope.cancel()
         await calls.close()
-        refused = await calls.call(TOOLS["reserve_avail"], LEAST["reserve_avail"], Places.only(backends))
+        refused = await calls.call(TOOLS["reserve_avail"], LEAST["reserve_avail"], ReachableAccounts.single(backends))
     assert error_of(refused)["message"].endswith("takes no more writes: reserve_avail was not sent.")
     assert done == ["held"]
     (told,) = (record.getMessage() for record in caplog.records if record.name == "server.calls.dispatch")
@@ -518,7 +524,10 @@ async def test_a_write_that_had_not_left_when_its_caller_went_away_is_logged_as_
     wire = Wire({"interchange": Recorder(no_connection)}, timing)
     async with open_backends(live_settings(), wire) as backends, anyio.create_task_group() as group:
         group.start_soon(
-            calls_of(live_settings()).call, TOOLS["reserve_avail"], LEAST["reserve_avail"], Places.only(backends)
+            calls_of(live_settings()).call,
+            TOOLS["reserve_avail"],
+            LEAST["reserve_avail"],
+            ReachableAccounts.single(backends),
         )
         await waiting.wait()
         await anyio.lowlevel.checkpoint()

@@ -385,7 +385,7 @@ def test_a_place_that_cannot_be_written_or_read_is_named(
         (".", "is not a file. Name the client's file with --file"),
         ("pipe", "is not a file"),
         ("file/mcp.json", "cannot be read: Not a directory"),
-        ("huge", "is too large to be a client's settings"),
+        ("huge", "is too large for a client's settings"),
         ("/proc/adops/mcp.json", "cannot be written: No such file or directory. It is as it was"),
     ):
         assert main(["config", "cursor", "--write", "--yes", "--file", name]) == 1

@@ -16,7 +16,7 @@ from server.cli import main, parser
 from server.clients import Wire, open_backends
 from server.commands.operations import run_action
 from server.configuration.settings import Settings
-from server.ledger.operations import Operations
+from server.ledger.operations import Ledger
 from server.writes.records import user
 from tests.server.ledger.test_operations import LOST, REQUEST, begun
 from tests.server.ledger.test_operations import ORDER as WRITE
@@ -107,9 +107,9 @@ async def test_the_command_waits_until_its_own_clock_says_that_the_time_has_pass
     elsewhere = replace(time.clocks, boot=lambda: "another machine")
     async with open_backends(operator.settings, operator.wire) as backends:
         new = replace(WRITE, scope=backends.scope())
-    record = Operations(url, "ADOPS_DATABASE_URL", elsewhere)
+    record = Ledger(url, "ADOPS_DATABASE_URL", elsewhere)
     sent = await begun(record, new)
-    assert await record.depart(sent, REQUEST)
+    assert await record.record_departure(sent, REQUEST)
     await record.settle(sent, LOST)
     await record.close()
     time.moment += 3600

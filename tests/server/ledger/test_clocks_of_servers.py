@@ -14,15 +14,15 @@ import pytest
 import sqlalchemy as sa
 
 from server.clocks import Clocks
-from server.ledger.entries import Ending, Operation
-from server.ledger.operations import LEASE, Operations
+from server.ledger.entries import Operation, OperationOutcome
+from server.ledger.operations import LEASE, Ledger
 from server.ledger.storage.tables import open_engine
-from server.writes.reconciliation import settle_by_hand
+from server.writes.reconciliation import settle_as_person_says
 from tests.server.ledger.test_operations import DONE, HOLD, LOST, ORDER, REQUEST, begun, state
 from tests.support import new_database
 from tools.effects import Age
 
-NOT_FOUND = Ending(event="found_unsent", actor="lee", note="not sent", settle_after=60.0)
+NOT_FOUND = OperationOutcome(event="found_unsent", actor="lee", note="not sent", settle_after=60.0)
 START = 1_795_348_800.0
 
 
@@ -46,15 +46,15 @@ class Machine:
             database=lambda _: self.true + self.database_ahead,
         )
 
-    def process(self, url: str, ahead: float = 0.0) -> Operations:
+    def process(self, url: str, ahead: float = 0.0) -> Ledger:
         """A process on it whose own wall clock is that much ahead of the machine's, as one that fakes time has it."""
         clocks = self.clocks()
-        return Operations(url, "ADOPS_DATABASE_URL", replace(clocks, wall=lambda: self.true + self.ahead + ahead))
+        return Ledger(url, "ADOPS_DATABASE_URL", replace(clocks, wall=lambda: self.true + self.ahead + ahead))
 
-    def another(self, url: str) -> Operations:
+    def another(self, url: str) -> Ledger:
         """A process on another machine, which has true time, too, and shares the database's clock."""
         clocks = replace(self.clocks(), boot=lambda: "another", monotonic=lambda: self.true, uptime=lambda: self.true)
-        return Operations(url, "ADOPS_DATABASE_URL", clocks)
+        return Ledger(url, "ADOPS_DATABASE_URL", clocks)
 
     def reboot(self, down: float) -> None:
         self.true += down
@@ -62,7 +62,7 @@ class Machine:
 
 
 @asynccontextmanager
-async def opened(*records: Operations) -> AsyncGenerator[None]:
+async def opened(*records: Ledger) -> AsyncGenerator[None]:
     try:
         yield
     finally:
@@ -70,7 +70,7 @@ async def opened(*records: Operations) -> AsyncGenerator[None]:
             await record.close()
 
 
-async def found(record: Operations, operation_id: str) -> Operation:
+async def found(record: Ledger, operation_id: str) -> Operation:
     got = await record.get(operation_id)
     assert got is not None
     return got[0]
@@ -84,10 +84,10 @@ async def test_a_server_whose_wall_clock_is_wrong_takes_no_living_write_for_a_de
     one, other = machine.process(database), machine.process(database, ahead)
     async with opened(one, other):
         sent, claimed = await begun(one), await begun(one, HOLD)
-        await one.depart(sent, REQUEST)
+        await one.record_departure(sent, REQUEST)
         machine.true += LEASE - 1
         assert [await state(other, each) for each in (sent, claimed)] == ["sending", "sending"]
-        assert await one.depart(claimed, REQUEST)
+        assert await one.record_departure(claimed, REQUEST)
         machine.true += LEASE + 1
         assert [await state(other, each) for each in (sent, claimed)] == ["in_doubt", "in_doubt"]
 
@@ -100,7 +100,7 @@ async def test_a_server_whose_wall_clock_is_wrong_settles_nothing_as_not_sent_be
     one, other = machine.process(database), machine.process(database, ahead)
     async with opened(one, other):
         sent = await begun(one)
-        await one.depart(sent, REQUEST)
+        await one.record_departure(sent, REQUEST)
         await one.settle(sent, LOST)
         machine.true += 59
         assert await other.settle(sent, NOT_FOUND) is None
@@ -120,7 +120,7 @@ async def test_a_process_whose_wall_clock_steps_does_not_take_its_own_write_for_
         machine.true += 1
         machine.ahead += step
         assert await state(record, operation_id) == "sending"
-        assert await record.depart(operation_id, REQUEST)
+        assert await record.record_departure(operation_id, REQUEST)
         machine.true += LEASE + 100
         assert await state(record, operation_id) == "sending"
         assert await record.settle(operation_id, DONE)
@@ -131,7 +131,7 @@ async def test_a_process_never_settles_its_own_write_that_is_under_way(database:
     slow, other = machine.process(database), machine.process(database)
     async with opened(slow, other):
         operation_id = await begun(slow)
-        await slow.depart(operation_id, REQUEST)
+        await slow.record_departure(operation_id, REQUEST)
         machine.true += 100
         assert await state(other, operation_id) == "in_doubt"
         assert slow.is_under_way(operation_id)
@@ -145,13 +145,13 @@ async def test_where_the_clocks_disagree_a_settlement_is_refused_with_what_each_
     record = machine.process(f"sqlite:///{tmp_path}/record.sqlite3")
     async with opened(record):
         sent = await begun(record)
-        await record.depart(sent, REQUEST)
+        await record.record_departure(sent, REQUEST)
         await record.settle(sent, LOST)
         machine.true += 10
         machine.ahead = 100
         operation = await found(record, sent)
         assert operation.age == Age(10, 110)
-        why = await settle_by_hand(record, operation, "not_sent", settle_after=60, actor="lee", note="")
+        why = await settle_as_person_says(record, operation, "not_sent", settle_after=60, actor="lee", note="")
     told = "wall clock 110 s, monotonic clock 10 s, uptime 10 s"
     assert why == (
         f"{sent} may still be carried out, until about 2026-11-22T12:02:40Z: look again after that. "
@@ -166,20 +166,20 @@ async def test_between_machines_a_databases_clock_that_steps_ends_no_lease_and_s
     one, other = machine.process(url), machine.another(url)
     async with opened(one, other):
         sent = await begun(one)
-        await one.depart(sent, REQUEST)
+        await one.record_departure(sent, REQUEST)
         assert await state(other, sent) == "sending"
         machine.true += 5
         machine.database_ahead = 100
         assert await state(other, sent) == "sending"
-        await one.renew()
-        await other.renew()
+        await one.renew_leases()
+        await other.renew_leases()
         machine.true += LEASE - 1
         assert await state(other, sent) == "sending"
         machine.true += LEASE + 1
         assert await state(other, sent) == "in_doubt"
         assert await other.settle(sent, NOT_FOUND) is None
         operation = await found(other, sent)
-        why = await settle_by_hand(other, operation, "not_sent", settle_after=60, actor="lee", note="")
+        why = await settle_as_person_says(other, operation, "not_sent", settle_after=60, actor="lee", note="")
         assert f"This process has seen it for {2 * LEASE + 5:.0f} s, and waits until its own clock says, too," in why
         machine.true += 60 - 2 * LEASE - 5
         assert await other.settle(sent, NOT_FOUND)
@@ -190,12 +190,12 @@ async def test_a_server_counts_what_it_sees_from_its_start_and_while_nobody_asks
     one, other = machine.process(url), machine.another(url)
     async with opened(one, other):
         sent = await begun(one)
-        await one.depart(sent, REQUEST)
+        await one.record_departure(sent, REQUEST)
         await one.settle(sent, LOST)
         claimed = await begun(one, HOLD)
         machine.true += 3600
         await other.tally()
-        await other.renew()
+        await other.renew_leases()
         machine.true += LEASE + 1
         assert await state(other, claimed) == "failed"
         machine.true += 59 - LEASE
@@ -208,13 +208,13 @@ async def test_a_clock_that_was_ahead_when_it_departed_keeps_no_person_from_sett
 
     async with opened(record):
         sent = await begun(record)
-        await record.depart(sent, REQUEST)
+        await record.record_departure(sent, REQUEST)
         await record.settle(sent, LOST)
         machine.ahead = 0.0
 
         async def said() -> str:
             operation = await found(record, sent)
-            return await settle_by_hand(record, operation, "not_sent", settle_after=60, actor="lee", note="")
+            return await settle_as_person_says(record, operation, "not_sent", settle_after=60, actor="lee", note="")
 
         machine.true += 10
         assert "may still be carried out, until about 2026-11-22T12:01:00Z" in await said()
@@ -229,7 +229,7 @@ async def test_after_a_reboot_what_has_passed_is_at_least_the_time_since_it(tmp_
     dead = machine.process(url)
     async with opened(dead):
         sent, claimed = await begun(dead), await begun(dead, HOLD)
-        await dead.depart(sent, REQUEST)
+        await dead.record_departure(sent, REQUEST)
     machine.reboot(down=30)
     machine.ahead = 3600
     living = machine.process(url)
@@ -251,7 +251,7 @@ async def test_a_suspension_does_not_count_as_time_that_surely_passed(
     one, other = machine.process(url), machine.process(url)
     async with opened(one, other):
         sent = await begun(one)
-        lease = await one.depart(sent, REQUEST)
+        lease = await one.record_departure(sent, REQUEST)
         assert lease is not None
         machine.true += 3600
         machine.asleep += 3595
@@ -270,8 +270,8 @@ async def test_departures_are_numbered_as_they_are_recorded_whatever_the_clocks_
     one, other = machine.process(database, 3600), machine.process(database)
     async with opened(one, other):
         first, second = await begun(one), await begun(other, HOLD)
-        await one.depart(first, REQUEST)
-        await other.depart(second, REQUEST)
+        await one.record_departure(first, REQUEST)
+        await other.record_departure(second, REQUEST)
         pasts = [(await found(other, each)).past() for each in (first, second)]
     assert 0 < pasts[0].sequence < pasts[1].sequence
     assert all(past.age is not None for past in pasts)
@@ -282,7 +282,7 @@ async def test_what_departed_before_this_version_is_aged_from_its_first_start(da
     record = machine.process(database)
     async with opened(record):
         sent = await begun(record)
-        await record.depart(sent, REQUEST)
+        await record.record_departure(sent, REQUEST)
         await record.settle(sent, LOST)
     engine = open_engine(database)
     with engine.begin() as connection:
@@ -306,7 +306,7 @@ async def test_what_departed_before_this_version_is_aged_from_its_first_start(da
 
 async def test_on_postgresql_the_record_goes_by_the_databases_clock(postgresql: sa.URL) -> None:
     url = new_database(postgresql)
-    record = Operations(url, "ADOPS_DATABASE_URL", replace(Clocks(), wall=lambda: 0.0))
+    record = Ledger(url, "ADOPS_DATABASE_URL", replace(Clocks(), wall=lambda: 0.0))
     async with opened(record):
         operation = await found(record, await begun(record))
         assert abs(operation.created_at - time.time()) < 60

@@ -9,17 +9,17 @@ import anyio
 import pytest
 import sqlalchemy as sa
 
-from server.ledger.entries import Begun, New, Taken
-from server.ledger.operations import Operations
+from server.ledger.entries import AlreadyRecorded, NewOperation, Recorded
+from server.ledger.operations import Ledger
 from tests.server.ledger.test_operations import LOST, ORDER, REQUEST, begun, records
 from tests.support import FakeTime, new_database
 
 ANOTHER = replace(ORDER, idempotency_key="another")
 
 
-async def in_doubt(record: Operations, new: New = ORDER) -> str:
+async def in_doubt(record: Ledger, new: NewOperation = ORDER) -> str:
     operation_id = await begun(record, new)
-    await record.depart(operation_id, REQUEST)
+    await record.record_departure(operation_id, REQUEST)
     await record.settle(operation_id, LOST)
     return operation_id
 
@@ -38,21 +38,21 @@ async def in_doubt(record: Operations, new: New = ORDER) -> str:
 async def test_another_spelling_is_no_way_around_a_doubt(database: str, subject: str, other: str) -> None:
     async with records(database) as (_, (record,)):
         doubt = await in_doubt(record, replace(ORDER, subject=subject, resource=subject))
-        again = await record.begin(replace(ANOTHER, subject=other, resource=other))
-        assert isinstance(again, Taken)
+        again = await record.claim(replace(ANOTHER, subject=other, resource=other))
+        assert isinstance(again, AlreadyRecorded)
         assert again.operation.id == doubt
         unlike = replace(ANOTHER, subject=f"{subject}8", resource=f"{subject}8")
-        assert isinstance(await record.begin(unlike), Begun)
+        assert isinstance(await record.claim(unlike), Recorded)
 
 
 async def test_an_approved_write_is_not_taken_up_while_the_same_one_is_in_doubt(database: str) -> None:
     async with records(database) as (_, (record,)):
-        waiting = await record.begin(ANOTHER, awaiting=True)
-        assert isinstance(waiting, Begun)
+        waiting = await record.request_approval(ANOTHER)
+        assert isinstance(waiting, Recorded)
         await record.decide(waiting.id, approve=True, actor="lee", note="")
         doubt = await in_doubt(record)
-        taken = await record.start(waiting.id)
-        assert isinstance(taken, Taken)
+        taken = await record.claim_approved(waiting.id)
+        assert isinstance(taken, AlreadyRecorded)
         assert taken.operation.id == doubt
         found = await record.get(waiting.id)
         assert found is not None
@@ -62,14 +62,14 @@ async def test_an_approved_write_is_not_taken_up_while_the_same_one_is_in_doubt(
 async def test_a_claim_that_waited_while_a_doubt_arose_is_given_up(postgresql: sa.URL) -> None:
     """In PostgreSQL a claim waits for the end of the write that holds the same thing, and then finds it free."""
     url = new_database(postgresql)
-    record = Operations(url, "ADOPS_DATABASE_URL", FakeTime().clocks)
+    record = Ledger(url, "ADOPS_DATABASE_URL", FakeTime().clocks)
     operation_id = await begun(record)
-    await record.depart(operation_id, REQUEST)
+    await record.record_departure(operation_id, REQUEST)
     other = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"))
     outcome: list[object] = []
 
     async def claim() -> None:
-        outcome.append(await record.begin(ANOTHER))
+        outcome.append(await record.claim(ANOTHER))
 
     with other.connect() as connection:
         lost = sa.text("UPDATE operations SET state = 'in_doubt', busy = NULL WHERE id = :id")
@@ -83,6 +83,6 @@ async def test_a_claim_that_waited_while_a_doubt_arose_is_given_up(postgresql: s
             connection.commit()
     other.dispose()
     (taken,) = outcome
-    assert isinstance(taken, Taken)
+    assert isinstance(taken, AlreadyRecorded)
     assert taken.operation.id == operation_id
     await record.close()

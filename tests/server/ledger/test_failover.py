@@ -18,15 +18,15 @@ from pydantic import SecretStr
 
 from server.clients import Wire
 from server.commands.doctor import examine
-from server.ledger.entries import Taken, Wanted
-from server.ledger.operations import Operations
+from server.ledger.entries import AlreadyRecorded, OperationFilter
+from server.ledger.operations import Ledger
 from server.ledger.storage.database import Unrecorded
 from tests.server.ledger.test_operations import DONE, HOLD, LOST, ORDER, REQUEST, begun, state
 from tests.support import FakeTime, live_settings, new_database
 
 
 @asynccontextmanager
-async def opened(*records: Operations) -> AsyncGenerator[None]:
+async def opened(*records: Ledger) -> AsyncGenerator[None]:
     try:
         yield
     finally:
@@ -75,7 +75,7 @@ def configured(server: sa.URL, name: str, value: str) -> Generator[None]:
         shown.dispose()
 
 
-async def setting(record: Operations, name: str) -> str:
+async def setting(record: Ledger, name: str) -> str:
     """As a transaction of the record has it."""
 
     def read(transaction: Any) -> str:
@@ -93,7 +93,7 @@ async def test_each_transaction_is_on_the_disk_when_it_is_committed_whatever_the
     url = new_database(postgresql)
     database = sa.make_url(url).database
     on_server(postgresql, f"ALTER DATABASE {database} SET synchronous_commit = {given}")
-    record = Operations(url, "ADOPS_DATABASE_URL", FakeTime().clocks)
+    record = Ledger(url, "ADOPS_DATABASE_URL", FakeTime().clocks)
     async with opened(record):
         await begun(record)
         assert await setting(record, "synchronous_commit") == then
@@ -103,15 +103,15 @@ async def test_each_transaction_is_on_the_disk_when_it_is_committed_whatever_the
 
 
 async def test_a_server_that_does_not_keep_what_it_commits_takes_no_writes_and_reads_go_on(postgresql: sa.URL) -> None:
-    record = Operations(new_database(postgresql), "ADOPS_DATABASE_URL", FakeTime().clocks)
+    record = Ledger(new_database(postgresql), "ADOPS_DATABASE_URL", FakeTime().clocks)
     async with opened(record):
         claimed = await begun(record, HOLD)
         with configured(postgresql, "fsync", "off"):
-            for refused in (lambda: record.begin(ORDER), lambda: record.depart(claimed, REQUEST)):
+            for refused in (lambda: record.claim(ORDER), lambda: record.record_departure(claimed, REQUEST)):
                 with pytest.raises(Unrecorded, match=r"does not keep what it commits \(fsync = off\)") as caught:
                     await refused()
             assert caught.value.next_step == "The operator sets fsync = on; then make the same call again."
-            assert (await record.list(Wanted()))[1] == 1
+            assert (await record.list(OperationFilter()))[1] == 1
         await begun(record)
 
 
@@ -183,7 +183,7 @@ async def test_a_standby_that_was_promoted_while_it_lagged_does_not_let_a_write_
     tmp_path: Path, standby: Standby
 ) -> None:
     marks, clocks = tmp_path / "marks.json", FakeTime().clocks
-    primary = Operations(standby.url.render_as_string(hide_password=False), "ADOPS_DATABASE_URL", clocks, marks=marks)
+    primary = Ledger(standby.url.render_as_string(hide_password=False), "ADOPS_DATABASE_URL", clocks, marks=marks)
     async with opened(primary):
         first = await begun(primary, HOLD)
         await primary.settle(first, DONE)
@@ -191,26 +191,26 @@ async def test_a_standby_that_was_promoted_while_it_lagged_does_not_let_a_write_
         await caught_up(follower, 2)
         assert any("does not wait for" in line for line in await primary.durability())
 
-        behind = Operations(follower.render_as_string(hide_password=False), "ADOPS_DATABASE_URL", clocks, marks=marks)
+        behind = Ledger(follower.render_as_string(hide_password=False), "ADOPS_DATABASE_URL", clocks, marks=marks)
         async with opened(behind):
             with pytest.raises(Unrecorded, match=r"is a standby \(pg_is_in_recovery\)"):
-                await behind.begin(ORDER)
+                await behind.claim(ORDER)
             assert await state(behind, first) == "succeeded"
-            assert (await behind.list(Wanted()))[1] == 1
+            assert (await behind.list(OperationFilter()))[1] == 1
 
         on_server(follower, "ALTER SYSTEM SET primary_conninfo = ''", "SELECT pg_reload_conf()")
         await unfollowed(standby.url)
         sent = await begun(primary)
-        await primary.depart(sent, REQUEST)
+        await primary.record_departure(sent, REQUEST)
         await primary.settle(sent, LOST)
         on_server(follower, "SELECT pg_promote()")
 
-        promoted = Operations(follower.render_as_string(hide_password=False), "ADOPS_DATABASE_URL", clocks, marks=marks)
+        promoted = Ledger(follower.render_as_string(hide_password=False), "ADOPS_DATABASE_URL", clocks, marks=marks)
         async with opened(promoted):
             with pytest.raises(Unrecorded, match=rf"it went back in time: .* \({sent}\)"):
-                await promoted.begin(ORDER)
-            assert (await promoted.list(Wanted()))[1] == 1
-            assert (await promoted.restored("lee", "it is not there")).stopped
+                await promoted.claim(ORDER)
+            assert (await promoted.list(OperationFilter()))[1] == 1
+            assert (await promoted.resume_writes("lee", "it is not there")).stopped
             await begun(promoted)
 
 
@@ -228,25 +228,25 @@ async def test_a_machine_that_knows_of_more_than_the_operator_was_shown_stays_st
     tmp_path: Path, postgresql: sa.URL
 ) -> None:
     url, time = new_database(postgresql), FakeTime()
-    one, other = (Operations(url, "ADOPS_DATABASE_URL", time.clocks, marks=tmp_path / f"{n}.json") for n in "ab")
+    one, other = (Ledger(url, "ADOPS_DATABASE_URL", time.clocks, marks=tmp_path / f"{n}.json") for n in "ab")
     async with opened(one, other):
         await begun(one, HOLD)
-        await other.list(Wanted())
+        await other.list(OperationFilter())
         sent = await begun(one)
         time.moment += 120
         elsewhere = await begun(other, replace(ORDER, subject="proposed_io:2", resource="proposed_io:2"))
-        await other.depart(elsewhere, REQUEST)
+        await other.record_departure(elsewhere, REQUEST)
         went_back(url, 1)
-        shown = (await one.restored("lee", "compared", settle_after=60)).stopped
+        shown = (await one.resume_writes("lee", "compared", settle_after=60)).stopped
         assert shown is not None
         assert sent in shown.why
         assert elsewhere not in shown.why
         assert await one.stopped() is None
         with pytest.raises(Unrecorded, match=rf"it went back in time: .*{elsewhere}"):
-            await other.begin(ORDER)
-        assert (await other.restored("lee", "compared", settle_after=60)).until == time.moment + 60
+            await other.claim(ORDER)
+        assert (await other.resume_writes("lee", "compared", settle_after=60)).until == time.moment + 60
         time.moment += 61
-        assert (await other.restored("lee", "compared", settle_after=60)).until is None
+        assert (await other.resume_writes("lee", "compared", settle_after=60)).until is None
         assert await other.stopped() is None
 
 
@@ -260,20 +260,20 @@ async def test_the_clock_of_another_database_does_not_shorten_the_wait_before_wr
         return time.moment + wrong[0]
 
     clocks = replace(time.clocks, database=of_the_database)
-    record = Operations(url, "ADOPS_DATABASE_URL", clocks, marks=tmp_path / "a.json")
+    record = Ledger(url, "ADOPS_DATABASE_URL", clocks, marks=tmp_path / "a.json")
     async with opened(record):
         await begun(record, HOLD)
         sent = await begun(record)
-        await record.depart(sent, REQUEST)
+        await record.record_departure(sent, REQUEST)
         went_back(url, 1)
         wrong[0] = ahead
         time.moment += 1
-        assert (await record.restored("lee", "compared", settle_after=60)).until is not None
+        assert (await record.resume_writes("lee", "compared", settle_after=60)).until is not None
         time.moment += 60
         if ahead < 0:
             # by that clock it is yet to come, which proves nothing
             wrong[0] = 0.0
-        assert (await record.restored("lee", "compared", settle_after=60)).until is None
+        assert (await record.resume_writes("lee", "compared", settle_after=60)).until is None
 
 
 async def test_a_server_that_only_saw_what_another_machine_wrote_notices_that_it_is_gone(
@@ -281,38 +281,38 @@ async def test_a_server_that_only_saw_what_another_machine_wrote_notices_that_it
 ) -> None:
     url = new_database(postgresql)
     name, clocks = sa.make_url(url).database, FakeTime().clocks
-    one, other = (Operations(url, "ADOPS_DATABASE_URL", clocks, marks=tmp_path / f"{n}.json") for n in "ab")
+    one, other = (Ledger(url, "ADOPS_DATABASE_URL", clocks, marks=tmp_path / f"{n}.json") for n in "ab")
     async with opened(one, other):
         await begun(one, HOLD)
         await one.close()
         on_server(postgresql, f"CREATE DATABASE {name}_before TEMPLATE {name}")
-        await other.list(Wanted())
+        await other.list(OperationFilter())
         sent = await begun(one)
-        await one.depart(sent, REQUEST)
-        await other.renew()
+        await one.record_departure(sent, REQUEST)
+        await other.renew_leases()
         await one.close()
         await other.close()
         on_server(postgresql, f"DROP DATABASE {name}", f"ALTER DATABASE {name}_before RENAME TO {name}")
-        again = Operations(url, "ADOPS_DATABASE_URL", clocks, marks=tmp_path / "b.json")
+        again = Ledger(url, "ADOPS_DATABASE_URL", clocks, marks=tmp_path / "b.json")
         async with opened(again):
             for server in (one, other, again):
                 with pytest.raises(Unrecorded, match=rf"it went back in time: .*{sent}"):
-                    await server.begin(ORDER)
-            assert (await one.restored("lee", "compared")).stopped
+                    await server.claim(ORDER)
+            assert (await one.resume_writes("lee", "compared")).stopped
             made = await begun(one)
             for server in (other, again):
-                outcome = await server.begin(ORDER)
-                assert isinstance(outcome, Taken)
+                outcome = await server.claim(ORDER)
+                assert isinstance(outcome, AlreadyRecorded)
                 assert outcome.operation.id == made
             for server in (one, other, again):
                 await server.close()
             # what was said before something was written frees nobody who saw that
             on_server(postgresql, f"CREATE DATABASE {name}_after TEMPLATE {name}")
             await one.settle(made, DONE)
-            await other.list(Wanted())
+            await other.list(OperationFilter())
             await one.close()
             await other.close()
             on_server(postgresql, f"DROP DATABASE {name}", f"ALTER DATABASE {name}_after RENAME TO {name}")
             for server in (one, other):
                 with pytest.raises(Unrecorded, match=rf"it went back in time: .*{made}"):
-                    await server.begin(HOLD)
+                    await server.claim(HOLD)

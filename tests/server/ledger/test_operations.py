@@ -19,15 +19,22 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from server.ledger.entries import Begun, Busy, Ending, New, Taken, Wanted
-from server.ledger.operations import LEASE, Operations
+from server.ledger.entries import (
+    AlreadyRecorded,
+    NewOperation,
+    OperationFilter,
+    OperationOutcome,
+    Recorded,
+    ResourceBusy,
+)
+from server.ledger.operations import LEASE, Ledger
 from server.ledger.storage import tables as operations_tables
 from server.ledger.storage.database import Unrecorded, reason_of
 from server.ledger.storage.tables import HISTORY, METADATA, open_engine
 from tests.support import FakeTime, empty_record
 from tools.effects import Ends
 
-ORDER = New(
+ORDER = NewOperation(
     scope="live",
     tool="create_proposed_io",
     subject="proposed_io:CRM-1",
@@ -42,16 +49,16 @@ ORDER = New(
 HOLD = replace(ORDER, tool="reserve_avail", subject="booking:s/m//a", resource="avail:s/a")
 HOLDS = Ends(tool="reserve_avail", which=lambda standing: [write.id for write in standing])
 REQUEST = {"method": "POST", "path": "/x", "body": {"a": 1}}
-DONE = Ending(event="confirmed", actor="kim", note="the vendor answered", result={"id": 7})
-LOST = Ending(event="answer_lost", actor="kim", note="no answer", error={"code": "in_doubt"})
-REFUSED = Ending(event="refused", actor="kim", note="refused", error={"code": "refused"})
+DONE = OperationOutcome(event="confirmed", actor="kim", note="the vendor answered", result={"id": 7})
+LOST = OperationOutcome(event="answer_lost", actor="kim", note="no answer", error={"code": "in_doubt"})
+REFUSED = OperationOutcome(event="refused", actor="kim", note="refused", error={"code": "refused"})
 
 
 @asynccontextmanager
-async def records(url: str, *, count: int = 1) -> AsyncGenerator[tuple[FakeTime, list[Operations]]]:
+async def records(url: str, *, count: int = 1) -> AsyncGenerator[tuple[FakeTime, list[Ledger]]]:
     """The record as several processes have it open."""
     time = FakeTime()
-    opened = [Operations(url, "ADOPS_DATABASE_URL", time.clocks) for _ in range(count)]
+    opened = [Ledger(url, "ADOPS_DATABASE_URL", time.clocks) for _ in range(count)]
     try:
         yield time, opened
     finally:
@@ -59,19 +66,19 @@ async def records(url: str, *, count: int = 1) -> AsyncGenerator[tuple[FakeTime,
             await record.close()
 
 
-async def begun(record: Operations, new: New = ORDER) -> str:
-    outcome = await record.begin(new)
-    assert isinstance(outcome, Begun), outcome
+async def begun(record: Ledger, new: NewOperation = ORDER) -> str:
+    outcome = await record.claim(new)
+    assert isinstance(outcome, Recorded), outcome
     return outcome.id
 
 
-async def state(record: Operations, operation_id: str) -> str:
+async def state(record: Ledger, operation_id: str) -> str:
     found = await record.get(operation_id)
     assert found is not None
     return found[0].state
 
 
-async def steps(record: Operations, operation_id: str) -> list[str]:
+async def steps(record: Ledger, operation_id: str) -> list[str]:
     found = await record.get(operation_id)
     assert found is not None
     return [step.state for step in found[1]]
@@ -81,38 +88,38 @@ async def test_of_many_that_begin_the_same_write_at_once_in_several_processes_on
     outcomes: list[Any] = []
     async with records(database, count=3) as (_, opened):
 
-        async def begin(record: Operations) -> None:
-            outcomes.append(await record.begin(ORDER))
+        async def begin(record: Ledger) -> None:
+            outcomes.append(await record.claim(ORDER))
 
         async with anyio.create_task_group() as tasks:
             for record in opened * 4:
                 tasks.start_soon(begin, record)
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Begun", *["Taken"] * 11]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == [*["AlreadyRecorded"] * 11, "Recorded"]
 
 
 @pytest.mark.parametrize(
     ("keeps", "ending", "again"),
     [
-        ("success", DONE, Taken),
-        ("success", LOST, Taken),
-        ("success", REFUSED, Begun),
-        ("doubt", DONE, Begun),
-        ("doubt", LOST, Taken),
-        ("doubt", REFUSED, Begun),
-        ("sending", DONE, Begun),
-        ("sending", LOST, Begun),
-        ("sending", REFUSED, Begun),
+        ("success", DONE, AlreadyRecorded),
+        ("success", LOST, AlreadyRecorded),
+        ("success", REFUSED, Recorded),
+        ("doubt", DONE, Recorded),
+        ("doubt", LOST, AlreadyRecorded),
+        ("doubt", REFUSED, Recorded),
+        ("sending", DONE, Recorded),
+        ("sending", LOST, Recorded),
+        ("sending", REFUSED, Recorded),
     ],
 )
 async def test_how_long_a_write_keeps_the_same_one_from_being_sent(
-    database: str, keeps: Any, ending: Ending, again: type
+    database: str, keeps: Any, ending: OperationOutcome, again: type
 ) -> None:
     new = replace(ORDER, keeps=keeps)
     async with records(database) as (_, (record,)):
         operation_id = await begun(record, new)
-        assert isinstance(await record.begin(new), Taken)
+        assert isinstance(await record.claim(new), AlreadyRecorded)
         assert await record.settle(operation_id, ending)
-        assert isinstance(await record.begin(new), again)
+        assert isinstance(await record.claim(new), again)
         assert await state(record, operation_id) == ending.state
 
 
@@ -126,7 +133,7 @@ async def test_how_long_a_write_keeps_the_same_one_from_being_sent(
     ],
     ids=["key", "scope", "subject", "tool"],
 )
-async def test_a_write_with_another_identity_is_another_write(database: str, other: New) -> None:
+async def test_a_write_with_another_identity_is_another_write(database: str, other: NewOperation) -> None:
     async with records(database) as (_, (record,)):
         await begun(record)
         await begun(record, other)
@@ -136,8 +143,8 @@ async def test_two_writes_to_the_same_thing_are_not_under_way_at_once(database: 
     async with records(database, count=2) as (_, (one, other)):
         first = await begun(one, HOLD)
         second = replace(HOLD, subject="booking:s/m2//a")
-        outcome = await other.begin(second)
-        assert isinstance(outcome, Busy)
+        outcome = await other.claim(second)
+        assert isinstance(outcome, ResourceBusy)
         assert outcome.operation.id == first
         await one.settle(first, LOST)
         await begun(other, second)
@@ -146,13 +153,13 @@ async def test_two_writes_to_the_same_thing_are_not_under_way_at_once(database: 
 async def test_what_a_dead_process_had_sent_is_in_doubt_and_what_it_had_not_may_be_sent(database: str) -> None:
     async with records(database, count=2) as (time, (dead, living)):
         sent = await begun(dead)
-        assert await dead.depart(sent, REQUEST)
+        assert await dead.record_departure(sent, REQUEST)
         unsent = await begun(dead, HOLD)
         time.moment += LEASE - 1
         assert [await state(living, sent), await state(living, unsent)] == ["sending", "sending"]
         time.moment += 2
         assert [await state(living, sent), await state(living, unsent)] == ["in_doubt", "failed"]
-        assert isinstance(await living.begin(ORDER), Taken)
+        assert isinstance(await living.claim(ORDER), AlreadyRecorded)
         await begun(living, HOLD)
         assert await steps(living, sent) == ["sending", "sending", "in_doubt"]
 
@@ -160,10 +167,10 @@ async def test_what_a_dead_process_had_sent_is_in_doubt_and_what_it_had_not_may_
 async def test_a_write_of_a_living_process_is_never_taken_for_one_of_a_dead_one(database: str) -> None:
     async with records(database, count=2) as (time, (slow, other)):
         operation_id = await begun(slow)
-        assert await slow.depart(operation_id, REQUEST)
+        assert await slow.record_departure(operation_id, REQUEST)
         for _ in range(10):
             time.moment += LEASE - 1
-            await slow.renew()
+            await slow.renew_leases()
             assert await state(other, operation_id) == "sending"
 
 
@@ -172,7 +179,7 @@ async def test_a_process_that_was_asleep_past_its_lease_sends_nothing(database: 
         operation_id = await begun(asleep)
         time.moment += LEASE + 1
         assert await state(other, operation_id) == "failed"
-        assert await asleep.depart(operation_id, REQUEST) is None
+        assert await asleep.record_departure(operation_id, REQUEST) is None
         found = await other.get(operation_id)
         assert found is not None
         assert (found[0].requests, found[0].sent_at) == ([], None)
@@ -181,7 +188,7 @@ async def test_a_process_that_was_asleep_past_its_lease_sends_nothing(database: 
 async def test_an_answer_that_comes_after_the_lease_still_settles_the_write(database: str) -> None:
     async with records(database, count=2) as (time, (slow, other)):
         operation_id = await begun(slow)
-        await slow.depart(operation_id, REQUEST)
+        await slow.record_departure(operation_id, REQUEST)
         time.moment += LEASE + 1
         assert await state(other, operation_id) == "in_doubt"
         assert await slow.settle(operation_id, DONE)
@@ -209,44 +216,44 @@ async def test_a_failure_supersedes_nothing(database: str) -> None:
 
 async def test_only_an_approved_write_is_taken_up_and_by_one(database: str) -> None:
     async with records(database, count=2) as (_, (one, other)):
-        waiting = await one.begin(ORDER, awaiting=True)
-        assert isinstance(waiting, Begun)
-        assert isinstance(await one.start(waiting.id), Taken)
+        waiting = await one.request_approval(ORDER)
+        assert isinstance(waiting, Recorded)
+        assert isinstance(await one.claim_approved(waiting.id), AlreadyRecorded)
         decided = await other.decide(waiting.id, approve=True, actor="lee", note="")
         assert decided is not None
         assert (decided.state, decided.approved_by) == ("approved", "lee")
         outcomes: list[Any] = []
 
-        async def start(record: Operations) -> None:
-            outcomes.append(type(await record.start(waiting.id)))
+        async def start(record: Ledger) -> None:
+            outcomes.append(type(await record.claim_approved(waiting.id)))
 
         async with anyio.create_task_group() as tasks:
             for record in (one, other) * 3:
                 tasks.start_soon(start, record)
-        assert sorted(outcome.__name__ for outcome in outcomes) == ["Begun", *["Taken"] * 5]
+        assert sorted(outcome.__name__ for outcome in outcomes) == [*["AlreadyRecorded"] * 5, "Recorded"]
         assert await steps(one, waiting.id) == ["awaiting_approval", "approved", "sending"]
 
 
 async def test_a_rejected_write_is_remembered_with_its_reason_and_may_be_approved_after_all(database: str) -> None:
     async with records(database) as (time, (record,)):
-        waiting = await record.begin(ORDER, awaiting=True)
-        assert isinstance(waiting, Begun)
+        waiting = await record.request_approval(ORDER)
+        assert isinstance(waiting, Recorded)
         await record.decide(waiting.id, approve=False, actor="lee", note="wrong buyer")
-        rejected = await record.rejected(ORDER, since=time.moment - 1)
+        rejected = await record.newest_rejection(ORDER, since=time.moment - 1)
         assert rejected is not None
         assert rejected.error == {"code": "rejected", "message": "A person rejected it: wrong buyer."}
-        assert await record.rejected(ORDER, since=time.moment + 1) is None
+        assert await record.newest_rejection(ORDER, since=time.moment + 1) is None
         again = await record.decide(waiting.id, approve=True, actor="lee", note="")
         assert again is not None
         assert (again.state, again.error, again.ended_at) == ("approved", None, None)
-        assert isinstance(await record.begin(ORDER), Taken)
-        assert isinstance(await record.start(waiting.id), Begun)
+        assert isinstance(await record.claim(ORDER), AlreadyRecorded)
+        assert isinstance(await record.claim_approved(waiting.id), Recorded)
 
 
 async def test_a_rejected_write_is_not_approved_once_another_took_its_place(database: str) -> None:
     async with records(database) as (_, (record,)):
-        waiting = await record.begin(ORDER, awaiting=True)
-        assert isinstance(waiting, Begun)
+        waiting = await record.request_approval(ORDER)
+        assert isinstance(waiting, Recorded)
         await record.decide(waiting.id, approve=False, actor="lee", note="")
         await begun(record)
         decided = await record.decide(waiting.id, approve=True, actor="lee", note="")
@@ -256,23 +263,23 @@ async def test_a_rejected_write_is_not_approved_once_another_took_its_place(data
 
 async def test_an_approval_that_was_not_used_yet_can_be_taken_back(database: str) -> None:
     async with records(database) as (_, (record,)):
-        waiting = await record.begin(ORDER, awaiting=True)
-        assert isinstance(waiting, Begun)
+        waiting = await record.request_approval(ORDER)
+        assert isinstance(waiting, Recorded)
         for approve in (True, False):
             await record.decide(waiting.id, approve=approve, actor="lee", note="")
-        assert isinstance(await record.start(waiting.id), Taken)
+        assert isinstance(await record.claim_approved(waiting.id), AlreadyRecorded)
         assert await steps(record, waiting.id) == ["awaiting_approval", "approved", "rejected"]
 
 
 async def test_another_plan_is_another_write_and_ends_the_one_that_waited(database: str) -> None:
     async with records(database) as (_, (record,)):
-        waiting = await record.begin(replace(ORDER, plan={"does": "This."}), awaiting=True)
-        assert isinstance(waiting, Begun)
+        waiting = await record.request_approval(replace(ORDER, plan={"does": "This."}))
+        assert isinstance(waiting, Recorded)
         await record.decide(waiting.id, approve=True, actor="lee", note="")
-        other = await record.replace(waiting.id, replace(ORDER, plan={"does": "That."}))
-        assert isinstance(other, Begun)
-        assert isinstance(await record.start(waiting.id), Taken)
-        assert isinstance(await record.start(other.id), Taken)
+        other = await record.replace_waiting(waiting.id, replace(ORDER, plan={"does": "That."}))
+        assert isinstance(other, Recorded)
+        assert isinstance(await record.claim_approved(waiting.id), AlreadyRecorded)
+        assert isinstance(await record.claim_approved(other.id), AlreadyRecorded)
         (was, _), (is_now, _) = [found for found in [await record.get(i) for i in (waiting.id, other.id)] if found]
         assert (was.state, was.plan, is_now.state, is_now.plan) == (
             "failed",
@@ -281,13 +288,13 @@ async def test_another_plan_is_another_write_and_ends_the_one_that_waited(databa
             {"does": "That."},
         )
         assert other.id in str(was.error)
-        assert isinstance(await record.replace(waiting.id, ORDER), Taken)
+        assert isinstance(await record.replace_waiting(waiting.id, ORDER), AlreadyRecorded)
 
 
 async def test_an_approval_that_is_not_used_within_a_day_is_over(database: str) -> None:
     async with records(database) as (time, (record,)):
-        waiting = await record.begin(ORDER, awaiting=True)
-        assert isinstance(waiting, Begun)
+        waiting = await record.request_approval(ORDER)
+        assert isinstance(waiting, Recorded)
         time.moment += 10 * 24 * 3600
         assert await state(record, waiting.id) == "awaiting_approval"
         await record.decide(waiting.id, approve=True, actor="lee", note="")
@@ -314,13 +321,13 @@ async def test_a_list_is_filtered_counted_and_cut(database: str) -> None:
             operation_id = await begun(record, replace(ORDER, subject=subject, resource=subject))
             if number % 2:
                 await record.settle(operation_id, LOST)
-        found, total = await record.list(Wanted(limit=2, offset=1))
+        found, total = await record.list(OperationFilter(limit=2, offset=1))
         assert ([operation.subject[-1] for operation in found], total) == (["3", "2"], 5)
-        found, total = await record.list(Wanted(states=["in_doubt"]))
+        found, total = await record.list(OperationFilter(states=["in_doubt"]))
         assert ([operation.subject[-1] for operation in found], total) == (["3", "1"], 2)
         for text, count in (("100%_4", 1), ("100__4", 0), ("create a PROPOSED", 5), (operation_id, 1), ("op_0", 0)):
-            assert (await record.list(Wanted(text=text)))[1] == count, text
-        assert (await record.list(Wanted(scopes=["sandbox/1"])))[1] == 0
+            assert (await record.list(OperationFilter(text=text)))[1] == count, text
+        assert (await record.list(OperationFilter(scopes=["sandbox/1"])))[1] == 0
 
 
 @pytest.mark.parametrize("text", ["\N{SNOWMAN} ünï", 'quote " and \\ and \n', "x" * 100_000, "\x00"])
@@ -329,7 +336,7 @@ async def test_odd_text_is_kept_as_it_is(database: str, text: str) -> None:
     async with records(database) as (_, (record,)):
         new = replace(ORDER, arguments={"name": text}, does=plain, principal=plain, resource=plain)
         operation_id = await begun(record, new)
-        await record.depart(operation_id, {"method": "POST", "path": "/", "body": {"name": text}})
+        await record.record_departure(operation_id, {"method": "POST", "path": "/", "body": {"name": text}})
         await record.settle(operation_id, replace(DONE, result={"name": text}, note=plain))
         found = await record.get(operation_id)
     assert found is not None
@@ -350,7 +357,7 @@ async def test_several_processes_that_open_a_new_record_at_once_make_its_tables_
     for fresh in (f"sqlite:///{tmp_path}/deep/er/record.sqlite3", bare):
         async with records(fresh, count=4) as (_, opened), anyio.create_task_group() as tasks:
             for record in opened:
-                tasks.start_soon(record.list, Wanted())
+                tasks.start_soon(record.list, OperationFilter())
 
 
 def test_a_new_file_that_another_process_is_making_is_waited_for(tmp_path: Path) -> None:
@@ -387,9 +394,9 @@ def test_the_file_of_the_record_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite:////proc/nowhere/record.sqlite3", "postgresql://u:geheim@127.0.0.1:9/none"])
 async def test_a_record_that_cannot_be_opened_says_which_setting_to_mend(url: str) -> None:
-    record = Operations(url, "ADOPS_DATABASE_URL", FakeTime().clocks)
+    record = Ledger(url, "ADOPS_DATABASE_URL", FakeTime().clocks)
     with pytest.raises(Unrecorded) as caught:
-        await record.begin(ORDER)
+        await record.claim(ORDER)
     error = caught.value
     assert error.message == (
         "The record of writes cannot be used: it cannot be opened, read or written. Without it no write is sent."
@@ -403,9 +410,9 @@ async def test_a_record_that_another_process_locks_says_so(tmp_path: Path, monke
     file.write_bytes(empty_record())
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        record = Operations(f"sqlite:///{file}", "ADOPS_DATA_DIR", FakeTime().clocks)
+        record = Ledger(f"sqlite:///{file}", "ADOPS_DATA_DIR", FakeTime().clocks)
         with pytest.raises(Unrecorded, match="another process has held its lock") as caught:
-            await record.begin(ORDER)
+            await record.claim(ORDER)
     assert caught.value.next_step.startswith("The operator looks which process has the file open")
 
 
@@ -434,7 +441,7 @@ async def test_a_record_of_a_newer_version_is_left_alone(database: str) -> None:
     engine.dispose()
     async with records(database) as (_, (record,)):
         with pytest.raises(Unrecorded, match=r"a newer adops-mcp made it\. Without it no write is sent"):
-            await record.begin(ORDER)
+            await record.claim(ORDER)
 
 
 async def test_a_damaged_record_is_not_replaced_and_said_to_be_damaged(tmp_path: Path) -> None:
@@ -442,7 +449,7 @@ async def test_a_damaged_record_is_not_replaced_and_said_to_be_damaged(tmp_path:
     file.write_bytes(b"this is no database" * 100)
     async with records(f"sqlite:///{file}") as (_, (record,)):
         with pytest.raises(Unrecorded, match="it is damaged") as caught:
-            await record.begin(ORDER)
+            await record.claim(ORDER)
     assert caught.value.next_step.startswith("The operator keeps its file aside, since it tells what was sent")
     assert file.read_bytes().startswith(b"this is no database")
 
@@ -458,17 +465,17 @@ async def test_a_damaged_row_is_shown_as_damaged_beside_all_others(database: str
                 .values(arguments="{cut", requests="[cut")
             )
         engine.dispose()
-        listed = {operation.id: operation for operation in (await record.list(Wanted()))[0]}
+        listed = {operation.id: operation for operation in (await record.list(OperationFilter()))[0]}
         assert listed.keys() == {damaged, whole}
         assert (listed[damaged].arguments, listed[damaged].requests) == ({"unreadable": "{cut"}, [])
-        assert isinstance(await record.begin(ORDER), Taken)
+        assert isinstance(await record.claim(ORDER), AlreadyRecorded)
 
 
 async def test_pages_hold_each_write_once_although_more_are_written_meanwhile(database: str) -> None:
     async with records(database) as (time, (record,)):
         made = {await begun(record, replace(ORDER, subject=str(n), resource=str(n))) for n in range(5)}
         read: list[str] = []
-        wanted = Wanted(limit=2)
+        wanted = OperationFilter(limit=2)
         while page := (await record.list(wanted))[0]:
             read += [operation.id for operation in page]
             wanted = replace(wanted, older_than=(page[-1].created_at, page[-1].id))
@@ -487,9 +494,9 @@ async def test_a_record_whose_file_is_gone_is_not_written_any_more(tmp_path: Pat
         if replaced:
             file.write_bytes(empty_record())
         with pytest.raises(Unrecorded, match="moved, deleted or replaced while this server ran") as caught:
-            await record.begin(HOLD)
+            await record.claim(HOLD)
         (tmp_path / "kept.sqlite3").rename(file)
-        assert isinstance(await record.begin(ORDER), Taken)
+        assert isinstance(await record.claim(ORDER), AlreadyRecorded)
     assert "puts the newest one back and starts the server anew" in caught.value.next_step
 
 

@@ -22,17 +22,17 @@ from server.clients import Wire
 from server.commands.doctor import examine
 from server.commands.operations import run_action
 from server.configuration.settings import Settings
-from server.ledger.entries import Begun, Ending, Taken, Wanted
-from server.ledger.operations import Operations
+from server.ledger.entries import AlreadyRecorded, OperationFilter, OperationOutcome, Recorded
+from server.ledger.operations import Ledger
 from server.ledger.storage.database import Unrecorded
 from server.ledger.storage.marks import KEPT, Entry, Marks
 from server.ledger.storage.tables import open_engine
-from server.protocol.app import build_calls, build_server
+from server.protocol.app import build_dispatcher, build_server
 from tests.server.ledger.test_operations import DONE, HOLD, LOST, ORDER, REQUEST, begun, state
 from tests.support import FakeTime, SandboxNetwork, connected, empty_record, error_of
 from tools.vendors import VendorName
 
-NOT_FOUND = Ending(event="found_unsent", actor="lee", note="not sent")
+NOT_FOUND = OperationOutcome(event="found_unsent", actor="lee", note="not sent")
 
 
 class Files:
@@ -43,10 +43,10 @@ class Files:
         self.kept = directory / "kept.sqlite3"
         self.marks = directory / "record.marks.json"
         self.time = FakeTime()
-        self.opened: list[Operations] = []
+        self.opened: list[Ledger] = []
 
-    def server(self) -> Operations:
-        record = Operations(f"sqlite:///{self.file}", "ADOPS_DATA_DIR", self.time.clocks, marks=self.marks)
+    def server(self) -> Ledger:
+        record = Ledger(f"sqlite:///{self.file}", "ADOPS_DATA_DIR", self.time.clocks, marks=self.marks)
         self.opened.append(record)
         return record
 
@@ -76,7 +76,7 @@ async def test_the_main_file_alone_is_the_record_after_each_transaction(tmp_path
     async with in_files(tmp_path) as files:
         record = files.server()
         operation_id = await begun(record)
-        await record.depart(operation_id, REQUEST)
+        await record.record_departure(operation_id, REQUEST)
         with closing(sqlite3.connect(shutil.copy(files.file, files.kept))) as copy:
             assert copy.execute("SELECT state, sent_at IS NULL FROM operations").fetchall() == [("sending", 0)]
         assert logs(tmp_path) == []
@@ -88,21 +88,21 @@ async def test_an_older_copy_that_is_put_in_its_place_stops_writes_and_reads_go_
         record, other = files.server(), files.server()
         first = await begun(record, HOLD)
         await record.settle(first, DONE)
-        await other.list(Wanted())
+        await other.list(OperationFilter())
         older = files.file.read_bytes()
         sent = await begun(record)
-        await record.depart(sent, REQUEST)
+        await record.record_departure(sent, REQUEST)
         await record.settle(sent, DONE)
         newest = files.file.read_bytes()
         files.overwrite(older)
         asked = {"the same server": record, "another one": other}.get(server) or files.server()
         with pytest.raises(Unrecorded, match=rf"it went back in time: .* not in it \({sent}\)") as caught:
-            await asked.begin(ORDER)
+            await asked.claim(ORDER)
         assert "adops-mcp operations restored --note" in caught.value.next_step
-        assert (await asked.list(Wanted()))[1] == 1
+        assert (await asked.list(OperationFilter()))[1] == 1
         assert await state(asked, first) == "succeeded"
         files.overwrite(newest)
-        assert isinstance(await asked.begin(ORDER), Taken)
+        assert isinstance(await asked.claim(ORDER), AlreadyRecorded)
 
 
 async def test_what_a_server_has_of_the_file_in_memory_does_not_hide_that_it_went_back(tmp_path: Path) -> None:
@@ -117,19 +117,19 @@ async def test_what_a_server_has_of_the_file_in_memory_does_not_hide_that_it_wen
             somebody.execute("UPDATE operations SET does = 'x'")
             somebody.commit()
         with pytest.raises(Unrecorded, match="it went back in time"):
-            await record.begin(ORDER)
+            await record.claim(ORDER)
 
 
 @pytest.mark.parametrize("step", ["take up", "depart", "settle", "expire"])
 async def test_each_step_towards_sending_looks_whether_the_record_went_back(tmp_path: Path, step: str) -> None:
     async with in_files(tmp_path) as files:
         record = files.server()
-        waiting = await record.begin(ORDER, awaiting=True)
-        assert isinstance(waiting, Begun)
+        waiting = await record.request_approval(ORDER)
+        assert isinstance(waiting, Recorded)
         await record.decide(waiting.id, approve=True, actor="lee", note="")
         claimed = await begun(record, HOLD)
         older = files.file.read_bytes()
-        await record.depart(claimed, REQUEST)
+        await record.record_departure(claimed, REQUEST)
         await record.settle(claimed, LOST)
         files.overwrite(older)
         files.time.moment += 3600
@@ -138,8 +138,8 @@ async def test_each_step_towards_sending_looks_whether_the_record_went_back(tmp_
             return
         with pytest.raises(Unrecorded, match="it went back in time"):
             await {
-                "take up": lambda: record.start(waiting.id),
-                "depart": lambda: record.depart(claimed, REQUEST),
+                "take up": lambda: record.claim_approved(waiting.id),
+                "depart": lambda: record.record_departure(claimed, REQUEST),
                 "settle": lambda: record.settle(claimed, NOT_FOUND),
             }[step]()
 
@@ -187,7 +187,7 @@ async def test_what_happens_to_its_file_stops_writes_with_a_reason(
     async with in_files(tmp_path) as files:
         record = files.server()
         sent = await begun(record)
-        await record.depart(sent, REQUEST)
+        await record.record_departure(sent, REQUEST)
         await record.settle(sent, LOST)
         done(files)
         if restarted:
@@ -196,7 +196,7 @@ async def test_what_happens_to_its_file_stops_writes_with_a_reason(
             why = "it is damaged" if done in (cut, overwritten) else "it went back in time"
         for new in (ORDER, HOLD):
             with pytest.raises(Unrecorded, match=why):
-                await record.begin(new)
+                await record.claim(new)
 
 
 @pytest.mark.parametrize("suffix", ["-journal", "-wal", "-shm"])
@@ -205,10 +205,10 @@ async def test_files_beside_it_can_be_removed_under_a_running_server(tmp_path: P
         record = files.server()
         sent = await begun(record)
         files.file.with_name(files.file.name + suffix).unlink(missing_ok=True)
-        assert await record.depart(sent, REQUEST)
+        assert await record.record_departure(sent, REQUEST)
         files.file.with_name(files.file.name + suffix).unlink(missing_ok=True)
         await record.settle(sent, DONE)
-        assert isinstance(await files.server().begin(ORDER), Taken)
+        assert isinstance(await files.server().claim(ORDER), AlreadyRecorded)
 
 
 async def test_a_record_with_a_write_ahead_log_is_converted_and_keeps_its_data(tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ async def test_a_record_that_somebody_has_open_with_a_write_ahead_log_takes_no_w
             older.execute("SELECT count(*) FROM operations").fetchone()
             for server in (record, files.server()):
                 with pytest.raises(Unrecorded, match=r"another process.* has it open with a write-ahead log"):
-                    await server.begin(HOLD)
+                    await server.claim(HOLD)
         await begun(record, HOLD)
         assert logs(tmp_path) == []
 
@@ -312,8 +312,8 @@ async def test_servers_that_saw_more_than_the_operators_process_knows_go_on_as_w
         files.overwrite(older)
         files.marks.unlink()
         with pytest.raises(Unrecorded, match="it went back in time"):
-            await record.begin(ORDER)
-        await files.server().restored("lee", "looked")
+            await record.claim(ORDER)
+        await files.server().resume_writes("lee", "looked")
         await begun(record)
 
 
@@ -322,20 +322,20 @@ async def test_an_approval_that_comes_back_with_the_record_is_over_and_what_it_l
 ) -> None:
     async with in_files(tmp_path) as files:
         record = files.server()
-        waiting = await record.begin(ORDER, awaiting=True)
-        assert isinstance(waiting, Begun)
+        waiting = await record.request_approval(ORDER)
+        assert isinstance(waiting, Recorded)
         await record.decide(waiting.id, approve=True, actor="lee", note="")
         older = files.file.read_bytes()
-        assert await record.start(waiting.id) == waiting
-        await record.depart(waiting.id, REQUEST)
+        assert await record.claim_approved(waiting.id) == waiting
+        await record.record_departure(waiting.id, REQUEST)
         files.overwrite(older)
-        early = await record.restored("lee", "looked", settle_after=60)
+        early = await record.resume_writes("lee", "looked", settle_after=60)
         assert (early.until, early.ended) == (files.time.moment + 60, ())
         files.time.moment += 61
-        assert (await record.restored("lee", "looked", settle_after=60)).ended == (waiting.id,)
+        assert (await record.resume_writes("lee", "looked", settle_after=60)).ended == (waiting.id,)
         assert await state(record, waiting.id) == "failed"
-        assert isinstance(await record.start(waiting.id), Taken)
-        assert isinstance(await record.begin(ORDER, awaiting=True), Begun)
+        assert isinstance(await record.claim_approved(waiting.id), AlreadyRecorded)
+        assert isinstance(await record.request_approval(ORDER), Recorded)
         assert await record.settle(waiting.id, DONE)
         assert await state(record, waiting.id) == "succeeded"
 
@@ -388,7 +388,7 @@ async def test_an_outcome_that_had_to_wait_is_recorded_although_the_record_forgo
     ways: dict[VendorName, httpx.AsyncBaseTransport] = {"freewheel": httpx.MockTransport(answered)}
     wire = Wire({**network.wire.transports, **ways}, network.time.timing)
     settings = Settings(environment="sandbox", data_dir=tmp_path)
-    calls = build_calls(settings, wire)
+    calls = build_dispatcher(settings, wire)
     async with Client(build_server(settings, wire, calls)) as client:
         await client.call_tool("create_proposed_io", {"external_id": "CRM-0", "name": "N"})
         older = file.read_bytes()
@@ -396,7 +396,7 @@ async def test_an_outcome_that_had_to_wait_is_recorded_although_the_record_forgo
         sent = answer.structured_content["operation_id"]
         away.write_bytes(older)
         away.rename(file)
-        await calls.writes.look_after()
+        await calls.writes.in_progress.look_after()
         shown = (await client.call_tool("get_operation", {"operation_id": sent})).structured_content
     assert shown["state"] == "succeeded"
 
@@ -406,16 +406,19 @@ async def test_what_was_under_way_in_a_restored_record_may_have_departed(tmp_pat
         record = files.server()
         claimed = await begun(record)
         older = files.file.read_bytes()
-        await record.depart(claimed, REQUEST)
+        await record.record_departure(claimed, REQUEST)
         await record.close()
         files.overwrite(older)
         other = files.server()
-        await other.restored("lee", "looked")
+        await other.resume_writes("lee", "looked")
         assert await state(other, claimed) == "in_doubt"
         files.time.moment += 59
-        assert await other.settle(claimed, Ending(event="found_unsent", actor="x", note="", settle_after=60)) is None
+        assert (
+            await other.settle(claimed, OperationOutcome(event="found_unsent", actor="x", note="", settle_after=60))
+            is None
+        )
         files.time.moment += 1
-        assert await other.settle(claimed, Ending(event="found_unsent", actor="x", note="", settle_after=60))
+        assert await other.settle(claimed, OperationOutcome(event="found_unsent", actor="x", note="", settle_after=60))
 
 
 async def test_processes_of_a_machine_share_what_they_wrote_last_and_the_greatest_number_wins(tmp_path: Path) -> None:
@@ -446,10 +449,10 @@ async def test_a_file_of_marks_that_goes_back_too_makes_no_running_server_forget
             files.marks.write_bytes(older[1])
         for _ in range(2):
             with pytest.raises(Unrecorded, match="it went back in time"):
-                await record.begin(ORDER)
+                await record.claim(ORDER)
         await record.close()
         with pytest.raises(Unrecorded, match="it went back in time"):
-            await files.server().begin(ORDER)
+            await files.server().claim(ORDER)
 
 
 async def test_what_a_server_knows_when_its_directory_is_replaced_is_known_to_the_one_that_is_started_next(
@@ -464,9 +467,9 @@ async def test_what_a_server_knows_when_its_directory_is_replaced_is_known_to_th
             (new := tmp_path / "new").write_bytes(before)
             new.replace(file)
         with pytest.raises(Unrecorded, match="moved, deleted or replaced"):
-            await record.begin(ORDER)
+            await record.claim(ORDER)
         with pytest.raises(Unrecorded, match="it went back in time"):
-            await files.server().begin(ORDER)
+            await files.server().claim(ORDER)
 
 
 async def test_a_copy_of_the_record_elsewhere_is_known_by_its_first_entry(tmp_path: Path) -> None:
@@ -521,7 +524,7 @@ async def test_a_departure_is_in_the_file_of_marks_soon_after_and_at_the_latest_
         record = files.server()
         operation_id = await begun(record)
         before = json.loads(files.marks.read_text())["ledgers"][0]["entries"]
-        await record.depart(operation_id, REQUEST)
+        await record.record_departure(operation_id, REQUEST)
         at_once = json.loads(files.marks.read_text())["ledgers"][0]["entries"]
         await record.close()
         after = json.loads(files.marks.read_text())["ledgers"][0]["entries"]
@@ -539,7 +542,7 @@ async def test_a_backup_is_made_while_a_server_writes_and_overwrites_nothing(
     code, _, complaint = await operator.run("backup", str(tmp_path / "copy.sqlite3"))
     assert (code, "is there already, and is left alone" in complaint) == (1, True)
     assert (tmp_path / "copy.sqlite3").stat().st_mode & 0o077 == 0
-    copy = Operations(f"sqlite:///{tmp_path}/copy.sqlite3", "x", operator.network.time.clocks)
+    copy = Ledger(f"sqlite:///{tmp_path}/copy.sqlite3", "x", operator.network.time.clocks)
     assert await state(copy, made.structured_content["operation_id"]) == "succeeded"
     await copy.close()
     code, _, complaint = await operator.run("backup", str(tmp_path / "none" / "copy.sqlite3"))
@@ -577,11 +580,11 @@ async def test_what_a_killed_process_left_is_rolled_back_and_never_into_a_restor
             return
         files.overwrite(files.kept.read_bytes())
         with pytest.raises(Unrecorded, match="beside it lies a journal that is not of this file") as caught:
-            await files.server().list(Wanted())
+            await files.server().list(OperationFilter())
         assert str(journal) in caught.value.next_step
         journal.unlink()
         with pytest.raises(Unrecorded, match="it went back in time"):
-            await files.server().begin(ORDER)
+            await files.server().claim(ORDER)
 
 
 async def test_a_file_that_is_damaged_within_is_not_written_to(tmp_path: Path) -> None:
@@ -596,13 +599,13 @@ async def test_a_file_that_is_damaged_within_is_not_written_to(tmp_path: Path) -
         size = int.from_bytes(whole[16:18])
         files.overwrite(whole[: (page - 1) * size] + bytes(size) + whole[page * size :])
         with pytest.raises(Unrecorded, match="it is damaged"):
-            await files.server().list(Wanted())
+            await files.server().list(OperationFilter())
 
 
 async def test_a_backup_of_nothing_and_of_postgresql_says_what_to_do_instead(tmp_path: Path, database: str) -> None:
     if database.startswith("sqlite"):
         database = f"sqlite:///{tmp_path}/nothing.sqlite3"
-    record = Operations(database, "x", FakeTime().clocks)
+    record = Ledger(database, "x", FakeTime().clocks)
     why_not = await record.backup(tmp_path / "copy.sqlite3")
     assert ("pg_dump" in why_not) or ("no record of writes here yet" in why_not)
     assert not (tmp_path / "copy.sqlite3").exists()

@@ -12,15 +12,15 @@ from server.ledger.state_machine import (
     HELD_IN,
     MEANING,
     Event,
-    at_the_end_of_its_lease,
     edge_of,
+    event_at_lease_end,
     holds_claim,
     markdown,
     may_depart,
     may_settle_unsent,
     next_ground,
     next_state,
-    ordinary,
+    ordinary_transition,
 )
 from tools.effects import Age
 from tools.states import State
@@ -30,8 +30,8 @@ def test_each_event_has_edges_and_a_meaning_and_leads_to_one_state_from_each() -
     assert {edge.event for edge in EDGES} == set(get_args(Event)) == set(MEANING)
     assert len({(edge.state, edge.event) for edge in EDGES}) == len(EDGES)
     for event in get_args(Event):
-        if event not in ("claimed", "asked"):
-            assert ordinary(event)[1] in get_args(State)
+        if event not in ("claimed", "approval_requested"):
+            assert ordinary_transition(event)[1] in get_args(State)
 
 
 def test_each_state_is_reached_from_the_beginning() -> None:
@@ -73,7 +73,7 @@ def test_what_a_look_or_the_end_of_a_lease_concludes_is_inference_and_what_the_s
         ("succeeded", "refused", "proof", (None, "proof")),
         ("superseded", "confirmed", "inference", ("superseded", "proof")),
         ("failed", "answer_unread", "inference", ("in_doubt", None)),
-        ("succeeded", "ended", "inference", ("superseded", "inference")),
+        ("succeeded", "superseded", "inference", ("superseded", "inference")),
         ("in_doubt", "found_unsent", None, ("failed", "inference")),
         ("failed", "found_done", "inference", (None, "inference")),
         ("rejected", "confirmed", None, (None, None)),
@@ -95,10 +95,10 @@ def test_only_who_holds_the_lease_departs_and_nobody_ends_a_lease_of_its_own() -
     assert may_depart("sending", is_own=True)
     assert not may_depart("sending", is_own=False)
     assert not may_depart("failed", is_own=True)
-    assert at_the_end_of_its_lease("sending", is_own=True, departed=True, lease_is_over=True) is None
-    assert at_the_end_of_its_lease("sending", is_own=False, departed=True, lease_is_over=False) is None
-    assert at_the_end_of_its_lease("sending", is_own=False, departed=True, lease_is_over=True) == "lease_ended_sent"
-    assert at_the_end_of_its_lease("sending", is_own=False, departed=False, lease_is_over=True) == "lease_ended_unsent"
+    assert event_at_lease_end("sending", is_own=True, departed=True, lease_is_over=True) is None
+    assert event_at_lease_end("sending", is_own=False, departed=True, lease_is_over=False) is None
+    assert event_at_lease_end("sending", is_own=False, departed=True, lease_is_over=True) == "lease_ended_sent"
+    assert event_at_lease_end("sending", is_own=False, departed=False, lease_is_over=True) == "lease_ended_unsent"
 
 
 def test_a_write_is_settled_as_not_sent_only_once_it_is_old_enough_for_certain() -> None:

@@ -159,7 +159,7 @@ async def test_nobody_is_asked_for_what_is_not_consequential_or_was_done_before(
         replayed = await client.call_tool("finalize_booking", IDS)
         dry = await client.call_tool("release_booking", {**IDS, "dry_run": True})
     assert replayed.structured_content["replayed"] is True
-    assert dry.structured_content["rehearsal"]["asks_a_person"] is True
+    assert dry.structured_content["dry_run"]["asks_a_person"] is True
     assert len(person.read) == 1
 
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from server.access.accounts_in_reach import Choices
+from server.access.accounts_in_reach import CallerChoices
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings, SettingsError, load
 from server.preflight import may_start
@@ -114,7 +114,7 @@ def test_the_tools_for_any_settings_are_the_live_servers_or_left_to_it(
         return
     with mock.patch.dict(os.environ, environ):
         given = load(**flags)
-        assert offered(found) == list(Choices(accounts_of(given)).whole.tools)
+        assert offered(found) == list(CallerChoices(accounts_of(given)).unrestricted.tools)
         assert may_start(given)
 
 

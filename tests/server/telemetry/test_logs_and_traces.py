@@ -56,7 +56,7 @@ async def test_calls_requests_and_the_record_are_counted(tmp_path: Path) -> None
     assert number(told, call.format("done", "create_proposed_io")) == 1
     assert number(told, call.format("replayed", "create_proposed_io")) == 1
     assert number(told, call.format("conflict", "create_proposed_io")) == 1
-    assert number(told, call.format("rehearsed", "create_proposed_io")) == 1
+    assert number(told, call.format("dry_run", "create_proposed_io")) == 1
     assert number(told, call.format("not_found", "get_work_item")) == 1
     assert number(told, call.format("not_offered", "none")) == 1
     assert "made_up" not in told

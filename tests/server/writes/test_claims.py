@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from server.configuration.settings import Settings
-from server.ledger.entries import Begun, Busy, Taken
+from server.ledger.entries import AlreadyRecorded, Recorded, ResourceBusy
 from server.ledger.operations import LEASE
 from server.ledger.storage.tables import open_engine
 from tests.server.ledger.test_operations import DONE, HOLD, LOST, ORDER, REQUEST, begun, records, state
@@ -29,12 +29,12 @@ PROCESS = """
 import anyio, json, os, signal, sys
 from dataclasses import replace
 from server.clocks import Clocks
-from server.ledger.entries import Ending, New
-from server.ledger.operations import Operations
+from server.ledger.entries import NewOperation, OperationOutcome
+from server.ledger.operations import Ledger
 
 given = json.loads(sys.argv[1])
-record = Operations(given["url"], "ADOPS_DATABASE_URL", Clocks.of(lambda: given["now"], lambda: given["now"]))
-new = New(**given["new"])
+record = Ledger(given["url"], "ADOPS_DATABASE_URL", Clocks.of(lambda: given["now"], lambda: given["now"]))
+new = NewOperation(**given["new"])
 """
 
 CLAIMS = f"""{PROCESS}
@@ -44,7 +44,7 @@ async def main():
     sys.stdin.readline()
     for number in range(40):
         one = replace(new, subject=f"s{{number}}", resource=f"r{{number}}")
-        print(type(await record.begin(one)).__name__, flush=True)
+        print(type(await record.claim(one)).__name__, flush=True)
     await record.close()
 
 anyio.run(main)
@@ -52,11 +52,11 @@ anyio.run(main)
 
 DIES = f"""{PROCESS}
 async def main():
-    operation_id = (await record.begin(new)).id
+    operation_id = (await record.claim(new)).id
     if given["died"] != "claimed":
-        await record.depart(operation_id, given["request"])
+        await record.record_departure(operation_id, given["request"])
     if given["died"] == "settled":
-        await record.settle(operation_id, Ending(**given["done"]))
+        await record.settle(operation_id, OperationOutcome(**given["done"]))
     print(operation_id, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -90,12 +90,16 @@ def test_of_processes_that_claim_the_same_writes_at_once_one_gets_each(database:
         one.stdin.flush()
     told = [one.communicate(timeout=60)[0].split() for one in several]
     assert [one.returncode for one in several] == [0, 0]
-    assert {tuple(sorted(outcomes)) for outcomes in zip(*told, strict=True)} == {("Begun", "Taken")}
+    assert {tuple(sorted(outcomes)) for outcomes in zip(*told, strict=True)} == {("AlreadyRecorded", "Recorded")}
 
 
 @pytest.mark.parametrize(
     ("died", "found", "again"),
-    [("claimed", "failed", Begun), ("departed", "in_doubt", Taken), ("settled", "succeeded", Taken)],
+    [
+        ("claimed", "failed", Recorded),
+        ("departed", "in_doubt", AlreadyRecorded),
+        ("settled", "succeeded", AlreadyRecorded),
+    ],
 )
 async def test_a_process_that_is_killed_between_two_steps_leaves_word_of_the_last_one(
     database: str, died: str, found: str, again: type
@@ -104,9 +108,9 @@ async def test_a_process_that_is_killed_between_two_steps_leaves_word_of_the_las
     operation_id = killed.communicate(timeout=60)[0].strip()
     assert killed.returncode == -signal.SIGKILL
     async with records(database) as (time, (living,)):
-        assert isinstance(await living.begin(ORDER), Taken)
+        assert isinstance(await living.claim(ORDER), AlreadyRecorded)
         time.moment += LEASE + 1
-        assert isinstance(await living.begin(ORDER), again)
+        assert isinstance(await living.claim(ORDER), again)
         assert await state(living, operation_id) == found
 
 
@@ -116,8 +120,8 @@ async def test_a_thing_that_a_dead_process_wrote_to_is_free_for_another_write(da
     async with records(database, count=2) as (time, (dead, living)):
         left = await begun(dead, HOLD)
         if departed:
-            await dead.depart(left, REQUEST)
-        assert isinstance(await living.begin(other), Busy)
+            await dead.record_departure(left, REQUEST)
+        assert isinstance(await living.claim(other), ResourceBusy)
         time.moment += LEASE + 1
         await begun(living, other)
         assert await state(living, left) == ("in_doubt" if departed else "failed")
@@ -125,10 +129,10 @@ async def test_a_thing_that_a_dead_process_wrote_to_is_free_for_another_write(da
 
 async def test_an_approval_that_is_over_keeps_nobody_from_the_same_write(database: str) -> None:
     async with records(database) as (time, (record,)):
-        waiting = await record.begin(ORDER, awaiting=True)
-        assert isinstance(waiting, Begun)
+        waiting = await record.request_approval(ORDER)
+        assert isinstance(waiting, Recorded)
         await record.decide(waiting.id, approve=True, actor="lee", note="")
-        assert isinstance(await record.begin(ORDER), Taken)
+        assert isinstance(await record.claim(ORDER), AlreadyRecorded)
         time.moment += 24 * 3600 + 1
         await begun(record)
         assert await state(record, waiting.id) == "failed"
@@ -138,8 +142,8 @@ async def test_a_yes_to_one_question_lets_one_write_begin(database: str) -> None
     async with records(database) as (_, (record,)):
         first = await begun(record, replace(ORDER, question="q"))
         other = replace(ORDER, subject="proposed_io:CRM-2", resource="proposed_io:CRM-2", question="q")
-        outcome = await record.begin(other)
-        assert isinstance(outcome, Taken)
+        outcome = await record.claim(other)
+        assert isinstance(outcome, AlreadyRecorded)
         assert outcome.operation.id == first
 
 
@@ -148,8 +152,8 @@ async def test_of_the_same_write_and_another_one_to_the_same_thing_the_same_is_t
         first = await begun(record, HOLD)
         await record.settle(first, LOST)
         await begun(record, replace(HOLD, subject="booking:s/m2//a"))
-        outcome = await record.begin(HOLD)
-        assert isinstance(outcome, Taken)
+        outcome = await record.claim(HOLD)
+        assert isinstance(outcome, AlreadyRecorded)
         assert outcome.operation.id == first
 
 
@@ -159,7 +163,7 @@ async def test_each_request_of_a_write_is_on_record_in_the_order_in_which_they_l
         operation_id = await begun(record)
         for number, request in enumerate(sent):
             time.moment += 1
-            assert await record.depart(operation_id, request, {"held": 7} if number == 1 else None)
+            assert await record.record_departure(operation_id, request, {"held": 7} if number == 1 else None)
         found = await record.get(operation_id)
         assert found is not None
         assert (found[0].requests, found[0].before, found[0].sent_at) == (sent, {"held": 7}, time.moment)
@@ -169,9 +173,9 @@ async def test_each_request_of_a_write_is_on_record_in_the_order_in_which_they_l
 async def test_what_ended_neither_leaves_nor_ends_again(database: str) -> None:
     async with records(database) as (_, (record,)):
         operation_id = await begun(record)
-        await record.depart(operation_id, REQUEST)
+        await record.record_departure(operation_id, REQUEST)
         assert await record.settle(operation_id, DONE)
-        assert not await record.depart(operation_id, REQUEST)
+        assert not await record.record_departure(operation_id, REQUEST)
         assert not await record.settle(operation_id, LOST)
         found = await record.get(operation_id)
     assert found is not None

@@ -321,7 +321,7 @@ async def test_a_rejection_is_of_what_was_read_and_told_to_whoever_decides_on_th
         await decided(network, tmp_path, first, "reject")
         assert error_of(await client.call_tool("release_booking", IDS))["code"] == "rejected"
         dry = await done(client, "release_booking", {**IDS, "dry_run": True})
-        assert dry["rehearsal"]["problems"] == [
+        assert dry["dry_run"]["problems"] == [
             f"release_booking for the same thing was rejected, and would be answered with that: {first}."
         ]
         second = (await waits(client, "release_booking", {**IDS, "idempotency_key": "k"}))["operation_id"]
@@ -344,7 +344,7 @@ async def test_a_dry_run_tells_what_the_call_would_come_to(tmp_path: Path) -> No
         "update_proposed_io for the same thing waits for approval "
         f"(`adops-mcp operations approve {operation_id}`), and would wait on: {operation_id}.",
     ]
-    assert "problems" not in approved["rehearsal"]
+    assert "problems" not in approved["dry_run"]
     assert approved["next_step"] == (
         "update_proposed_io for the same thing is approved: the same call without dry_run sends it, if it is still "
         "what "

@@ -10,37 +10,37 @@ from pathlib import Path
 import httpx
 import pytest
 
-from server.access.accounts_in_reach import Places
+from server.access.accounts_in_reach import ReachableAccounts
 from server.cli import parser
 from server.clients import Wire, open_backends
 from server.commands.doctor import examine
 from server.commands.operations import run_action
 from server.configuration.settings import Settings
-from server.ledger.entries import Ending, New, Taken, Wanted
-from server.ledger.operations import LEASE, Operations
-from server.protocol.app import build_calls
-from server.writes.reconciliation import settle_by_hand
+from server.ledger.entries import AlreadyRecorded, NewOperation, OperationFilter, OperationOutcome
+from server.ledger.operations import LEASE, Ledger
+from server.protocol.app import build_dispatcher
+from server.writes.reconciliation import settle_as_person_says
 from tests.server.ledger.test_operations import DONE, HOLD, HOLDS, LOST, ORDER, REFUSED, REQUEST, begun, records, state
 from tests.support import FakeTime, SandboxNetwork, connected, error_of
 from tools.catalogue import BY_NAME
 from tools.effects import Outcome
 
-UNSENT = Ending(event="unsent", actor="kim", note="no byte left", error={"code": "unavailable"})
-FOUND = Ending(event="found_done", actor="lee", note="reconciled: succeeded", result={"found": {"id": 7}})
-NOT_FOUND = Ending(event="found_unsent", actor="lee", note="reconciled: not sent", error={"code": "not_sent"})
-UNREAD = Ending(event="answer_unread", actor="kim", note="no JSON", error={"code": "in_doubt"})
+UNSENT = OperationOutcome(event="unsent", actor="kim", note="no byte left", error={"code": "unavailable"})
+FOUND = OperationOutcome(event="found_done", actor="lee", note="reconciled: succeeded", result={"found": {"id": 7}})
+NOT_FOUND = OperationOutcome(event="found_unsent", actor="lee", note="reconciled: not sent", error={"code": "not_sent"})
+UNREAD = OperationOutcome(event="answer_unread", actor="kim", note="no JSON", error={"code": "in_doubt"})
 
 
-async def concluded(record: Operations, ending: Ending, new: New = ORDER) -> str:
+async def concluded(record: Ledger, ending: OperationOutcome, new: NewOperation = ORDER) -> str:
     """A write whose answer was lost, and of which that was concluded."""
     operation_id = await begun(record, new)
-    assert await record.depart(operation_id, REQUEST)
+    assert await record.record_departure(operation_id, REQUEST)
     await record.settle(operation_id, LOST)
     assert await record.settle(operation_id, ending)
     return operation_id
 
 
-async def told(record: Operations, operation_id: str) -> tuple[str, str | None, list[str]]:
+async def told(record: Ledger, operation_id: str) -> tuple[str, str | None, list[str]]:
     found = await record.get(operation_id)
     assert found is not None
     return found[0].state, found[0].ground, [step.note for step in found[1]]
@@ -61,7 +61,11 @@ async def told(record: Operations, operation_id: str) -> tuple[str, str | None, 
     ],
 )
 async def test_proof_replaces_what_was_concluded_and_whoever_sent_it_reopens_that_it_was_not_sent(
-    database: str, before: Ending, late: Ending, after: tuple[str, str | None], corrects: bool | None
+    database: str,
+    before: OperationOutcome,
+    late: OperationOutcome,
+    after: tuple[str, str | None],
+    corrects: bool | None,
 ) -> None:
     async with records(database) as (_, (record,)):
         operation_id = await concluded(record, before)
@@ -71,10 +75,10 @@ async def test_proof_replaces_what_was_concluded_and_whoever_sent_it_reopens_tha
 
 
 @pytest.mark.parametrize("late", [FOUND, NOT_FOUND, REFUSED, UNSENT, LOST, UNREAD])
-async def test_nothing_replaces_the_vendors_own_answer(database: str, late: Ending) -> None:
+async def test_nothing_replaces_the_vendors_own_answer(database: str, late: OperationOutcome) -> None:
     async with records(database) as (_, (record,)):
         operation_id = await begun(record)
-        await record.depart(operation_id, REQUEST)
+        await record.record_departure(operation_id, REQUEST)
         await record.settle(operation_id, DONE)
         assert await record.settle(operation_id, late) is None
         assert (await told(record, operation_id))[:2] == ("succeeded", "proof")
@@ -84,7 +88,7 @@ async def test_a_late_success_is_recorded_without_the_claim_that_another_one_has
     async with records(database, count=2) as (_, (slow, other)):
         first = await concluded(slow, NOT_FOUND)
         second = await begun(other)
-        await other.depart(second, REQUEST)
+        await other.record_departure(second, REQUEST)
         settled = await slow.settle(first, DONE)
         assert settled is not None
         assert settled.others == (second,)
@@ -93,14 +97,14 @@ async def test_a_late_success_is_recorded_without_the_claim_that_another_one_has
         assert found is not None
         assert (found[0].state, found[0].result) == ("succeeded", DONE.result)
         assert second in found[1][-1].note
-        assert await slow.standing(ORDER) is not None
+        assert await slow.existing_operation(ORDER) is not None
 
 
 async def test_a_late_success_names_the_same_one_that_was_sent_with_another_key(database: str) -> None:
     async with records(database) as (_, (record,)):
         first = await concluded(record, NOT_FOUND)
         second = await begun(record, replace(ORDER, idempotency_key="another"))
-        await record.depart(second, REQUEST)
+        await record.record_departure(second, REQUEST)
         await record.settle(second, DONE)
         third = await begun(record, replace(ORDER, subject="proposed_io:CRM-2", resource="r"))
         settled = await record.settle(first, DONE)
@@ -113,19 +117,19 @@ async def test_what_was_sent_after_all_has_its_claim_again_unless_another_one_ha
     async with records(database, count=2) as (_, (slow, other)):
         first = await concluded(slow, NOT_FOUND)
         assert await slow.settle(first, LOST)
-        taken = await other.begin(ORDER)
-        assert isinstance(taken, Taken)
+        taken = await other.claim(ORDER)
+        assert isinstance(taken, AlreadyRecorded)
         assert taken.operation.id == first
         second = await concluded(other, NOT_FOUND, (another := replace(ORDER, subject="s", resource="r")))
         third = await begun(other, another)
-        await other.depart(third, REQUEST)
+        await other.record_departure(third, REQUEST)
         settled = await slow.settle(second, LOST)
         assert settled is not None
         assert settled.others == (third,)
         assert settled.correction is not None
         assert "it was sent, and what came of it is not known" in settled.correction.what
         assert f"as {third}: there may be two: look at the vendor" in settled.correction.next_step
-        standing = await other.standing(another)
+        standing = await other.existing_operation(another)
         assert standing is not None
         assert standing.id == third
 
@@ -135,7 +139,7 @@ async def test_what_was_reopened_is_not_settled_as_not_sent_by_the_age_of_a_depa
 ) -> None:
     async with records(database) as (time, (record,)):
         first = await begun(record)
-        assert await record.depart(first, REQUEST)
+        assert await record.record_departure(first, REQUEST)
         time.moment += 100
         assert await record.settle(first, LOST)
         late = replace(NOT_FOUND, settle_after=60.0)
@@ -152,8 +156,8 @@ async def test_a_look_from_before_something_else_went_on_record_settles_nothing(
         looked_at = len((await told(record, first))[2])
         assert await record.settle(first, UNREAD)
         for late in (NOT_FOUND, FOUND):
-            assert await record.settle(first, replace(late, looked_at=looked_at)) is None
-        assert await record.settle(first, replace(NOT_FOUND, looked_at=looked_at + 1))
+            assert await record.settle(first, replace(late, history_length=looked_at)) is None
+        assert await record.settle(first, replace(NOT_FOUND, history_length=looked_at + 1))
 
 
 @pytest.mark.parametrize(
@@ -161,7 +165,7 @@ async def test_a_look_from_before_something_else_went_on_record_settles_nothing(
     [(NOT_FOUND, "succeeded", "succeeded"), (FOUND, "not_sent", "failed")],
 )
 async def test_a_person_who_looked_corrects_what_was_inferred(
-    database: str, inferred: Ending, outcome: Outcome, after: str
+    database: str, inferred: OperationOutcome, outcome: Outcome, after: str
 ) -> None:
     async with records(database) as (time, (record,)):
         first = await concluded(record, inferred)
@@ -169,7 +173,7 @@ async def test_a_person_who_looked_corrects_what_was_inferred(
         async def said() -> str:
             found = await record.get(first)
             assert found is not None
-            return await settle_by_hand(record, found[0], outcome, settle_after=60, actor="lee", note="seen")
+            return await settle_as_person_says(record, found[0], outcome, settle_after=60, actor="lee", note="seen")
 
         if outcome == "not_sent":
             assert "may still be carried out" in await said()
@@ -196,7 +200,7 @@ async def test_what_has_no_claim_any_more_is_settled_without_one(database: str) 
         for ending in (replace(LOST, event="found_nothing"), FOUND):
             assert await record.settle(first, ending)
         assert await record.settle(second, DONE)
-        standing = await record.standing(ORDER)
+        standing = await record.existing_operation(ORDER)
         assert standing is not None
         assert standing.id == second
 
@@ -205,7 +209,7 @@ async def test_a_late_success_has_its_claim_again_where_nobody_else_has(database
     async with records(database) as (_, (record,)):
         operation_id = await concluded(record, NOT_FOUND)
         await record.settle(operation_id, DONE)
-        standing = await record.standing(ORDER)
+        standing = await record.existing_operation(ORDER)
         assert standing is not None
         assert standing.id == operation_id
 
@@ -213,7 +217,7 @@ async def test_a_late_success_has_its_claim_again_where_nobody_else_has(database
 async def test_what_a_write_was_concluded_to_have_ended_stands_again_when_it_was_refused(database: str) -> None:
     async with records(database) as (_, (record,)):
         held = await begun(record, HOLD)
-        await record.depart(held, REQUEST)
+        await record.record_departure(held, REQUEST)
         await record.settle(held, DONE)
         release = await concluded(
             record, replace(FOUND, supersedes=[HOLDS]), replace(HOLD, tool="release_booking", keeps="doubt")
@@ -236,11 +240,11 @@ async def test_what_a_write_was_concluded_to_have_ended_stands_again_when_it_was
 async def test_a_late_success_ends_what_its_write_ends_and_nothing_that_was_made_since(database: str) -> None:
     async with records(database) as (_, (record,)):
         held = await begun(record, HOLD)
-        await record.depart(held, REQUEST)
+        await record.record_departure(held, REQUEST)
         await record.settle(held, DONE)
         release = await concluded(record, NOT_FOUND, replace(HOLD, tool="release_booking", keeps="doubt"))
         since = await begun(record, replace(HOLD, subject="booking:s/m2//a"))
-        await record.depart(since, REQUEST)
+        await record.record_departure(since, REQUEST)
         await record.settle(since, DONE)
         assert await record.settle(release, replace(DONE, supersedes=[HOLDS]))
         assert [await state(record, one) for one in (held, since)] == ["superseded", "succeeded"]
@@ -250,7 +254,7 @@ async def test_a_real_result_replaces_the_inferred_one_of_what_was_ended_since(d
     async with records(database) as (_, (record,)):
         held = await concluded(record, FOUND, HOLD)
         release = await begun(record, replace(HOLD, tool="release_booking", keeps="doubt"))
-        await record.depart(release, REQUEST)
+        await record.record_departure(release, REQUEST)
         await record.settle(release, replace(DONE, supersedes=[HOLDS]))
         assert await record.settle(held, DONE)
         found = await record.get(held)
@@ -261,7 +265,7 @@ async def test_a_real_result_replaces_the_inferred_one_of_what_was_ended_since(d
 async def test_a_sender_that_gave_up_is_believed_after_another_server_settled_it(database: str) -> None:
     async with records(database, count=2) as (time, (asleep, other)):
         operation_id = await begun(asleep)
-        await asleep.depart(operation_id, REQUEST)
+        await asleep.record_departure(operation_id, REQUEST)
         time.moment += LEASE + 1
         assert await state(other, operation_id) == "in_doubt"
         assert await other.settle(operation_id, FOUND)
@@ -269,7 +273,7 @@ async def test_a_sender_that_gave_up_is_believed_after_another_server_settled_it
         assert settled is not None
         assert settled.replaced == "succeeded"
         assert (await told(other, operation_id))[:2] == ("failed", "proof")
-        assert await other.standing(ORDER) is None
+        assert await other.existing_operation(ORDER) is None
 
 
 CALL = {"external_id": "CRM-1", "name": "N"}
@@ -281,16 +285,16 @@ class Late:
     def __init__(self, directory: Path, status: int = 200) -> None:
         self.network = SandboxNetwork(FakeTime(), directory)
         self.settings = Settings(environment="sandbox", data_dir=directory)
-        self.record = Operations(f"sqlite:///{directory}/operations-sandbox.sqlite3", "x", self.network.time.clocks)
+        self.record = Ledger(f"sqlite:///{directory}/operations-sandbox.sqlite3", "x", self.network.time.clocks)
         self.status = status
-        self.meanwhile: list[Ending] = []
+        self.meanwhile: list[OperationOutcome] = []
         self.sent_again = False
 
     async def answered(self, request: httpx.Request) -> httpx.Response:
         answer = await self.network.freewheel.handle_async_request(request)
         await answer.aread()
         if request.method == "POST" and "order" in request.url.path and self.meanwhile:
-            (operation,) = (await self.record.list(Wanted()))[0]
+            (operation,) = (await self.record.list(OperationFilter()))[0]
             self.network.time.moment += 61
             assert (await self.record.get(operation.id)) is not None
             for ending in self.meanwhile:
@@ -301,7 +305,7 @@ class Late:
                     **{name: getattr(operation, name) for name in ("scope", "subject", "resource", "fingerprint")},
                 )
                 again = await begun(self.record, new)
-                await self.record.depart(again, REQUEST)
+                await self.record.record_departure(again, REQUEST)
             if not self.status:
                 raise httpx.ReadError("the connection was reset")
             if self.status != 200:
@@ -324,7 +328,7 @@ async def test_agent_and_operator_are_told_to_look_for_a_second_one(
         with caplog.at_level(logging.ERROR):
             answer = (await client.call_tool("create_proposed_io", CALL)).structured_content
         operation_id = answer["operation_id"]
-        second = [one.id for one in (await late.record.list(Wanted()))[0] if one.id != operation_id]
+        second = [one.id for one in (await late.record.list(OperationFilter()))[0] if one.id != operation_id]
         shown = (await client.call_tool("get_operation", {"operation_id": operation_id})).structured_content
     what = "Meanwhile it was concluded that this was not sent. In truth it was done."
     look = (
@@ -360,7 +364,7 @@ async def test_a_doubt_that_was_reopened_is_told_and_what_it_or_another_one_may_
         with caplog.at_level(logging.ERROR):
             error = (await client.call_tool("create_proposed_io", CALL)).structured_content["error"]
         first = error["operation_id"]
-        (second,) = [one.id for one in (await late.record.list(Wanted()))[0] if one.id != first]
+        (second,) = [one.id for one in (await late.record.list(OperationFilter()))[0] if one.id != first]
         shown = (await client.call_tool("get_operation", {"operation_id": first})).structured_content
         told = (await client.call_tool("reconcile_operation", {"operation_id": first})).structured_content
     assert what in error["message"]
@@ -394,18 +398,18 @@ async def test_an_outcome_that_could_not_be_recorded_in_time_is_believed_later(
         return answer
 
     wire = Wire({"freewheel": httpx.MockTransport(answered)}, late.network.time.timing)
-    calls = build_calls(late.settings, wire)
+    calls = build_dispatcher(late.settings, wire)
     async with open_backends(late.settings, wire) as backends:
         order = BY_NAME["create_proposed_io"].tool
-        first = await calls.call(order, CALL, Places.only(backends))
+        first = await calls.call(order, CALL, ReachableAccounts.single(backends))
         aside.rename(file)
         operation_id = str(json.loads(json.dumps(first.structured_content))["operation_id"])
         late.network.time.moment += 61
         assert await state(late.record, operation_id) == "in_doubt"
         assert await late.record.settle(operation_id, NOT_FOUND)
-        await calls.writes.look_after()
+        await calls.writes.in_progress.look_after()
         assert await state(late.record, operation_id) == "succeeded"
-        await calls.writes.record.close()
+        await calls.writes.ledger.close()
     await late.record.close()
-    assert not calls.writes.late
+    assert not calls.writes.in_progress.unrecorded
     assert any(record.levelname == "ERROR" and "In truth it was done" in record.message for record in caplog.records)

@@ -14,8 +14,8 @@ import pytest
 
 from server.clocks import Clocks
 from server.ledger.entries import Operation
-from server.ledger.operations import Operations
-from server.writes.departure import Journey, ended_as
+from server.ledger.operations import Ledger
+from server.writes.sending import SendAttempt, outcome_of_failure
 from tests.server.ledger.test_operations import begun, steps
 from tests.tools.acme import LOOK, transport
 from tests.tools.sockets import answer, heard, serving, without_proxies
@@ -47,7 +47,7 @@ class Time:
 
 
 @dataclass
-class StandsStill(Journey):
+class StandsStill(SendAttempt):
     """A process that stands still for 100 s after its departure number `after`."""
 
     time: Time = field(default_factory=Time)
@@ -74,27 +74,27 @@ class Vendor:
 
 
 @asynccontextmanager
-async def recording(directory: Path, time: Time, *, after: int = 1) -> AsyncGenerator[tuple[Operations, Journey]]:
-    record = Operations(f"sqlite:///{directory}/r.sqlite3", "ADOPS_DATA_DIR", time.clocks)
+async def recording(directory: Path, time: Time, *, after: int = 1) -> AsyncGenerator[tuple[Ledger, SendAttempt]]:
+    record = Ledger(f"sqlite:///{directory}/r.sqlite3", "ADOPS_DATA_DIR", time.clocks)
     try:
         yield record, StandsStill(record, await begun(record), set(), None, time=time, after=after)
     finally:
         await record.close()
 
 
-async def sent(journey: Journey, url: str, auth: Auth | None = None) -> AdOpsError:
+async def sent(attempt: SendAttempt, url: str, auth: Auth | None = None) -> AdOpsError:
     """The error of a write that fails, settled as it ended."""
-    async with http_client() as http:
-        with pytest.raises(AdOpsError) as told, departing(journey):
-            await transport(http, auth=auth).request(
+    async with http_client() as network:
+        with pytest.raises(AdOpsError) as told, departing(attempt):
+            await transport(network, auth=auth).request(
                 Kind.WRITE, "POST", f"{url}orders", json={"n": 1}, hints=Hints(look=LOOK)
             )
-    assert await journey.record.settle(journey.operation_id, ended_as(journey, told.value, "kim"))
+    assert await attempt.ledger.settle(attempt.operation_id, outcome_of_failure(attempt, told.value, "kim"))
     return told.value
 
 
-async def found(journey: Journey) -> Operation:
-    operation = await journey.record.get(journey.operation_id)
+async def found(attempt: SendAttempt) -> Operation:
+    operation = await attempt.ledger.get(attempt.operation_id)
     assert operation is not None
     return operation[0]
 
@@ -104,21 +104,21 @@ async def test_a_process_that_stands_still_after_the_departure_gives_the_write_u
     wall: float, monotonic: float, tmp_path: Path
 ) -> None:
     vendor = Vendor([answer(201)])
-    async with recording(tmp_path, Time(wall, monotonic)) as (record, journey), serving(vendor) as url:
-        error = await sent(journey, url)
+    async with recording(tmp_path, Time(wall, monotonic)) as (record, attempt), serving(vendor) as url:
+        error = await sent(attempt, url)
         assert (type(error), error.message) == (Unavailable, HELD_UP)
-        operation = await found(journey)
+        operation = await found(attempt)
         assert (operation.state, operation.requests) == ("failed", [])
         assert operation.sent_at is not None
-        assert "in_doubt" not in await steps(record, journey.operation_id)
+        assert "in_doubt" not in await steps(record, attempt.operation_id)
     assert vendor.heard == 0
 
 
 async def test_a_process_that_goes_on_sends_it_and_a_refusal_is_one(tmp_path: Path) -> None:
     vendor = Vendor([answer(409)])
-    async with recording(tmp_path, Time()) as (_, journey), serving(vendor) as url:
-        assert type(await sent(journey, url)) is Conflict
-        operation = await found(journey)
+    async with recording(tmp_path, Time()) as (_, attempt), serving(vendor) as url:
+        assert type(await sent(attempt, url)) is Conflict
+        operation = await found(attempt)
     request = {"method": "POST", "path": "/orders", "body": {"n": 1}, "status": 409}
     assert (vendor.heard, operation.state, operation.requests) == (1, "failed", [request])
 
@@ -131,9 +131,9 @@ async def test_a_lost_answer_stays_in_doubt_however_late_it_is_by_then(tmp_path:
         time.moved = 100.0
         await vendor(reader, writer)
 
-    async with recording(tmp_path, time, after=2) as (_, journey), serving(late) as url:
-        assert type(await sent(journey, url)) is InDoubt
-        operation = await found(journey)
+    async with recording(tmp_path, time, after=2) as (_, attempt), serving(late) as url:
+        assert type(await sent(attempt, url)) is InDoubt
+        operation = await found(attempt)
     assert (vendor.heard, operation.state, len(operation.requests)) == (1, "in_doubt", 1)
 
 
@@ -148,20 +148,20 @@ async def test_a_second_try_with_another_token_is_given_up_as_a_first_one_is(tmp
             return f"{refused}-renewed"
 
     vendor = Vendor([answer(401), answer(201)])
-    async with recording(tmp_path, Time(1.0, 1.0), after=2) as (_, journey), serving(vendor) as url:
-        error = await sent(journey, url, Renewed())
+    async with recording(tmp_path, Time(1.0, 1.0), after=2) as (_, attempt), serving(vendor) as url:
+        error = await sent(attempt, url, Renewed())
         assert (type(error), error.message) == (Unavailable, HELD_UP)
-        operation = await found(journey)
+        operation = await found(attempt)
     assert (vendor.heard, operation.state) == (1, "failed")
     assert [request["status"] for request in operation.requests] == [401]
 
 
 async def test_a_write_whose_connection_never_opened_has_no_departure_on_record(tmp_path: Path) -> None:
-    async with recording(tmp_path, Time()) as (_, journey):
+    async with recording(tmp_path, Time()) as (_, attempt):
         async with serving(Vendor([])) as url:
             pass
-        assert type(await sent(journey, url)) is Unavailable
-        operation = await found(journey)
+        assert type(await sent(attempt, url)) is Unavailable
+        operation = await found(attempt)
     assert (operation.state, operation.sent_at, operation.requests) == ("failed", None, [])
 
 
@@ -169,9 +169,9 @@ async def test_a_write_whose_connection_never_opened_has_no_departure_on_record(
 async def test_a_write_that_is_ended_after_its_answer_ended_as_the_status_proves(
     status: int, event: str, tmp_path: Path
 ) -> None:
-    async with recording(tmp_path, Time()) as (_, journey):
-        journey.requests.append({"status": status})
-        assert ended_as(journey, asyncio.CancelledError(), "kim").event == event
+    async with recording(tmp_path, Time()) as (_, attempt):
+        attempt.requests.append({"status": status})
+        assert outcome_of_failure(attempt, asyncio.CancelledError(), "kim").event == event
 
 
 async def test_whoever_hears_a_write_finds_its_departure_on_record(tmp_path: Path) -> None:
@@ -179,10 +179,10 @@ async def test_whoever_hears_a_write_finds_its_departure_on_record(tmp_path: Pat
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
-        departed.append((await found(journey)).sent_at is not None)
+        departed.append((await found(attempt)).sent_at is not None)
         await heard(reader)
         writer.write(answer(409))
 
-    async with recording(tmp_path, Time()) as (_, journey), serving(serve) as url:
-        assert type(await sent(journey, url)) is Conflict
+    async with recording(tmp_path, Time()) as (_, attempt), serving(serve) as url:
+        assert type(await sent(attempt, url)) is Conflict
     assert departed == [True]

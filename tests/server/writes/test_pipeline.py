@@ -11,12 +11,12 @@ import httpx
 import pytest
 from mcp import Client
 
-from server.access.accounts_in_reach import Places
+from server.access.accounts_in_reach import ReachableAccounts
 from server.clients import Wire, open_backends
 from server.configuration.settings import Settings
-from server.ledger.entries import Wanted
-from server.ledger.operations import Operations
-from server.protocol.app import build_calls
+from server.ledger.entries import OperationFilter
+from server.ledger.operations import Ledger
+from server.protocol.app import build_dispatcher
 from tests.snapshots import answer_of
 from tests.support import (
     FakeTime,
@@ -82,19 +82,19 @@ async def test_an_outcome_that_could_not_be_recorded_is_recorded_once_it_can_be(
         return answer
 
     wire = Wire({"freewheel": httpx.MockTransport(answered)}, network.time.timing)
-    calls = build_calls(settings, wire)
+    calls = build_dispatcher(settings, wire)
     async with open_backends(settings, wire) as backends:
-        places = Places.only(backends)
+        places = ReachableAccounts.single(backends)
         order = BY_NAME["create_proposed_io"].tool
         first = await calls.call(order, ORDER, places)
-        await calls.writes.look_after()
+        await calls.writes.in_progress.look_after()
         aside.rename(file)
         operation_id = cast("dict[str, Any]", first.structured_content)["operation_id"]
-        before = await calls.writes.record.get(operation_id)
-        await calls.writes.look_after()
-        after = await calls.writes.record.get(operation_id)
+        before = await calls.writes.ledger.get(operation_id)
+        await calls.writes.in_progress.look_after()
+        after = await calls.writes.ledger.get(operation_id)
         again = await calls.call(order, ORDER, places)
-        await calls.writes.record.close()
+        await calls.writes.ledger.close()
     assert not first.is_error
     assert before is not None
     assert after is not None
@@ -199,12 +199,12 @@ async def test_a_refused_write_is_failed_and_may_be_tried_again(tmp_path: Path) 
 async def test_a_write_is_on_record_as_sending_with_its_request_before_it_leaves(tmp_path: Path) -> None:
     seen: list[Any] = []
     settings = live_settings(data_dir=tmp_path)
-    record = Operations(f"sqlite:///{tmp_path}/operations-live.sqlite3", "ADOPS_DATA_DIR", FakeTime().clocks)
+    record = Ledger(f"sqlite:///{tmp_path}/operations-live.sqlite3", "ADOPS_DATA_DIR", FakeTime().clocks)
 
     async def answer(request: httpx.Request) -> httpx.Response:
         if request.method == "GET":
             return httpx.Response(200, json={"items": [], "total_count": 0})
-        seen.extend((await record.list(Wanted()))[0])
+        seen.extend((await record.list(OperationFilter()))[0])
         return httpx.Response(200, json={"proposed_insertion_order": {"id": 7}})
 
     async with connected(Wire({"freewheel": Recorder(answer)}, FakeTime().timing), settings) as client:
@@ -247,13 +247,13 @@ async def test_a_dry_run_shows_exactly_what_is_then_sent_and_changes_nothing(tmp
         assert (await done(client, "list_operations", {}))["total"] == 0
         await done(client, "reserve_avail", HOLD)
     (sent,) = network.interchange.written()
-    would = dry["rehearsal"]["would_send"]
+    would = dry["dry_run"]["would_send"]
     assert (would["method"], would["path"], would["body"]) == sent
-    assert dry["rehearsal"]["changes"] == [
+    assert dry["dry_run"]["changes"] == [
         "Available 3,960,000 -> 3,460,000, held 0 -> 500,000.",
         "Media buy sf_mb_7f3a91c204 of Halden & Pryce Media is awaiting_source (accepted_awaiting_trafficking).",
     ]
-    assert "problems" not in dry["rehearsal"]
+    assert "problems" not in dry["dry_run"]
     assert dry["next_step"] == "Show the person this. The same call without dry_run sends it."
 
 
@@ -287,7 +287,7 @@ async def test_a_dry_run_names_what_stands_in_the_way(
 ) -> None:
     async with sandboxed(tmp_path) as (client, network):
         dry = await done(client, tool, {**arguments, "dry_run": True})
-    assert problem in dry["rehearsal"]["problems"]
+    assert problem in dry["dry_run"]["problems"]
     assert dry["next_step"] == "Tell the person the problems; do not send it before they are solved."
     assert network.interchange.written() == network.freewheel.written() == []
 
@@ -301,9 +301,9 @@ async def test_a_dry_run_of_what_is_done_already_says_that_it_would_not_be_sent(
         )
     assert (
         "create_proposed_io for the same thing is done already, and would be answered from the record; to make another "
-        f"on purpose, give an idempotency_key: {operation_id}." in dry["rehearsal"]["problems"]
+        f"on purpose, give an idempotency_key: {operation_id}." in dry["dry_run"]["problems"]
     )
-    assert "would_send" not in same["rehearsal"]
+    assert "would_send" not in same["dry_run"]
     assert same["next_step"] == "Nothing would be sent: it is as asked for already."
 
 

@@ -59,7 +59,7 @@ async def test_a_package_left_out_may_be_any_that_is_not_known_to_be_another(
         assert "package_id" in error["message"]
         assert len(network.interchange.written()) == sent
         dry = await done(client, tool, {**arguments, **then, "dry_run": True})
-        assert error["message"] in dry["rehearsal"]["problems"]
+        assert error["message"] in dry["dry_run"]["problems"]
 
 
 async def test_packages_that_are_known_to_be_others_are_held_beside_each_other(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ async def test_handing_the_same_hold_over_again_is_told_before_and_after(tmp_pat
         second = await done(client, "finalize_booking", again)
     booking = first["booking"]["booking_id"]
     assert second["booking"]["booking_id"] == booking
-    assert dry["rehearsal"]["problems"] == [
+    assert dry["dry_run"]["problems"] == [
         f"Booking {booking} was handed over already: nothing in the request says which hold is meant, so it may be "
         "handed over again, and people get its work twice. To hand over another hold, hold it under a package_id of "
         "its "
@@ -140,7 +140,7 @@ async def test_a_hold_that_was_to_end_by_itself_is_not_spoken_of_as_held(tmp_pat
         network.time.moment += 61
         await done(client, "reserve_avail", {**HOLD, "idempotency_key": "b", "requested_impressions": 7})
         dry = await done(client, "release_booking", {**IDS, "dry_run": True})
-    assert dry["rehearsal"]["does"].startswith("Give up 7 impressions (booking ")
+    assert dry["dry_run"]["does"].startswith("Give up 7 impressions (booking ")
 
 
 async def test_a_hold_of_a_package_is_not_spoken_of_where_one_without_is_meant(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ async def test_a_hold_of_a_package_is_not_spoken_of_where_one_without_is_meant(t
         await done(client, "reserve_avail", HOLD)
         await done(client, "reserve_avail", {**HOLD, "package_id": "p9", "requested_impressions": 7})
         dry = await done(client, "release_booking", {**IDS, "dry_run": True})
-    assert dry["rehearsal"]["does"].startswith("Give up 500,000 impressions (booking ")
+    assert dry["dry_run"]["does"].startswith("Give up 500,000 impressions (booking ")
 
 
 async def test_what_was_changed_or_made_elsewhere_is_told_after_a_release(tmp_path: Path) -> None:

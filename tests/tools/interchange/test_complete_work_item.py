@@ -9,7 +9,7 @@ import httpx
 import pytest
 from mcp import Client
 
-from server.calls.dispatch import check
+from server.calls.arguments import check_arguments
 from tests.snapshots import answer_of
 from tests.support import answered_by, error_of, sandboxed
 from tests.tools.cases import LostWrite, RefusedArguments, RefusedWrite
@@ -137,7 +137,7 @@ REFUSED_ARGUMENTS = RefusedArguments(
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
 def test_a_result_that_json_has_no_number_for_is_refused(number: float) -> None:
     with pytest.raises(InvalidArguments, match="`result`: a number is infinite or none at all"):
-        check(complete_work_item.TOOL, {**IDS, "result": {"a": [number]}})
+        check_arguments(complete_work_item.TOOL, {**IDS, "result": {"a": [number]}})
 
 
 COMPLETED: dict[str, Any] = {**ITEM, "status": "COMPLETED", "result": {"a": 1}, "completedBy": "kim"}

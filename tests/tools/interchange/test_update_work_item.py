@@ -8,7 +8,7 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from server.calls.dispatch import check
+from server.calls.arguments import check_arguments
 from server.clients import Wire
 from server.configuration.settings import Settings
 from tests.snapshots import answer_of
@@ -156,7 +156,7 @@ REFUSED_ARGUMENTS = RefusedArguments(
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
 def test_a_result_that_json_has_no_number_for_is_refused(number: float) -> None:
     with pytest.raises(InvalidArguments, match="`result`: a number is infinite or none at all"):
-        check(update_work_item.TOOL, {**IDS, "result": {"a": [number]}})
+        check_arguments(update_work_item.TOOL, {**IDS, "result": {"a": [number]}})
 
 
 async def updated(before: dict[str, Any], after: dict[str, Any], **changes: Any) -> dict[str, Any]:

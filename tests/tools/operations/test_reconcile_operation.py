@@ -96,7 +96,7 @@ async def test_a_key_is_no_way_around_a_write_in_doubt(
         assert (error["code"], result.structured_content["error"]["operation_id"]) == ("in_progress", operation_id)
         assert f"reconcile_operation with operation_id {operation_id} first" in text_of(result)
         dry = await agent.done(tool, {**keyed(second_key), "dry_run": True})
-        assert any(operation_id in problem for problem in dry["rehearsal"]["problems"]), dry
+        assert any(operation_id in problem for problem in dry["dry_run"]["problems"]), dry
         assert agent.writes() == sent
         assert (await agent.reconciled(operation_id))["outcome"] == "succeeded"
 
@@ -188,7 +188,7 @@ async def test_what_could_not_be_told_from_a_write_in_doubt_is_not_sent_before_t
         assert f"Call reconcile_operation with operation_id {first} first" in error["next_step"]
         assert agent.writes() == sent
         dry = await agent.done(tool, {**other, **more, "dry_run": True})
-        assert error["message"] in dry["rehearsal"]["problems"]
+        assert error["message"] in dry["dry_run"]["problems"]
         assert (await agent.reconciled(first))["outcome"] == "succeeded"
         await agent.done(tool, {**other, **more})
         assert agent.writes() == sent + 1
@@ -207,8 +207,8 @@ async def test_nothing_is_handed_over_or_given_up_while_a_hold_of_these_ids_is_i
             assert f"reconcile_operation with operation_id {operation_id} first" in text_of(result)
         assert (await agent.reconciled(operation_id))["outcome"] == "succeeded"
         dry = await agent.done("finalize_booking", {**IDS, "dry_run": True})
-        assert "20,000 (booking " in dry["rehearsal"]["does"]
-        assert "500,000 (booking not known)" in dry["rehearsal"]["does"]
+        assert "20,000 (booking " in dry["dry_run"]["does"]
+        assert "500,000 (booking not known)" in dry["dry_run"]["does"]
 
 
 @pytest.mark.parametrize(
