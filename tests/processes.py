@@ -49,7 +49,7 @@ def ready(url: str, process: subprocess.Popen[Any]) -> None:
 def sandbox_on_loopback(directory: Path, **more: str) -> Generator[dict[str, str]]:
     """`adops-mcp sandbox serve` on a free port; the settings that it prints."""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "server.cli", "sandbox", "serve", "--port", "0"],
+        [sys.executable, "-P", "-m", "adops_mcp", "sandbox", "serve", "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
         env={"ADOPS_DATA_DIR": str(directory), **more},
