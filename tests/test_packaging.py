@@ -12,7 +12,7 @@ import adops_mcp
 import pytest
 
 from server import __version__
-from tests.wheel import LAUNCHER, PACKAGES, ROOT, hostile_folder, place_in_the_wheel
+from tests.wheel import LAUNCHER, PACKAGES, ROOT, files, hostile_folder, place_in_the_wheel
 
 STANDARD = str(Path(os.__file__).parent)
 
@@ -25,13 +25,16 @@ def test_the_wheel_holds_one_package_and_in_it_the_three_of_the_tree() -> None:
     assert project["project"]["scripts"] == {"adops-mcp": "adops_mcp:main"}
     assert place_in_the_wheel(f"{LAUNCHER}/__init__.py") == "adops_mcp/__init__.py"
     assert place_in_the_wheel("server/cli.py") == "adops_mcp/_app/server/cli.py"
+    assert place_in_the_wheel("server/launcher/build_hook.py") is None
     assert __version__.count(".") == 2
 
 
 def test_what_is_installed_is_typed_and_every_folder_of_it_is_a_package() -> None:
     assert (ROOT / LAUNCHER / "py.typed").is_file()
-    folders = {path.parent for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
-    assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+    places = (place_in_the_wheel(name) for name in files(*PACKAGES) if name.endswith(".py"))
+    installed = {place for place in places if place is not None}
+    folders = {place.rpartition("/")[0] for place in installed}
+    assert [folder for folder in folders if f"{folder}/__init__.py" not in installed] == []
 
 
 def test_the_top_level_holds_the_agreed_folders_only() -> None:

@@ -86,7 +86,7 @@ def in_the_wheel(wheel: Path) -> list[str]:
     """What is wrong with its files, which are those of the packages, or with its metadata."""
     names = zipfile.ZipFile(wheel).namelist()
     packed = {name for name in names if ".dist-info/" not in name}
-    expected = {place_in_the_wheel(name) for name in files(*PACKAGES)}
+    expected = {place for name in files(*PACKAGES) if (place := place_in_the_wheel(name)) is not None}
     lines = [f"in the wheel or in the tree, but not in both: {name}" for name in sorted(expected ^ packed)]
     about = names[-1].partition("/")[0]
     found = PathDistribution(zipfile.Path(wheel, f"{about}/"))  # pyright: ignore[reportArgumentType] - it is as good as a Path
@@ -98,11 +98,11 @@ def in_the_wheel(wheel: Path) -> list[str]:
     return lines
 
 
-def place_in_the_wheel(name: str) -> str:
-    """Where a file of the tree is in the wheel."""
+def place_in_the_wheel(name: str) -> str | None:
+    """Where a file of the tree is in the wheel. None: only the build needs it."""
     if name.startswith(f"{LAUNCHER}/"):
         return name.removeprefix("server/launcher/")
-    return f"adops_mcp/_app/{name}"
+    return None if name.startswith("server/launcher/") else f"adops_mcp/_app/{name}"
 
 
 def in_the_sdist(lies: Path) -> list[str]:
@@ -147,7 +147,7 @@ def installations(wheel: Path, tree: Path, place: Path) -> Iterator[Installed]:
     house = place / "house"
     run([sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(house), str(wheel), *_TOOLS], place)
     hostile_wheel(house)
-    without_index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(house)}
+    without_index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(house), "PIP_NO_COMPILE": "1"}
     by_pip = _environment(place / "by pip")
     run([str(by_pip / "pip"), "install", "--quiet", "adops-mcp", _OTHER], place, without_index)
     yield Installed("pip", by_pip / "adops-mcp", by_pip / "python")

@@ -297,7 +297,7 @@ async def test_spans_are_sent_to_the_collector_that_is_named(tmp_path: Path) -> 
 def test_without_the_extra_the_server_says_how_to_install_it(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['opentelemetry.sdk'] = None; import logging; logging.basicConfig();"
-        "from server.telemetry import start_tracing; start_tracing()"
+        "from server.telemetry.logs_and_traces import start_tracing; start_tracing()"
     )
     told = subprocess.run(
         [sys.executable, "-c", code],
