@@ -15,6 +15,8 @@ from server import __version__
 from tests.wheel import LAUNCHER, PACKAGES, ROOT, files, hostile_folder, place_in_the_wheel
 
 STANDARD = str(Path(os.__file__).parent)
+INSTALLED = str(Path(adops_mcp.__file__).parents[1])
+"""The folder that holds the package, which is on the search path."""
 
 
 def test_the_wheel_holds_one_package_and_in_it_the_three_of_the_tree() -> None:
@@ -42,26 +44,25 @@ def test_the_top_level_holds_the_agreed_folders_only() -> None:
     assert folders - {".venv", "build", "dist"} == {*PACKAGES, "tests"}
 
 
-def test_ours_come_first_and_what_was_in_front_of_the_standard_library_comes_last() -> None:
-    found = ["/their/bin", "/on/pythonpath", "", STANDARD, f"{STANDARD}/lib-dynload", "/site-packages"]
-    assert adops_mcp.search_path(found) == [
+def test_ours_come_first_and_pythonpath_last_and_the_working_directory_is_left_out() -> None:
+    found = ["/their/bin", "/on/pythonpath", "/working", "", STANDARD, f"{STANDARD}/lib-dynload", "/site-packages"]
+    assert adops_mcp.search_path(found, "/working") == [
         adops_mcp.APP,
         STANDARD,
         f"{STANDARD}/lib-dynload",
         "/site-packages",
         "/their/bin",
         "/on/pythonpath",
-        "",
     ]
 
 
-def test_the_folder_that_ours_are_installed_in_stays_where_it_was() -> None:
+@pytest.mark.parametrize("working", ["/working", INSTALLED])
+def test_the_folder_that_ours_are_installed_in_stays_where_it_was(working: str) -> None:
     """As after `pip install --target`, with that folder on PYTHONPATH."""
-    ours = str(Path(adops_mcp.__file__).parents[1])
-    found = ["/their/bin", ours, "/on/pythonpath", STANDARD, "/site-packages"]
-    assert adops_mcp.search_path(found) == [
+    found = ["/their/bin", INSTALLED, "/on/pythonpath", STANDARD, "/site-packages"]
+    assert adops_mcp.search_path(found, working) == [
         adops_mcp.APP,
-        ours,
+        INSTALLED,
         STANDARD,
         "/site-packages",
         "/their/bin",
@@ -70,7 +71,14 @@ def test_the_folder_that_ours_are_installed_in_stays_where_it_was() -> None:
 
 
 def test_without_a_standard_library_to_go_by_ours_come_first_all_the_same() -> None:
-    assert adops_mcp.search_path(["/a", "/b"]) == [adops_mcp.APP, "/a", "/b"]
+    assert adops_mcp.search_path(["/a", "/b"], "/a") == [adops_mcp.APP, "/a", "/b"]
+
+
+def test_it_starts_where_the_working_directory_was_removed(tmp_path: Path) -> None:
+    code = "import os, sys; os.rmdir(os.getcwd()); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    command = [sys.executable, "-P", "-c", code, "-P", "-m", "adops_mcp", "--version"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, f"adops-mcp {__version__}\n"), ended.stderr
 
 
 @pytest.mark.parametrize("python_path", ["{folder}", ".", os.pathsep])

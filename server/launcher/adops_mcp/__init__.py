@@ -16,7 +16,7 @@ APP = _PACKED if os.path.isdir(_PACKED) else os.path.dirname(os.path.dirname(os.
 
 def main() -> int:
     """Run the command line on our own packages, and return its exit code."""
-    sys.path[:] = search_path(sys.path)
+    sys.path[:] = search_path(sys.path, _working_directory())
     # a worker process is given this search path, and must not look elsewhere before it has it
     os.environ.pop("PYTHONPATH", None)
     os.environ["PYTHONSAFEPATH"] = "1"
@@ -25,15 +25,24 @@ def main() -> int:
     return command_line()
 
 
-def search_path(found: list[str]) -> list[str]:
-    """The folders to import from: our own, then the standard library, then what is installed, then everything else.
+def search_path(found: list[str], working: str) -> list[str]:
+    """The folders to import from: our own, then the standard library, then what is installed, and last PYTHONPATH.
 
-    Everything else is what Python puts in front of the standard library: PYTHONPATH, and the working directory or the
-    script's folder. Somebody's project may lie there, with modules that are named like ours or like those that we use.
-    The folder that holds this package keeps its place, since what we use may be installed there and nowhere else.
+    Python puts PYTHONPATH, and the working directory or the script's folder, in front of the standard library.
+    Somebody's project may lie there, with modules that are named like ours or like those that we need. The working
+    directory is left out. The folder that holds this package keeps its place: what we need may be installed there and
+    nowhere else.
     """
     standard = os.path.dirname(os.__file__)
     front = found.index(standard) if standard in found else 0
     ours = os.path.dirname(_HERE)
-    last = [folder for folder in found[:front] if folder != ours]
+    last = [folder for folder in found[:front] if folder not in (ours, "", working)]
     return [APP, *(folder for folder in found[:front] if folder == ours), *found[front:], *last]
+
+
+def _working_directory() -> str:
+    """An empty string when somebody removed it."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
