@@ -1,7 +1,7 @@
 """`python -m tests.wheel`: build sdist and wheel, look at what is in them, install the wheel, run the demo each time.
 
 The wheel is built from the sdist, so that the sdist is enough for building; its tests are collected where it lies. The
-wheel is installed by pip, uv and pipx, and the sdist's tree by pip as editable. Each time another distribution, whose
+wheel is installed by pip, uv and pipx, and the sdist's tree by uv as editable. Each time another distribution, whose
 packages have the names of ours, is installed beside it, and the command is started in a folder with such packages that
 is also on PYTHONPATH. pip fetches everything that is needed from the index that it is set up for; afterwards no index
 is asked.
@@ -18,6 +18,7 @@ import tempfile
 import venv
 import zipfile
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import PathDistribution
 from pathlib import Path
@@ -74,8 +75,10 @@ def main() -> int:
         run([sys.executable, "-m", "pytest", "--collect-only", "--quiet", "--quiet", "-p", "no:cacheprovider"], lies)
         hostile = hostile_folder(place / "a project of somebody")
         try:
-            for installed in installations(wheel, lies, place):
-                begin_beside(installed, hostile)
+            with ThreadPoolExecutor() as pool:
+                begun = [pool.submit(begin_beside, one, hostile) for one in installations(wheel, lies, place)]
+            for one in begun:
+                one.result()
         except NotAsItMustBe as problem:
             print(problem, file=sys.stderr)
             return 1
@@ -143,7 +146,10 @@ def hostile_wheel(place: Path) -> None:
 
 
 def installations(wheel: Path, tree: Path, place: Path) -> Iterator[Installed]:
-    """The wheel as each installer puts it beside the other distribution, and last the tree as an editable install."""
+    """The wheel as each installer puts it beside the other distribution, and last the tree as an editable install.
+
+    One is tried while the next is made, so that none may change another.
+    """
     house = place / "house"
     run([sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", str(house), str(wheel), *_TOOLS], place)
     hostile_wheel(house)
@@ -153,9 +159,10 @@ def installations(wheel: Path, tree: Path, place: Path) -> Iterator[Installed]:
     yield Installed("pip", by_pip / "adops-mcp", by_pip / "python")
 
     at, uv = place / "by uv", Path(sys.executable).parent / "uv"
-    own = {"UV_TOOL_DIR": str(at / "tools"), "UV_TOOL_BIN_DIR": str(at / "bin"), "UV_CACHE_DIR": str(at / "cache")}
-    offline = ["--no-config", "--no-index", "--find-links", str(house), "--python", sys.executable]
-    run([str(uv), "tool", "install", "--quiet", *offline, "--with", _OTHER, "adops-mcp"], place, own)
+    own_uv = {"UV_TOOL_DIR": str(at / "tools"), "UV_TOOL_BIN_DIR": str(at / "bin"), "UV_CACHE_DIR": str(at / "cache")}
+    offline = ["--no-config", "--no-index", "--find-links", str(house)]
+    of_python = ["--python", sys.executable]
+    run([str(uv), "tool", "install", "--quiet", *offline, *of_python, "--with", _OTHER, "adops-mcp"], place, own_uv)
     yield Installed("uv", at / "bin" / "adops-mcp", at / "tools" / "adops-mcp" / "bin" / "python")
 
     at, bare = place / "by pipx", _environment(place / "pipx")
@@ -167,8 +174,11 @@ def installations(wheel: Path, tree: Path, place: Path) -> Iterator[Installed]:
         "pipx", at / "pipx_bin_dir" / "adops-mcp", at / "pipx_home" / "venvs" / "adops-mcp" / "bin" / "python"
     )
 
-    run([str(by_pip / "pip"), "install", "--quiet", "--no-deps", "--editable", str(tree)], place, without_index)
-    yield Installed("pip, editable", by_pip / "adops-mcp", by_pip / "python")
+    at = place / "editable"
+    run([str(uv), "venv", "--quiet", "--no-config", *of_python, str(at)], place, own_uv)
+    into = ["--python", str(at / "bin" / "python")]
+    run([str(uv), "pip", "install", "--quiet", *offline, *into, "--editable", str(tree), _OTHER], place, own_uv)
+    yield Installed("uv, editable", at / "bin" / "adops-mcp", at / "bin" / "python")
 
 
 def _environment(place: Path) -> Path:
