@@ -35,7 +35,7 @@ def served(module: str, *arguments: str) -> Generator[str]:
 
 def ready(url: str, process: subprocess.Popen[Any]) -> None:
     """Wait until it answers there."""
-    ends = time.monotonic() + 60
+    ends = time.monotonic() + 180
     while process.poll() is None and time.monotonic() < ends:
         try:
             if httpx.get(url, trust_env=False).is_success:

@@ -75,7 +75,7 @@ def main() -> int:
         run([sys.executable, "-m", "pytest", "--collect-only", "--quiet", "--quiet", "-p", "no:cacheprovider"], lies)
         hostile = hostile_folder(place / "a project of somebody")
         try:
-            with ThreadPoolExecutor() as pool:
+            with ThreadPoolExecutor(1) as pool:
                 begun = [pool.submit(begin_beside, one, hostile) for one in installations(wheel, lies, place)]
             for one in begun:
                 one.result()
@@ -215,18 +215,18 @@ def _succeeds(installed: Installed, command: list[str], hostile: Path, python_pa
 def _serves(installed: Installed, hostile: Path) -> None:
     """Over HTTP in two processes, which import the application by its name."""
     port = free_port()
-    with tempfile.TemporaryDirectory() as directory:
+    with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryFile("w+") as said:
         environment = {**os.environ, "PYTHONPATH": str(hostile), "ADOPS_DATA_DIR": directory}
         command = [str(installed.command), "serve", "--http", "--workers", "2", "--port", str(port)]
-        process = subprocess.Popen(command, cwd=hostile, env=environment, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, cwd=hostile, env=environment, stderr=said)
         try:
             ready(f"http://127.0.0.1:{port}/readyz", process)
         except RuntimeError as error:
-            process.kill()
-            raise NotAsItMustBe(f"{installed.by}: {error}: {process.communicate()[1]}") from error
+            said.seek(0)
+            raise NotAsItMustBe(f"{installed.by}: {error}: {said.read()}") from error
         finally:
             process.terminate()
-            process.communicate(timeout=60)
+            process.wait(60)
 
 
 def run(command: list[str], place: Path, more: Mapping[str, str] | None = None) -> None:

@@ -11,7 +11,7 @@ import anyio
 from pydantic import Field, WithJsonSchema
 
 from tools.effects import Doubt
-from tools.errors import AdOpsError, RateLimited, Unavailable, UnexpectedAnswer
+from tools.errors import AdOpsError, RateLimited, UnexpectedAnswer
 from tools.schema import Result
 from tools.vendor_http.replies import printable
 
@@ -122,7 +122,7 @@ async def before_a_write(read: Callable[[], Awaitable[T]], *, within: float = LO
         for _ in range(MOST_TRIES):
             try:
                 return await read()
-            except (RateLimited, Unavailable, UnexpectedAnswer):
+            except (RateLimited, UnexpectedAnswer):
                 continue
             except AdOpsError:
                 return None

@@ -147,7 +147,8 @@ def _account(name: str, table: Mapping[str, Any], settings: Settings, used: dict
     for key in table:
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1)
-            raise _wrong(name, key, f"there is no such key; {f'did you mean {close[0]}?' if close else 'see README'}")
+            hint = f"did you mean {close[0]}?" if close else "see docs/accounts.md"
+            raise _wrong(name, key, f"there is no such key; {hint}")
     title = _valid(_TITLE, name, "title", table.get("title", ""), "write a text of up to 80 characters").strip()
     who = None
     if "who" in table:

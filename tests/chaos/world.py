@@ -139,8 +139,7 @@ class World:
         self.let_go: anyio.Event | None = None
         self.dice = random.Random(0)  # noqa: S311 - to be repeated, not to be secret
         self.others = Others(directory, self.dice, self.time.now)
-        for _ in range(60):
-            self.others.move_lists()
+        self.others.move_lists(60)
 
     def wall(self) -> float:
         """By the wall clock of the server's machine, which is not the vendor's."""

@@ -58,8 +58,11 @@ async def create_inventory_package(arguments: CreateInventoryPackage, backends: 
     Use it when list_inventory_packages shows none like it. It sells and holds nothing: reserve_avail does.
     """
     body = _body(arguments)
-    remember(_creation(arguments, backends).baseline(await packages_before(backends)))
+    creation = _creation(arguments, backends)
+    baseline = creation.baseline(await packages_before(backends))
+    remember(baseline)
     package = await backends.freewheel.create_inventory_package(body, look=LOOK)
+    creation.check_new(package, baseline)
     different = differing(body, told_fields(package))
     untold = [field for field in body if field not in told_fields(package)]
     return CreatedInventoryPackage(

@@ -9,23 +9,20 @@ between is not known.
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from tools.effects import Doubt, Verdict, made_by
-from tools.errors import NotFound
+from tools.errors import InDoubt, NotFound
 from tools.freewheel.models import InventoryPackage, ProposedInsertionOrder
+from tools.spelling import may_be_the_same
 from tools.updates import are_fine
 
 T = TypeVar("T", InventoryPackage, ProposedInsertionOrder)
 
 MOST_READ = 25
 """New objects that are read one by one."""
-
-SHORTEST_CUT = 32
-"""Characters of an identity from which on a vendor may have cut it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +53,15 @@ class Creation(Generic[T]):
             "ids": sorted(one.id for one in listed),
             "same": sorted(one.id for one in listed if self._may_be_it(one)),
         }
+
+    def check_new(self, created: T, baseline: Mapping[str, Any]) -> None:
+        """Raises InDoubt where the answer to a creation is about an object that was there before it was sent."""
+        if created.id in (baseline["ids"] or ()):
+            raise InDoubt(
+                f"FreeWheel answered the creation with {self.noun} {created.id}, which was there before it was sent: "
+                "whether another one was created is not known.",
+                next_step=self.check,
+            )
 
     async def verdict(self, doubt: Doubt, listed: Sequence[T], *, proven: bool) -> Verdict:
         """listed: what was seen of the list now. proven: whether it is proven that there is nothing else."""
@@ -96,8 +102,7 @@ class Creation(Generic[T]):
         told = one.raw.get(self.field)
         if not isinstance(told, str | int) or isinstance(told, bool) or not str(told).strip():
             return True
-        has, asked = _plain(str(told)), _plain(self.identity)
-        return has == asked or (len(has) >= SHORTEST_CUT and asked.startswith(has))
+        return may_be_the_same(str(told), self.identity)
 
     def _without_a_baseline(self, same: Sequence[int]) -> Verdict:
         there = f" {self._named} {_ids(same)} {self._is_named}, or does not tell it." if same else ""
@@ -137,11 +142,6 @@ class Creation(Generic[T]):
 def has_baseline(doubt: Doubt) -> bool:
     """Whether a look can find out anything: what was there before is on record."""
     return isinstance((doubt.write.before or {}).get("ids"), list)
-
-
-def _plain(text: str) -> str:
-    """A text in the one spelling that is left when case, space and Unicode's ways of writing a letter do not count."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _is_as_created(one: InventoryPackage | ProposedInsertionOrder, times: Sequence[str | None]) -> bool:

@@ -165,7 +165,12 @@ def _by_booked(doubt: Doubt, before: _Counts, now: _Counts, amounts: Sequence[in
     fell = before.booked - now.booked
     told = f"The booked impressions fell by {fell:,}, and bookings do not end by themselves"
     others = any(write.tool == "release_booking" and _was_sent(write) for write in doubt.siblings)
-    is_this = doubt.write.tool == "release_booking" and -fell in amounts and not others
+    ids = holds.Ids.of(doubt.write)
+    handed_over = any(
+        write.tool == "finalize_booking" and write.state == "succeeded" and holds.is_of(ids, write)
+        for write in doubt.siblings
+    )
+    is_this = doubt.write.tool == "release_booking" and -fell in amounts and handed_over and not others
     # what was not held cannot have been the hold that was to be given up
     if is_this and before.held < fell:
         return Verdict(outcome="succeeded", evidence=f"{told}.", found={"given_up": fell})
@@ -235,6 +240,9 @@ def _moves(before: _Counts, doubt: Doubt) -> _Moves:
         if not _is_standing_hold(write) or write.sequence > doubt.write.sequence:
             continue
         count, counted = holds.held_by(write) or 0, not _is_recent(write, doubt)
+        if _may_be_booked(write, doubt):
+            # it may be in the booked impressions by then, which do not end by themselves
+            continue
         if holds.is_known_to_stand(write) and not _may_be_given_up(write, doubt):
             standing += count if counted else 0
         elif counted:
@@ -245,9 +253,19 @@ def _moves(before: _Counts, doubt: Doubt) -> _Moves:
 
 
 def _may_be_given_up(hold: Past, doubt: Doubt) -> bool:
-    """Whether another write, a release that is not settled, may have ended a hold."""
+    """Whether a release may have ended a hold: one that is not settled, or one that ended one of several."""
     return any(
-        write.tool == "release_booking" and write.state in _OPEN and holds.is_of(holds.Ids.of(write), hold)
+        write.tool == "release_booking"
+        and (write.state in _OPEN or (write.state == "succeeded" and write.sequence > hold.sequence))
+        and holds.is_of(holds.Ids.of(write), hold)
+        for write in doubt.siblings
+    )
+
+
+def _may_be_booked(hold: Past, doubt: Doubt) -> bool:
+    """Whether a hold was, or may have been, handed over: people may have booked it since."""
+    return any(
+        write.tool == "finalize_booking" and _was_sent(write) and holds.is_of(holds.Ids.of(write), hold)
         for write in doubt.siblings
     )
 

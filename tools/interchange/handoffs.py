@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 from tools.backends import Backends
 from tools.effects import Doubt, Verdict, report
-from tools.interchange import models
+from tools.interchange import holds, models
 from tools.interchange.holds import BookingIds
 
 ALL_STATUSES = "OPEN,IN_PROGRESS,BLOCKED,COMPLETED,CANCELLED"
@@ -57,7 +57,7 @@ async def by_work_items(ids: HandoffIds, backends: Backends, doubt: Doubt) -> Ve
     whole = whole and whole_again and {one.id for one in items} == {one.id for one in again}
     before = {*cast("list[Any]", known), *_of_others(doubt)}
     new = [one for one in listed if one not in before]
-    work = await _of_avail(ids, backends, new[:MOST_READ])
+    work = await _of_avail(ids, _package(ids, doubt), backends, new[:MOST_READ])
     if work.of_it:
         return Verdict(
             outcome="succeeded",
@@ -104,7 +104,15 @@ class _Work:
     untold: list[str] = field(default_factory=list[str])
 
 
-async def _of_avail(ids: HandoffIds, backends: Backends, new: Sequence[str]) -> _Work:
+def _package(ids: HandoffIds, doubt: Doubt) -> str | None:
+    """The package that was to be handed over: as it was given, or as Interchange answered the hold with."""
+    if ids.package_id is not None:
+        return ids.package_id
+    told = {package for hold in doubt.siblings if (package := holds.package_of(hold, ids)) is not None}
+    return told.pop() if len(told) == 1 else None
+
+
+async def _of_avail(ids: HandoffIds, asked: str | None, backends: Backends, new: Sequence[str]) -> _Work:
     work = _Work()
     for number, item_id in enumerate(new):
         await report(number, len(new), "reading new work items")
@@ -115,7 +123,7 @@ async def _of_avail(ids: HandoffIds, backends: Backends, new: Sequence[str]) -> 
         if isinstance(told, str) and not is_its:
             continue
         # without a word on the avail, with another spelling of the package, or of another kind, it may be its
-        if not is_its or not _same_package(ids.package_id, package) or item.kind not in OF_A_HANDOFF:
+        if not is_its or not _same_package(asked, package) or item.kind not in OF_A_HANDOFF:
             work.untold.append(item_id)
         else:
             (work.of_it if _has_content(ids, payload) else work.of_others).append(item_id)
@@ -141,8 +149,8 @@ OF_A_HANDOFF = ("EXECUTE_UPSTREAM_BOOKING", "TRAFFIC_TO_CADENT")
 
 
 def _same_package(asked: str | None, told: Any) -> bool:
-    """Which package one that was left out becomes is not documented."""
-    return asked is None or told is None or told == asked
+    """Which package one that was left out becomes is not documented; an item that tells none may be of any."""
+    return told is None or told == asked
 
 
 async def _gives_work(ids: BookingIds, backends: Backends) -> bool:

@@ -157,6 +157,11 @@ def is_of(ids: BookingIds, write: Past) -> bool:
     return package is None or ids.package_id is None or package == ids.package_id.strip()
 
 
+def package_of(write: Past, ids: BookingIds) -> str | None:
+    """The package of a hold that may be about this booking, as it was given or answered; None of any other write."""
+    return _package(write) if write.tool == "reserve_avail" and is_of(ids, write) else None
+
+
 def effects(write: Past, others: Sequence[Past]) -> list[int] | None:
     """By how many impressions a write, if it is carried out, changes what is held and booked together: what may be.
 

@@ -17,6 +17,7 @@ from pydantic_core import to_json
 from tools.fields import SourceId, written_in_json
 from tools.interchange import models
 from tools.schema import Result
+from tools.spelling import may_be_the_same
 from tools.updates import are_fine
 from tools.vendor_http.replies import differences, is_too_deep, printable
 
@@ -173,10 +174,6 @@ def unconfirmed(asked: Mapping[str, Any], result: Mapping[str, Any] | None, item
     return [*silent, *(["result"] if result and item.result is None else [])]
 
 
-SHORTEST_CUT = 100
-"""Characters of a note from which on Interchange may have cut it."""
-
-
 def baseline(note: str | None, detail: models.WorkItemDetail) -> dict[str, Any]:
     """An item before a write, for a later look to be compared with."""
     return {
@@ -184,6 +181,7 @@ def baseline(note: str | None, detail: models.WorkItemDetail) -> dict[str, Any]:
         "updated_at": detail.item.updated_at,
         "events": len(detail.events),
         "noted": _times_noted(note, detail),
+        "told": _notes_told(detail),
         "results": sorted(detail.item.result or {}),
     }
 
@@ -201,19 +199,28 @@ class Since:
 def since(before: Mapping[str, Any], note: str | None, detail: models.WorkItemDetail) -> Since:
     """before: what `baseline` gave.
 
-    A history that tells no notes, or cuts them, does not tell that one is missing.
+    A history that tells no notes of what was done since, or tells them in another spelling, or cut, does not tell that
+    one is missing.
     """
-    updated_at, told = detail.item.updated_at, [event.notes for event in detail.events if event.notes]
+    updated_at = detail.item.updated_at
     times = [detail.item.created_at, *(event.created_at for event in detail.events)]
     went_on = len(detail.events) > before.get("events", len(detail.events))
     still = len(detail.events) == before.get("events") and updated_at == before.get("updated_at")
     noted = _times_noted(note, detail) > before.get("noted", 0)
-    cut = note is not None and any(len(one) >= SHORTEST_CUT and note.startswith(one.rstrip("….")) for one in told)
+    tells_notes = _notes_told(detail) > before.get("told", before.get("events", 0))
+    wanted = (models.passage(note) or "") if note else ""
+    notes = [event.notes for event in detail.events if event.notes]
+    alike = any(one != wanted and may_be_the_same(one, wanted) for one in notes)
     return Since(
         untouched=still and updated_at is not None and are_fine(updated_at, times),
         noted=noted,
-        is_without_note=note is not None and went_on and bool(told) and not (noted or cut),
+        is_without_note=note is not None and went_on and tells_notes and not (noted or alike),
     )
+
+
+def _notes_told(detail: models.WorkItemDetail) -> int:
+    """Of how many things in its history an item tells a note."""
+    return sum(bool(event.notes) for event in detail.events)
 
 
 def _times_noted(note: str | None, detail: models.WorkItemDetail) -> int:

@@ -20,7 +20,7 @@ from server.commands.operations import carried_out
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings, SettingsError, load
 from server.http.application import Place, check
-from tests.docs import fenced
+from tests.docs import ACCOUNTS, fenced
 from tests.server.http.over_http import connected_over_http, hosted, tokens_file
 from tests.support import FakeTime, Recorder, connected, text_of
 from tools.catalogue import CATALOGUE
@@ -512,8 +512,8 @@ def test_secrets_are_read_from_files_too_and_credentials_of_two_places_are_refus
     )
 
 
-def test_the_file_of_the_readme_can_be_used(tmp_path: Path) -> None:
-    accounts = accounts_of(Settings(accounts_file=written(tmp_path, fenced("accounts"))))
+def test_the_file_of_the_page_can_be_used(tmp_path: Path) -> None:
+    accounts = accounts_of(Settings(accounts_file=written(tmp_path, fenced("accounts", ACCOUNTS))))
     assert [(account.name, account.title) for account in accounts] == [
         ("northlight", "Northlight TV"),
         ("northlight-uk", "Northlight UK"),

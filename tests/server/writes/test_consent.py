@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -260,7 +261,7 @@ async def test_an_approval_to_give_up_a_hold_is_not_used_once_it_became_a_bookin
         await done(client, "reserve_avail", HOLD)
         first = (await waits(client, "release_booking", IDS))["operation_id"]
         await decided(network, tmp_path, first)
-        with sqlite3.connect(tmp_path / FILE_NAME) as console:
+        with closing(sqlite3.connect(tmp_path / FILE_NAME)) as console, console:
             console.execute("UPDATE interchange_bookings SET status = 'BOOKED' WHERE booking_id = 881024044")
         error = await waits(client, "release_booking", IDS)
     assert f"changed since {first} was approved" in error["message"]

@@ -14,7 +14,8 @@ from server.sandbox.freewheel import app as freewheel
 from server.sandbox.freewheel.app import BRANDS, TOKEN, USERS
 from server.sandbox.store import Store
 from tests.snapshots import answer_of
-from tests.support import NOW, FakeTime, Recorder, connected, error_of, live_settings, sandboxed, text_of
+from tests.support import NOW, FakeTime, Recorder, connected, error_of, live_settings, sandboxed
+from tests.tools.cases import RefusedArguments
 
 TOOL = "update_proposed_io"
 LAUNCH = 418264
@@ -319,8 +320,7 @@ NOTHING = (
 )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"proposed_io_id": None}, "`proposed_io_id` is required"),
         ({"proposed_io_id": "418264"}, "`proposed_io_id`: Input should be a valid integer"),
@@ -342,15 +342,8 @@ NOTHING = (
         ({"campaign_id": 5}, "unknown argument `campaign_id`"),
         ({"status": "LOST"}, "unknown argument `status`"),
     ],
+    beside={"proposed_io_id": LAUNCH, "name": "Aria"},
 )
-async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, {"proposed_io_id": LAUNCH, "name": "Aria", **arguments})
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.freewheel.requests == []
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from server.sandbox.freewheel import app as freewheel
 from server.sandbox.freewheel.app import BRANDS, CAMPAIGNS, TOKEN
 from server.sandbox.store import Store
+from tests.support import OPENED
 
 NOW = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
 HALDEN = BRANDS[0].advertiser_id
@@ -19,6 +20,7 @@ HALDEN = BRANDS[0].advertiser_id
 
 def client(**options: Any) -> httpx.AsyncClient:
     store = Store()
+    OPENED.callback(store.close)
     with store.transaction() as connection:
         freewheel.create(connection, NOW)
     return httpx.AsyncClient(

@@ -10,6 +10,7 @@ import httpx
 from server.sandbox.interchange import app as interchange
 from server.sandbox.interchange.app import MEDIA_BUYS
 from server.sandbox.store import Store
+from tests.support import OPENED
 
 START = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
 SOURCES = "/api/v2/storefront/inventory-sources"
@@ -26,6 +27,7 @@ class Sandbox:
 
     def __init__(self, store: Store, *, seed: bool = True, **options: Any) -> None:
         self.now = START
+        OPENED.callback(store.close)
         if seed:
             with store.transaction() as connection:
                 interchange.create(connection, START)
