@@ -125,14 +125,27 @@ async def entries_before(read: Read[T], what: str) -> list[T] | None:
     missed would be taken for a new one, and its content would then tell.
     """
 
+    answers: list[int] = []
+
+    async def counted(page: int, per_page: int) -> PageOf[T]:
+        answer = await read(page, per_page)
+        answers.append(page)
+        return answer
+
     async def whole() -> list[T] | None:
         seen: dict[int, T] = {}
         disturbed = 0
         for _ in range(MOST_BASELINES):
+            answers.clear()
             try:
-                reading = await _read_through(read, what, most=MOST_IN_A_BASELINE)
-            except (RateLimited, Unavailable, UnexpectedAnswer):
+                reading = await _read_through(counted, what, most=MOST_IN_A_BASELINE)
+            except (RateLimited, UnexpectedAnswer):
                 continue
+            except Unavailable:
+                # a vendor that answered nothing is down: it is not asked until the circuit breaker opens
+                if answers:
+                    continue
+                return None
             seen |= {entry.id: entry for entry in reading.matches}
             disturbed += reading.ended_empty
             if reading.at_the_end or disturbed == 2:

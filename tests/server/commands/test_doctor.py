@@ -141,7 +141,7 @@ async def test_a_service_account_that_sees_no_network_is_told_so(tmp_path: Path)
 
 
 def with_a_key(tmp_path: Path, networks: httpx.Response) -> tuple[Settings, Wire]:
-    """Google Ad Manager alone, with what it answers when it is asked for its networks."""
+    """Google Ad Manager as the only vendor, with this answer to the list of networks."""
     now = FakeTime(time.time())
     key = tmp_path / "key.json"
     sandbox = Sandbox(clock=now.now)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from mcp import Client
 
-from server.sandbox.google_ad_manager.app import SERVICE_ACCOUNT_EMAIL
+from server.sandbox.google_ad_manager.service_account import SERVICE_ACCOUNT_EMAIL
 from tests.snapshots import answer_of
 from tests.support import Recorder, answered_by, error_of, sandboxed, text_of
 from tests.tools.cases import RefusedArguments

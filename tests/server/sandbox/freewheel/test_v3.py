@@ -31,7 +31,7 @@ def client(**options: Any) -> httpx.AsyncClient:
 
 
 async def read(path: str, **query: Any) -> tuple[str, dict[str, str], list[dict[str, str | None]]]:
-    """(root, its attributes, the entries)."""
+    """The name of the root element, its attributes, and the entries."""
     response = await client().get(path, params=query)
     assert (response.status_code, response.headers["content-type"]) == (200, "application/xml")
     root = fromstring(response.text)  # noqa: S314 - our own sandbox wrote it

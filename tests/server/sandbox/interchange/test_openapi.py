@@ -46,7 +46,7 @@ def document() -> dict[str, Any]:
 
 
 class Judged(httpx.AsyncBaseTransport):
-    """The sandbox, with every exchange held against the document."""
+    """A client of the sandbox that checks every exchange against the document."""
 
     def __init__(self, document: dict[str, Any], **options: Any) -> None:
         store = Store()
