@@ -277,7 +277,3 @@ def _run(arguments: argparse.Namespace, settings: Any) -> int:
                 from server.http.application import BindAddress, serve_http  # noqa: PLC0415
 
             return serve_http(settings, BindAddress(arguments.host, arguments.port), workers=arguments.workers)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

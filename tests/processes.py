@@ -35,7 +35,7 @@ def served(module: str, *arguments: str) -> Generator[str]:
 
 def ready(url: str, process: subprocess.Popen[Any]) -> None:
     """Wait until it answers there."""
-    ends = time.monotonic() + 60
+    ends = time.monotonic() + 180
     while process.poll() is None and time.monotonic() < ends:
         try:
             if httpx.get(url, trust_env=False).is_success:
@@ -49,7 +49,7 @@ def ready(url: str, process: subprocess.Popen[Any]) -> None:
 def sandbox_on_loopback(directory: Path, **more: str) -> Generator[dict[str, str]]:
     """`adops-mcp sandbox serve` on a free port; the settings that it prints."""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "server.cli", "sandbox", "serve", "--port", "0"],
+        [sys.executable, "-P", "-m", "adops_mcp", "sandbox", "serve", "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
         env={"ADOPS_DATA_DIR": str(directory), **more},

@@ -170,7 +170,7 @@ def _input(server: str, name: str) -> str:
 def _command() -> list[str]:
     """The script beside the Python that runs now, or that Python itself: neither needs a PATH."""
     beside = shutil.which("adops-mcp", path=str(Path(sys.executable).parent))
-    return [beside] if beside else [sys.executable, "-P", "-m", "server.cli"]
+    return [beside] if beside else [sys.executable, "-P", "-m", "adops_mcp"]
 
 
 def _advice(client: Client, by_value: dict[str, str], by_name: list[str]) -> str:

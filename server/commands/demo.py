@@ -44,7 +44,7 @@ async def _demo(write: Callable[[str], None]) -> UnexpectedResult | None:
     with tempfile.TemporaryDirectory(prefix="adops-mcp-demo-") as directory:
         server = StdioServerParameters(
             command=sys.executable,
-            args=["-P", "-m", "server.cli"],
+            args=["-P", "-m", "adops_mcp"],
             env={"ADOPS_ENVIRONMENT": "sandbox", "ADOPS_DATA_DIR": directory},
         )
         async with Client(server) as client:

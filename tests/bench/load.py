@@ -101,7 +101,7 @@ def main() -> int:
         return 2
     rounds: dict[str, list[Figures]] = {load.title: [] for load in LOADS}
     with (
-        served("server.cli", "serve", "--http", "--port", "PORT") as ours,
+        served("adops_mcp", "serve", "--http", "--port", "PORT") as ours,
         served("tests.bench.reference", "lowlevel", "PORT") as reference,
     ):
         urls = {"ours": ours, "reference": reference}

@@ -18,7 +18,7 @@ from tests.bench.ours import READ
 from tests.bench.pipes import Pipes, request, started
 
 SERVERS = {
-    "ours": ("server.cli",),
+    "ours": ("adops_mcp",),
     "from memory": ("tests.bench.ours",),
     "low-level": ("tests.bench.reference", "lowlevel"),
     "MCPServer": ("tests.bench.reference", "mcpserver"),

@@ -99,7 +99,7 @@ def started(*module: str, **environment: str) -> Generator[Pipes]:
     with tempfile.TemporaryDirectory() as directory:
         given = {name: value for name, value in os.environ.items() if not name.startswith("ADOPS_")}
         given |= {"ADOPS_DATA_DIR": directory, "ADOPS_LOG_LEVEL": "ERROR", **environment}
-        pipes = Pipes([sys.executable, "-P", "-m", *module], given)
+        pipes = Pipes([sys.executable, "-m", *module], given)
         try:
             yield pipes
         finally:

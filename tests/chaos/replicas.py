@@ -87,7 +87,7 @@ class Hosted(Soak):
 
     def start(self, port: int, life: int) -> None:
         """A replica; the record's lease finds what a killed one left."""
-        command = [sys.executable, "-m", "server.cli", "serve", "--http", "--port", str(port)]
+        command = [sys.executable, "-m", "adops_mcp", "serve", "--http", "--port", str(port)]
         given = {**os.environ, **self.environment(self.seed + port + life, faults=True), "ADOPS_STATE_KEY": "k" * 32}
         self.replicas[port] = subprocess.Popen(command, env=given, stderr=subprocess.DEVNULL)
 

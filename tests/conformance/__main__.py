@@ -43,7 +43,7 @@ def inspector() -> list[str]:
     """Listing, strictly, and calling over both transports in both eras; what failed."""
     failed: list[str] = []
     with (
-        served("server.cli", "serve", "--http", "--port", "PORT") as url,
+        served("adops_mcp", "serve", "--http", "--port", "PORT") as url,
         tempfile.TemporaryDirectory() as directory,
     ):
         command = Path(sys.executable).parent / "adops-mcp"

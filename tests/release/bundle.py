@@ -19,16 +19,20 @@ import tomlkit
 from tests.npm import Programs
 from tests.release.manifest import ENTRY, ICON, manifest
 from tests.release.project import PYPROJECT, ROOT, project, sources
+from tests.wheel import LAUNCHER
 
 MCPB = Programs("adops-mcp-mcpb", ("@anthropic-ai/mcpb@2.1.2",))
 DAWN = (1980, 1, 1, 0, 0, 0)
 """The time of every file: the first that a ZIP archive can hold."""
 
-_ENTRY = '''"""What a client starts: from here the packages are found, and `server/http` is not taken for `http`."""
+_ENTRY = f'''"""What a client starts: the launcher of this folder, whatever else is named like it."""
 
 import sys
+from pathlib import Path
 
-from server.cli import main
+sys.path.insert(0, str(Path(__file__).parent / "{Path(LAUNCHER).parent.as_posix()}"))
+
+from adops_mcp import main
 
 sys.exit(main())
 '''

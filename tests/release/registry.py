@@ -1,8 +1,9 @@
 """server.json, by which the MCP registry lists the server: `python -m tests.release.registry` checks it, and `--write`
-makes it, and the label of the image by which the registry knows whose it is.
+makes it. It names three packages: the bundle, the image and the wheel.
 
-At a release, `--bundle FILE` prints it with the checksum of that bundle: what is handed to `mcp-publisher publish`. The
-wheel is no package of the registry: its top-level names (server, tools, prompts) belong in an environment of their own.
+The registry takes an image or a wheel only if that says whose server it is: the image by a label in the Dockerfile, the
+wheel by a line of README.md, which is its description. Both are checked and made here too. At a release, `--bundle
+FILE` prints server.json with the checksum of that bundle: what is handed to `mcp-publisher publish`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from tests.release.dockerfile import DOCKERFILE
 from tests.release.project import NOBODY, ROOT, Field, Project, form, project
 
 SERVER_JSON = ROOT / "server.json"
+README = ROOT / "README.md"
 MEND = "python -m tests.release.registry --write"
 LABEL = "io.modelcontextprotocol.server.name"
+MARK = "mcp-name"
 SCHEMA = "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"
 LONGEST_DESCRIPTION = 100
 
@@ -41,7 +44,7 @@ def document(about: Project, checksum: str | None = None) -> dict[str, Any]:
         "description": about.description.partition(":")[0] + ".",
         "repository": {"url": about.repository, "source": "github"},
         "version": about.version,
-        "packages": [_bundle(about, checksum), _image(about)],
+        "packages": [_bundle(about, checksum), _image(about), _wheel(about)],
     }
 
 
@@ -67,6 +70,17 @@ def _image(about: Project) -> dict[str, Any]:
     }
 
 
+def _wheel(about: Project) -> dict[str, Any]:
+    return {
+        "registryType": "pypi",
+        "identifier": about.name,
+        "version": about.version,
+        "runtimeHint": "uvx",
+        "transport": {"type": "stdio"},
+        "environmentVariables": [_variable(field) for field in form()],
+    }
+
+
 def _variable(field: Field) -> dict[str, Any]:
     told: dict[str, Any] = {
         "name": variable(field.name),
@@ -87,6 +101,13 @@ def written(told: dict[str, Any]) -> str:
 def labelled(about: Project, dockerfile: str) -> str:
     """The Dockerfile with the label of whose image it makes."""
     return re.sub(rf'(LABEL {re.escape(LABEL)}=)"[^"]*"', rf'\g<1>"{about.registry_name}"', dockerfile)
+
+
+def marked(about: Project, readme: str) -> str:
+    """README.md with the line that says whose wheel it describes."""
+    line = f"<!-- {MARK}: {about.registry_name} -->"
+    fresh, found = re.subn(rf"<!-- {MARK}: \S+ -->", line, readme)
+    return fresh if found else f"{readme}\n{line}\n"
 
 
 def finished(about: Project, bundle: Path) -> str:
@@ -113,8 +134,11 @@ def main() -> int:
             print(problem, file=sys.stderr)
             return 1
         return 0
-    dockerfile = DOCKERFILE.read_text("utf-8")
-    for file, fresh in ((SERVER_JSON, written(document(about))), (DOCKERFILE, labelled(about, dockerfile))):
+    for file, fresh in (
+        (SERVER_JSON, written(document(about))),
+        (DOCKERFILE, labelled(about, DOCKERFILE.read_text("utf-8"))),
+        (README, marked(about, README.read_text("utf-8"))),
+    ):
         if asked.write:
             file.write_text(fresh, "utf-8")
         elif not file.is_file() or file.read_text("utf-8") != fresh:

@@ -18,12 +18,15 @@ from tests.release.project import NOBODY, PYPROJECT, project
 from tests.release.registry import (
     LABEL,
     LONGEST_DESCRIPTION,
+    MARK,
     MEND,
+    README,
     SERVER_JSON,
     NotReleased,
     document,
     finished,
     labelled,
+    marked,
     written,
 )
 
@@ -32,9 +35,10 @@ OWNED = replace(OURS, repository="https://github.com/Northlight/adops-mcp")
 """The project once its owner stands in pyproject.toml."""
 
 
-def test_neither_it_nor_the_label_is_stale() -> None:
+def test_neither_it_nor_what_the_packages_say_of_themselves_is_stale() -> None:
     assert SERVER_JSON.read_text("utf-8") == written(document(OURS)), f"mend it with: {MEND}"
     assert labelled(OURS, DOCKERFILE.read_text("utf-8")) == DOCKERFILE.read_text("utf-8"), f"mend it with: {MEND}"
+    assert marked(OURS, README.read_text("utf-8")) == README.read_text("utf-8"), f"mend it with: {MEND}"
 
 
 def test_it_is_what_the_schema_takes() -> None:
@@ -50,12 +54,29 @@ def test_it_is_what_the_schema_takes() -> None:
             assert isinstance(asked.get("default", ""), str)
 
 
-def test_the_registry_takes_both_packages() -> None:
-    bundle, image = document(OURS)["packages"]
+def test_the_registry_takes_each_package() -> None:
+    bundle, image, wheel = document(OURS)["packages"]
     assert bundle["identifier"].startswith("https://github.com/")
     assert bundle["identifier"].endswith(".mcpb")
     assert re.fullmatch(r"ghcr\.io/[a-z0-9-]+/[a-z0-9-]+:\d+\.\d+\.\d+", image["identifier"])
     assert last("LABEL").pairs == {LABEL: document(OURS)["name"]}
+    assert (wheel["registryType"], wheel["identifier"], wheel["version"]) == ("pypi", OURS.name, OURS.version)
+    assert f"{MARK}: {document(OURS)['name']} " in README.read_text("utf-8")
+
+
+def test_the_wheel_is_started_by_the_command_that_it_brings() -> None:
+    """`uvx NAME` runs the command NAME of the distribution NAME."""
+    told = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]
+    wheel = document(OURS)["packages"][2]
+    assert wheel["runtimeHint"] == "uvx"
+    assert wheel["identifier"] in told["scripts"]
+    assert told["readme"] == README.name
+
+
+def test_a_page_without_the_line_gets_one_and_another_owners_is_replaced() -> None:
+    once = marked(OWNED, "# A page\n")
+    assert once == "# A page\n\n<!-- mcp-name: io.github.Northlight/adops-mcp -->\n"
+    assert marked(OWNED, marked(OURS, "# A page\n")) == once
 
 
 def test_what_is_secret_says_so_and_defaults_are_the_servers() -> None:
@@ -69,7 +90,7 @@ def test_what_is_secret_says_so_and_defaults_are_the_servers() -> None:
 
 
 def test_the_image_keeps_its_record_and_is_asked_over_stdio() -> None:
-    _, image = document(OURS)["packages"]
+    _, image, _ = document(OURS)["packages"]
     (volume,) = last("VOLUME").words
     assert [argument["value"] for argument in image["runtimeArguments"]] == [f"adops-mcp:{volume}"]
     assert [argument["value"] for argument in image["packageArguments"]] == ["serve"]

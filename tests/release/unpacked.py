@@ -23,6 +23,7 @@ from server.access.accounts_in_reach import CallerChoices
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings
 from tests.release.bundle import MCPB, NotMade, make
+from tests.wheel import hostile_folder
 from tools.catalogue import CATALOGUE
 
 _RESOLVED = """
@@ -54,8 +55,8 @@ def resolved(place: Path, filled_in: Mapping[str, str | bool]) -> dict[str, Any]
     return json.loads(ended.stdout)
 
 
-def started(config: dict[str, Any], home: Path) -> StdioServerParameters:
-    """As a client starts it. home: of a person who has nothing there yet."""
+def started(config: dict[str, Any], home: Path, **more: str) -> StdioServerParameters:
+    """As a client starts it. home: of a person who has nothing there yet. more: variables of that person."""
     machine = {name: value for name, value in os.environ.items() if not name.startswith(("ADOPS_", "XDG_"))}
     own = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -63,7 +64,7 @@ def started(config: dict[str, Any], home: Path) -> StdioServerParameters:
         "UV_CACHE_DIR": str(Path(sys.prefix) / "share" / "adops-mcp-uv"),
     }
     return StdioServerParameters(
-        command=config["command"], args=config["args"], env={**machine, **own, **config["env"]}
+        command=config["command"], args=config["args"], env={**machine, **own, **more, **config["env"]}
     )
 
 
@@ -103,6 +104,9 @@ def problems(place: Path, home: Path) -> list[str]:
             found.append(f"{what} it lists {listed}")
     if not (home / "state").is_dir():
         found.append("the folder for its state was not used")
+    hostile = str(hostile_folder(home / "a project"))
+    if anyio.run(offered, started(empty, home, PYTHONPATH=hostile)) != NAMES:
+        found.append("with modules of somebody's project on PYTHONPATH it lists something else")
     for what, form, words in (
         ("live without credentials", {"environment": "live"}, "interchange: set ADOPS_INTERCHANGE_API_KEY"),
         ("an environment that there is not", {"environment": "prod"}, "ADOPS_ENVIRONMENT: Input should be 'sandbox'"),

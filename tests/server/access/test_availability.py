@@ -73,7 +73,7 @@ async def test_a_flag_says_the_same_as_its_variable_and_wins_over_it(
 ) -> None:
     server = StdioServerParameters(
         command=sys.executable,
-        args=["-P", "-m", "server.cli", *flags],
+        args=["-P", "-m", "adops_mcp", *flags],
         env={"ADOPS_DATA_DIR": str(tmp_path), **variables},
     )
     async with Client(server) as client:

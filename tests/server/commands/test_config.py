@@ -94,7 +94,7 @@ def test_without_a_script_beside_it_this_python_is_started(
     python = str(tmp_path / "bare" / "bin" / "python")
     monkeypatch.setattr(sys, "executable", python)
     made = entry(printed(capsys, "claude-code")[0])
-    assert (made["command"], made["args"]) == (python, ["-P", "-m", "server.cli"])
+    assert (made["command"], made["args"]) == (python, ["-P", "-m", "adops_mcp"])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
     ran = subprocess.run([made["command"], *made["args"], "--version"], capture_output=True, text=True, check=True)
     assert ran.stdout.startswith("adops-mcp ")
@@ -349,7 +349,7 @@ def test_on_a_terminal_the_person_is_asked(answer: str, code: int, tmp_path: Pat
     ours, theirs = pty.openpty()
     os.write(ours, f"{answer}\n".encode())
     told = subprocess.run(
-        [sys.executable, "-P", "-m", "server.cli", "config", "claude-code", "--write"],
+        [sys.executable, "-P", "-m", "adops_mcp", "config", "claude-code", "--write"],
         stdin=theirs,
         capture_output=True,
         text=True,

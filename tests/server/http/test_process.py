@@ -35,7 +35,7 @@ def served(directory: Path, *flags: str, **given: str) -> Generator[tuple[str, s
     """Start a server. Yields its address and its process when it is ready."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "server.cli", "serve", "--http", "--port", str(port), *flags],
+        [sys.executable, "-P", "-m", "adops_mcp", "serve", "--http", "--port", str(port), *flags],
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -129,7 +129,7 @@ def test_it_does_not_start_with_what_cannot_be(
     tmp_path: Path, flags: list[str], given: dict[str, str], words: str
 ) -> None:
     told = subprocess.run(
-        [sys.executable, "-P", "-m", "server.cli", "serve", "--http", *flags],
+        [sys.executable, "-P", "-m", "adops_mcp", "serve", "--http", *flags],
         capture_output=True,
         text=True,
         env={"PATH": os.environ["PATH"], "ADOPS_DATA_DIR": str(tmp_path), **given},

@@ -17,7 +17,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
-COMMAND = [sys.executable, "-P", "-m", "server.cli"]
+COMMAND = [sys.executable, "-P", "-m", "adops_mcp"]
 
 
 class Wire:

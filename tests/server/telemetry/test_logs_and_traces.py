@@ -284,7 +284,7 @@ async def test_spans_are_sent_to_the_collector_that_is_named(tmp_path: Path) -> 
         threading.Thread(target=collector.serve_forever, daemon=True).start()
         endpoint = f"http://127.0.0.1:{collector.server_port}"
         given = {"ADOPS_DATA_DIR": str(tmp_path), "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
-        server = StdioServerParameters(command=sys.executable, args=["-P", "-m", "server.cli"], env=given)
+        server = StdioServerParameters(command=sys.executable, args=["-P", "-m", "adops_mcp"], env=given)
         async with Client(server) as client:
             await client.call_tool("list_inventory_packages", {})
         collector.shutdown()
@@ -300,7 +300,8 @@ def test_without_the_extra_the_server_says_how_to_install_it(tmp_path: Path) -> 
         "from server.telemetry.logs_and_traces import start_tracing; start_tracing()"
     )
     told = subprocess.run(
-        [sys.executable, "-P", "-c", code],
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         check=True,

@@ -90,7 +90,7 @@ def test_a_command_says_which_proxy_setting_it_cannot_use(tmp_path: Path) -> Non
     }
     for command in (["doctor"], ["serve"]):
         ended = subprocess.run(
-            [sys.executable, "-m", "server.cli", *command],
+            [sys.executable, "-m", "adops_mcp", *command],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
