@@ -17,7 +17,7 @@ from tools.tool import AnyTool, Write
 if TYPE_CHECKING:
     from mcp.server.auth.provider import AccessToken
 
-    from tools.backends import WritesRecord
+    from tools.backends import Ledger
 
 AccountNames = tuple[tuple[str, str], ...]
 """The accounts that a call names one of: name and title of each."""
@@ -45,7 +45,7 @@ class Choice:
     @property
     def writes(self) -> bool:
         """Whether a tool of it changes something at a vendor."""
-        return any(entry.kind is Write for entry in self.tools.values())
+        return any(entry.effect is Write for entry in self.tools.values())
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,13 +110,13 @@ class Places:
 
     choice: Choice
     opened: Mapping[str, Backends]
-    record: WritesRecord | None = None
+    record: Ledger | None = None
 
     @classmethod
     def only(cls, backends: Backends) -> Places:
         """The one account of a server that has no names for them."""
         choice = Choice((), BY_NAME, {}, {}, dict.fromkeys(BY_NAME, backends.account))
-        return cls(choice, {backends.account: backends}, backends.record)
+        return cls(choice, {backends.account: backends}, backends.ledger)
 
     def at(self, tool: AnyTool, account: str) -> Backends:
         """What a call of a tool works with. account: as the caller named it; empty where there was nothing to name."""
@@ -125,10 +125,10 @@ class Places:
             return self.account(name)
         reached = tuple(self.account(account.name) for account in self.choice.accounts)
         tokens = next(iter(self.opened.values())).sent_tokens
-        return Backends(accounts=reached, record=self.record, left_out=dict(self.choice.left_out), sent_tokens=tokens)
+        return Backends(accounts=reached, ledger=self.record, left_out=dict(self.choice.left_out), sent_tokens=tokens)
 
     def account(self, name: str) -> Backends:
-        return replace(self.opened[name], record=self.record, left_out=dict(self.choice.left_out))
+        return replace(self.opened[name], ledger=self.record, left_out=dict(self.choice.left_out))
 
 
 @asynccontextmanager

@@ -100,7 +100,7 @@ class Calls:
                 told = await self._written(WriteCall(tool, asked.arguments, asked.options, backends, caller))
             else:
                 with anyio.fail_after(self._longest_call):
-                    told = (await tool.handler(asked.arguments, backends)).told()
+                    told = (await tool.handler(asked.arguments, backends)).structured_content()
             return self._result(told, backends)
         except AdOpsError as error:
             return self._error(error, backends)

@@ -20,8 +20,8 @@ from server.writes.records import RecordView, open_record, told_lost
 from tools.backends import Backends
 from tools.catalogue import CATALOGUE
 from tools.errors import AdOpsError
-from tools.operations.reach import reach
-from tools.operations.record import Reached
+from tools.operations.models import Reachability
+from tools.operations.vendor_checks import check_vendor
 from tools.vendor_http.replies import printable
 from tools.vendor_http.transport import Timing
 from tools.vendors import TITLES, VendorName
@@ -68,7 +68,7 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
         places = Backends(accounts=tuple(opened.values()))
         record, forgotten = await _record(settings, accounts, places, wire.timing)
     configured = any(len(missing_of(account)) < len(TITLES) for account in accounts)
-    lines += [f"[{'ok' if record.next_step is None else 'broken'}] Record of writes", f"    {record.said}"]
+    lines += [f"[{'ok' if record.next_step is None else 'broken'}] Record of writes", f"    {record.detail}"]
     lines += [f"    Next: {record.next_step}"] if record.next_step else []
     lines += [f"[warning] {line}" for line in forgotten]
     choice = Choices(accounts).whole
@@ -108,11 +108,11 @@ async def _vendors(account: Account, backends: Backends) -> list[Finding]:
 
 async def _record(
     settings: Settings, accounts: Sequence[Account], places: Backends, timing: Timing
-) -> tuple[Reached, list[str]]:
+) -> tuple[Reachability, list[str]]:
     """Whether it can be used, and what it holds of accounts that there are not: their writes could be made twice."""
     record = open_record(settings, timing)
     try:
-        found = await RecordView(record, settings.settle_after).look(places)
+        found = await RecordView(record, settings.settle_after).status(places)
         tallies = await record.tally() if found.ok and settings.environment != "sandbox" else ()
         warnings = await _warnings(record) if found.ok else await _lost(record)
     finally:
@@ -156,8 +156,8 @@ async def _warnings(record: Operations) -> list[str]:
 
 async def _reached(vendor: VendorName, settings: Settings, backends: Backends) -> Finding:
     lines = _given(vendor, settings)
-    found = await reach(vendor, backends)
-    told = [*lines, found.said, *([f"Next: {found.next_step}"] if found.next_step else [])]
+    found = await check_vendor(vendor, backends)
+    told = [*lines, found.detail, *([f"Next: {found.next_step}"] if found.next_step else [])]
     return Finding(vendor, "ok" if found.ok else "broken", told)
 
 

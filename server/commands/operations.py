@@ -309,9 +309,9 @@ _ACTIONS: dict[str, Callable[[_Desk], Coroutine[Any, Any, int]]] = {
 
 
 def _told(operation: Operation, steps: Sequence[Step], account: str) -> dict[str, Any]:
-    from tools.operations.record import WholeOperation  # noqa: PLC0415 - a list does without it
+    from tools.operations.models import WholeOperation  # noqa: PLC0415 - a list does without it
 
-    return WholeOperation(**whole(operation, steps, account)).told()
+    return WholeOperation(**whole(operation, steps, account)).structured_content()
 
 
 def _line(text: str) -> str:

@@ -12,8 +12,7 @@ from server.clocks import proved
 from server.ledger.corrections import Cause, Correction, correction
 from server.ledger.state_machine import Event, Ground, Keeps, ordinary
 from server.ledger.storage.database import Stopped
-from tools.effects import Age, Ends, Past
-from tools.states import State
+from tools.effects import Age, RecordedWrite, State, Superseded
 
 APPROVAL_LASTS = 24 * 60 * 60.0
 """Seconds for which an approval that was not used may be used."""
@@ -73,18 +72,18 @@ class Operation:
         """How long ago it departed. by_person: for a person's word, which also counts where a clock that was set says
         otherwise than those that nobody sets."""
         sure = proved(self.clocks) if by_person else None
-        return self.age if self.age is None or sure is None else Age(max(self.age.least, sure), self.age.most)
+        return self.age if self.age is None or sure is None else Age(max(self.age.at_least, sure), self.age.at_most)
 
-    def past(self) -> Past:
+    def past(self) -> RecordedWrite:
         """As a tool reads it."""
-        return Past(
+        return RecordedWrite(
             id=self.id,
             tool=self.tool,
             state=self.state,
             subject=self.subject,
             idempotency_key=self.idempotency_key,
             arguments=self.arguments,
-            before=self.before,
+            baseline=self.before,
             result=self.result,
             sent_at=self.sent_at,
             age=self.age,
@@ -164,7 +163,7 @@ class Ending:
     result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     requests: Sequence[Mapping[str, Any]] | None = None
-    supersedes: Collection[Ends] = ()
+    supersedes: Collection[Superseded] = ()
     settle_after: float = 0.0
     looked_at: int | None = None
 

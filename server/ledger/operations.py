@@ -38,7 +38,7 @@ from server.ledger.entries import (
 from server.ledger.state_machine import ENDS_SENDING
 from server.ledger.storage.database import Database, Stopped
 from server.ledger.storage.marks import Marks
-from tools.states import State
+from tools.effects import State
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

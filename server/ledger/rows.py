@@ -53,8 +53,7 @@ from server.ledger.statements import (
 from server.ledger.storage.marks import Entry
 from server.ledger.storage.tables import HISTORY, RESTORATIONS
 from server.ledger.storage.tables import OPERATIONS as TABLE
-from tools.effects import LONGEST_REQUEST, Ends
-from tools.states import State
+from tools.effects import LONGEST_REQUEST, State, Superseded
 
 _LEFT_BEHIND = {
     "code": "in_doubt",
@@ -260,7 +259,7 @@ class Record(Rows):
         """A sender that says later than a request lives that no answer came was held up: it may have left long after
         the departure on record, so that the time to settle it begins now."""
         found = self.one("id", operation_id, lock=True)
-        if found is None or (found.age is not None and found.age.most < DEPARTS_WITHIN + LONGEST_REQUEST + AGREE):
+        if found is None or (found.age is not None and found.age.at_most < DEPARTS_WITHIN + LONGEST_REQUEST + AGREE):
             return {}
         return {"departed": self._no_later()}
 
@@ -421,12 +420,12 @@ class Record(Rows):
             return lease_is_over(renewed, self.now, self.lease, one_machine=self.one_machine, watched=watched)
         return until is not None and until < self.now.clock
 
-    def _supersede(self, by: Operation, ends: Ends, actor: str) -> None:
+    def _supersede(self, by: Operation, ends: Superseded, actor: str) -> None:
         near = self.near(by.scope, by.resource, ("succeeded",), by.id)
         # a success that is found late ends nothing that was made after it
         last = by.departure or sys.maxsize
         standing = {one.id: one for one in near if one.tool == ends.tool and (one.departure or 0) < last}
-        for ended in ends.which([operation.past() for operation in standing.values()]):
+        for ended in ends.select([operation.past() for operation in standing.values()]):
             self._move(ended, "ended", actor, _ended_by(by))
 
     def _move(self, operation_id: str, event: Event, actor: str, note: str, **values: Any) -> bool:

@@ -42,10 +42,9 @@ from server.writes.outcomes import (
 from server.writes.plan import Plan, agreed
 from server.writes.settlement_log import log_settlement
 from server.writes.write_call import Asker, WriteCall, storable
-from tools.effects import departing
+from tools.effects import State, is_settled, recording_departures
 from tools.errors import AdOpsError, InDoubt
 from tools.schema import Result
-from tools.states import State
 from tools.tool import AnyTool
 from tools.vendor_http.transport import Timing
 
@@ -192,7 +191,7 @@ class Writes:
         asker = self._asker(call)
         asks_operator = self._asks_operator(call)
         new = call.new()
-        if asker is None and not asks_operator and call.effect.against is None:
+        if asker is None and not asks_operator and call.effect.blocked_by is None:
             return await self._unasked(call, new, looked=False)
         standing = await self._standing(new, wait=asks_operator or asker is not None)
         if standing is not None and not (standing.state in _UNSENT and is_same(standing, new)):
@@ -250,8 +249,8 @@ class Writes:
 
     async def _against(self, call: WriteCall, but: str = "") -> AdOpsError | None:
         """What else on record keeps it from being sent. but: its own operation."""
-        against = call.effect.against
-        if against is None and call.effect.holds:
+        against = call.effect.blocked_by
+        if against is None and call.effect.replays_success:
             return None
         new = call.new()
         near = {found.id: found for found in await self.record.near(new.scope, new.resource, states=_HELD, but=but)}
@@ -259,14 +258,14 @@ class Writes:
             return self._may_be_overtaken(new, near.values())
         others = [operation.past() for operation in near.values()]
         found = against(call.arguments, others, self.settle_after)
-        if found is None or (found.same and new.idempotency_key is not None):
+        if found is None or (found.may_be_same and new.idempotency_key is not None):
             return None
-        return with_other_arguments(near[found.id], new) if found.same else cannot_be_told_from(near[found.id])
+        return with_other_arguments(near[found.id], new) if found.may_be_same else cannot_be_told_from(near[found.id])
 
     def _may_be_overtaken(self, new: New, near: Iterable[Operation]) -> AdOpsError | None:
         """An update of the same thing that is in doubt and may still be on its way: it would undo this one."""
         for one in near:
-            arrived = one.age is not None and one.age.least >= self.settle_after
+            arrived = is_settled(one.age, self.settle_after)
             if one.state == "in_doubt" and (one.tool, one.subject) == (new.tool, new.subject) and not arrived:
                 return cannot_be_told_from(one)
         return None
@@ -358,7 +357,7 @@ class Writes:
             elif isinstance(error, Exception) and not isinstance(error, TimeoutError):
                 raise Fault(operation_id, departed=bool(journey.requests)) from error
             raise
-        told = result.told()
+        told = result.structured_content()
         ending = Ending(
             event="confirmed",
             actor=call.caller.principal,
@@ -376,14 +375,14 @@ class Writes:
     async def _carried_out(self, journey: Journey, call: WriteCall, plan: Plan | None) -> Result:
         if (against := await self._against(call, journey.operation_id)) is not None:
             raise against
-        if call.effect.baseline or plan is not None:
+        if call.effect.needs_baseline or plan is not None:
             # what was read earlier may be from before another write
             brief = await told_before(call)
             if plan is not None and plan.would_send is not None and not says_the_same(plan, brief, call):
                 raise changed_meanwhile()
             if brief is not None:
-                await self.record.keep_brief(journey.operation_id, storable(brief.does), brief.before)
-        with departing(journey):
+                await self.record.keep_brief(journey.operation_id, storable(brief.does), brief.baseline)
+        with recording_departures(journey):
             return await call.tool.handler(call.arguments, call.backends)
 
     async def _settle(self, operation_id: str, ending: Ending, call: WriteCall) -> Settlement | None:

@@ -177,7 +177,7 @@ async def _verdict(record: Operations, operation: Operation, backends: Backends,
             evidence=f"{verdict.evidence} Whether this one did that, or {rivals}, is not known.",
             check=f"A person looks at the vendor for one or two of: {operation.does}",
         )
-    if effect.holds:
+    if effect.replays_success:
         return verdict
     since = [
         one.id for one in near if one.tool == operation.tool and one.state == "succeeded" and _after(one, operation)

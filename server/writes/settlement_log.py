@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from server.ledger.entries import Settlement
-from tools.states import State
+from tools.effects import State
 
 logger = logging.getLogger(__name__)
 

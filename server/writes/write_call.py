@@ -77,7 +77,7 @@ class KeyedWriteOptions(WriteOptions):
 def options_of(tool: AnyTool) -> type[WriteOptions] | None:
     if not isinstance(tool.effect, Write):
         return None
-    return KeyedWriteOptions if tool.effect.holds else WriteOptions
+    return KeyedWriteOptions if tool.effect.replays_success else WriteOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class WriteCall:
     def title(self) -> str:
         """What it does, as far as its arguments tell; of what is not made anew, with what is changed."""
         told = f"{self.tool.title}: {self.effect.subject(self.arguments)}"
-        if self.effect.holds:
+        if self.effect.replays_success:
             return told
         given = self.arguments.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         kept = redacted({n: v for n, v in given.items() if not n.endswith("_id")}, self.backends.sent_tokens)
@@ -113,7 +113,7 @@ class WriteCall:
         effect = self.effect
         given = self.arguments.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         subject = storable(effect.subject(self.arguments))
-        keeps: Keeps = "success" if effect.holds else "doubt"
+        keeps: Keeps = "success" if effect.replays_success else "doubt"
         return New(
             scope=self.backends.scope(),
             tool=self.tool.name,
@@ -121,7 +121,7 @@ class WriteCall:
             resource=storable(effect.resource(self.arguments)) if effect.resource else subject,
             idempotency_key=self.options.idempotency_key,
             keeps=keeps,
-            fingerprint=digest({name: value for name, value in given.items() if name not in effect.shown_only}),
+            fingerprint=digest({name: value for name, value in given.items() if name not in effect.display_arguments}),
             principal=storable(self.caller.principal),
             caller=self.caller.id,
             does=storable(plan.does if plan else self.title),

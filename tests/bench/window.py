@@ -28,7 +28,7 @@ from server.ledger.entries import Begun, New
 from server.ledger.operations import Operations
 from server.writes.departure import Journey
 from tests.bench.figures import table
-from tools.effects import departing
+from tools.effects import recording_departures
 from tools.vendor_http.connections import Connections
 from tools.vendor_http.network import Network
 from tools.vendor_http.rate_limit import SlidingWindow
@@ -143,7 +143,7 @@ async def measured(seen: Seen, url: str, directory: Path, writes: int, others: i
                 )
             )
             assert isinstance(begun, Begun)
-            with departing(Watched(record, begun.id, set(), None, seen=seen)):
+            with recording_departures(Watched(record, begun.id, set(), None, seen=seen)):
                 await transport.request(Kind.WRITE, "POST", url, json=BODY)
         tasks.cancel_scope.cancel()
     await record.close()

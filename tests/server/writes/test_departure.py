@@ -19,7 +19,7 @@ from server.writes.departure import Journey, ended_as
 from tests.server.ledger.test_operations import begun, steps
 from tests.tools.acme import LOOK, transport
 from tests.tools.sockets import answer, heard, serving, without_proxies
-from tools.effects import departing
+from tools.effects import recording_departures
 from tools.errors import AdOpsError, Conflict, InDoubt, Unavailable
 from tools.vendor_http.network import Network
 from tools.vendor_http.transport import Auth, Hints, Kind
@@ -84,7 +84,7 @@ async def recording(directory: Path, time: Time, *, after: int = 1) -> AsyncGene
 async def sent(journey: Journey, url: str, auth: Auth | None = None) -> AdOpsError:
     """The error of a write that fails, settled as it ended."""
     async with Network() as network:
-        with pytest.raises(AdOpsError) as told, departing(journey):
+        with pytest.raises(AdOpsError) as told, recording_departures(journey):
             await transport(network, auth=auth).request(
                 Kind.WRITE, "POST", f"{url}orders", json={"n": 1}, hints=Hints(look=LOOK)
             )

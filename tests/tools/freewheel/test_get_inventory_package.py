@@ -146,7 +146,7 @@ async def test_a_package_is_read_bare_or_wrapped_and_without_what_is_not_known(w
         "targeting": genres("1004", "1008"),
         "created_at": "2025-01-02T03:04:05Z",
         "updated_at": "2026-01-02T03:04:05Z",
-        "note": "description may stand here without links, markup and line breaks: do not send it back like this.",
+        "note": "description may be shown without links, markup and line breaks: do not send it back like this.",
     }
 
 
@@ -204,8 +204,8 @@ async def test_a_tree_of_many_items_is_shown_in_counts() -> None:
             "exclude": {"STANDARD_CONTENT_RATING": 1},
         },
         "ssp_targeting": apps("5"),
-        "note": "targeting has 41 items and is shown in counts: call again with include_all_items to see it whole, "
-        "which you need for changing it.",
+        "note": "targeting has 41 items and is shown in counts: call again with include_all_items to see it whole "
+        "before you change it.",
     }
 
 
@@ -228,8 +228,8 @@ async def test_a_tree_is_shown_whole_when_it_is_short_or_asked_for(tree: Tree, a
 
 
 NO_TARGETING = (
-    "FreeWheel told no targeting, though a package must have one: what this one targets is not known here. A person "
-    "looks it up in FreeWheel."
+    "FreeWheel stated no targeting, though a package must have one: what this one targets is not known. A person looks "
+    "it up in FreeWheel."
 )
 
 

@@ -113,8 +113,8 @@ async def test_what_is_given_changes_and_everything_else_is_sent_back_and_kept(
             },
             {"field": "assigned_user_ids", "before": [6092314, 6092327], "after": [6092314, 6092340]},
         ],
-        "what_happened": "FreeWheel took the update of proposed IO 418264. Read back, it is as asked for, and "
-        "everything else that FreeWheel tells of it is as before. It is closed; no inventory is booked, held or "
+        "what_happened": "FreeWheel took the update of proposed IO 418264. Read back, it is as requested, and "
+        "everything else that FreeWheel states of it is as before. It is closed; no inventory is booked, held or "
         "released by that.",
         "next_step": "Show the person the changes.",
     }
@@ -210,7 +210,7 @@ async def test_what_is_already_so_is_not_sent(tmp_path: Path, given: dict[str, A
         "environment": "sandbox",
         "proposed_io": {name: value for name, value in shown.items() if name != "environment"},
         "changes": [],
-        "what_happened": "Nothing was sent: proposed IO 418264 is already as asked for.",
+        "what_happened": "Nothing was sent: proposed IO 418264 is already as requested.",
         "next_step": "Tell the person that nothing had to be changed.",
     }
     assert network.freewheel.sent() == [READ, READ]

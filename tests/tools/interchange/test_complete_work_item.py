@@ -143,7 +143,7 @@ async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
 def test_a_result_that_json_has_no_number_for_is_refused(number: float) -> None:
-    with pytest.raises(InvalidArguments, match="`result`: a number is infinite or none at all"):
+    with pytest.raises(InvalidArguments, match="`result`: a number is infinite or NaN"):
         check(complete_work_item.TOOL, {**IDS, "result": {"a": [number]}})
 
 

@@ -68,7 +68,7 @@ async def test_a_write_that_never_arrived_is_found_not_to_be_done_and_may_be_sen
 KEYED = [
     pytest.param(keys, write, id=f"{write[0]}, {keys[0]}, then {keys[1]}")
     for write in WRITES
-    if cast("Write[Any]", BY_NAME[write[0]].tool.effect).holds
+    if cast("Write[Any]", BY_NAME[write[0]].tool.effect).replays_success
     for keys in ((None, "k2"), ("k1", None), ("k1", "k2"))
 ]
 """Writes that take a key, and with which key they are in doubt and made again."""

@@ -16,7 +16,7 @@ import pytest
 
 from tests.tools.acme import NOT_OPENED, Departures, transport, write
 from tests.tools.sockets import answer, certified, heard, serving, without_proxies
-from tools.effects import LONGEST_REQUEST, departing
+from tools.effects import LONGEST_REQUEST, recording_departures
 from tools.errors import AdOpsError, InDoubt, Unavailable
 from tools.vendor_http.attempts import Attempt, SentTwice
 from tools.vendor_http.network import Network
@@ -361,7 +361,7 @@ async def test_a_write_that_nobody_records_is_sent_once_as_well() -> None:
 async def test_a_time_out_while_a_connection_opens_is_no_lost_answer_for_any_kind() -> None:
     for kind in Kind:
         async with serving(says_nothing) as silent, Network() as network:
-            with pytest.raises(AdOpsError) as told, departing(Departures()):
+            with pytest.raises(AdOpsError) as told, recording_departures(Departures()):
                 await transport(network).request(
                     kind, "POST", silent.replace("http", "https"), json={"n": 1}, timeout=0.1
                 )
