@@ -13,11 +13,11 @@ from typing import Any, Generic, Protocol, TypeVar
 import anyio
 
 from tools.effects import report_progress
-from tools.errors import NotFound, RateLimited, Unavailable, UnexpectedAnswer
+from tools.errors import AdOpsError, NotFound
 from tools.fields import empty_page_note, next_page
 from tools.freewheel.models import Entry, PageOf
 from tools.schema import Arguments
-from tools.updates import read_before_write
+from tools.updates import may_read_again, read_before_write
 
 LARGEST_PAGE = 50
 
@@ -135,8 +135,10 @@ async def read_baseline(read: ReadPage[T], plural: str) -> list[T] | None:
         for _ in range(MAX_BASELINE_READINGS):
             try:
                 reading = await _read_through(read, plural, give_up_above=MAX_BASELINE_ENTRIES)
-            except (RateLimited, Unavailable, UnexpectedAnswer):
-                continue
+            except AdOpsError as error:
+                if may_read_again(error):
+                    continue
+                raise
             seen |= {entry.id: entry for entry in reading.matches}
             disturbed += reading.ended_empty
             if reading.is_complete or disturbed == 2:

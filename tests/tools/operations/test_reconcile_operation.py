@@ -238,7 +238,7 @@ async def test_what_was_renamed_since_is_not_said_not_to_be_made(
         await agent.done(update, {renamed[0]: newest, **renamed[1]})
         answer = await agent.reconciled(operation_id)
     assert (answer["outcome"], list(answer["found"].values())) == ("unknown", [[newest]])
-    assert "changed since: it may be it" in answer["what_happened"]
+    assert "changed since: it may be this one" in answer["what_happened"]
     assert f"`adops-mcp operations reconcile {operation_id} --outcome succeeded`" in answer["next_step"]
 
 
@@ -314,6 +314,15 @@ async def test_counts_that_are_late_now_are_not_taken_for_somebody_elses_doing(t
         operation_id = await agent.lost("reserve_avail", {**HOLD, "package_id": "pkg-1"}, when="after")
         late = await counts(agent)
         await agent.done("reserve_avail", {**HOLD, "package_id": "pkg-2", "requested_impressions": 7})
+        agent.losing["interchange"].rewrite = counted(late)
+        answer = await agent.reconciled(operation_id, later=10)
+    assert (answer["outcome"], answer["state"]) == ("succeeded", "succeeded"), answer
+
+
+async def test_counts_that_do_not_show_a_hold_yet_do_not_prove_that_it_was_not_made(tmp_path: Path) -> None:
+    async with world(tmp_path) as agent:
+        late = await counts(agent)
+        operation_id = await agent.lost("reserve_avail", {**HOLD, "package_id": "pkg-1"}, when="after")
         agent.losing["interchange"].rewrite = counted(late)
         answer = await agent.reconciled(operation_id, later=10)
         assert (answer["outcome"], answer["state"]) == ("unknown", "in_doubt"), answer
