@@ -23,8 +23,7 @@ def _unchanged(text: str) -> str:
 
 
 class Ledger(Protocol):
-    """The ledger of writes, as the tools use it. `get` and `reconcile` raise NotFound for an id that it does not
-    hold."""
+    """The ledger of writes, as the tools use it. `get` and `reconcile` raise NotFound for an unknown id."""
 
     async def list(self, query: OperationQuery, backends: Backends) -> tuple[Sequence[OperationSummary], int]:
         """One page of operations, the newest first, and the number of all that match."""

@@ -37,16 +37,14 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """How many seconds ago something was sent: at least and at most. They differ where clocks cannot be compared
-    exactly."""
+    """How many seconds ago something was sent, at least and at most: clocks cannot always be compared exactly."""
 
     at_least: float
     at_most: float
 
 
 def is_settled(age: Age | None, settle_after: float) -> bool:
-    """Whether a write of this age shows at the vendor by now, if it was carried out. False when its age is not
-    known."""
+    """Whether a write of this age shows at the vendor by now, if it was carried out. False for an unknown age."""
     return age is not None and age.at_least >= settle_after
 
 
@@ -194,7 +192,7 @@ PROGRESS: ContextVar[Progress | None] = ContextVar("PROGRESS", default=None)
 """Who is told how far the current call has come."""
 
 
-async def report_progress(done: float, total: float | None, what: str) -> None:
+async def report_progress(done: float, total: float | None, activity: str) -> None:
     """Report that `done` of `total` parts of the work are done (None: the total is not known), and what the work is."""
     if (progress := PROGRESS.get()) is not None:
-        await progress(done, total, what)
+        await progress(done, total, activity)

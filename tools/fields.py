@@ -78,8 +78,7 @@ def _require_usual_year(moment: datetime) -> datetime:
 Moment = Annotated[
     AwareDatetime, Field(strict=False), BeforeValidator(_require_date_time), AfterValidator(_require_usual_year)
 ]
-"""A date-time with an offset, such as `2026-11-22T13:00:00Z`. A bare number is refused: it would be read as a Unix
-time."""
+"""A date-time with an offset, such as `2026-11-22T13:00:00Z`. A bare number would be read as a Unix time."""
 
 
 class Listing(Result, Generic[T]):

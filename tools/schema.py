@@ -16,8 +16,7 @@ from pydantic_core import core_schema
 
 
 class Arguments(BaseModel):
-    """Base class of a tool's arguments: unknown names are refused, and values are not converted from other JSON
-    types."""
+    """Base class of a tool's arguments: unknown names are refused, and values are not converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
@@ -63,8 +62,7 @@ def _without_titles(node: Any) -> Any:
 
 
 _FAR_BOUNDS = {"maximum": 2**53 - 1, "maxLength": 255}
-"""Bounds from these values on only catch mistakes. They are enforced, but left out of the schema, which every agent
-reads."""
+"""Bounds from these values on only catch mistakes: they are enforced, and left out of the schema."""
 
 
 def _without_far_bounds(node: Any) -> Any:
@@ -113,9 +111,9 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
             return inline({**definitions[_name(reference)], **other_keys})
         return {key: inline(value) for key, value in object_schema.items()}
 
-    whole = inline({key: value for key, value in schema.items() if key != "$defs"})
+    inlined = inline({key: value for key, value in schema.items() if key != "$defs"})
     shared_definitions = {name: inline(definitions[name]) for name in definitions if name in shared}
-    return {"$defs": shared_definitions, **whole} if shared_definitions else whole
+    return {"$defs": shared_definitions, **inlined} if shared_definitions else inlined
 
 
 def arguments_schema(model: type[Arguments]) -> dict[str, Any]:

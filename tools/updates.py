@@ -42,8 +42,7 @@ class Change(Result):
 
 
 def shown_change(field: str, before: Any, after: Any) -> Change:
-    """One change with its texts on one line. Where the shown texts are equal, the second says that the values
-    differ."""
+    """One change with its texts on one line. If the shown texts are equal, the second says that they differ."""
     shown_before, shown_after = _printable_value(before), _printable_value(after)
     if shown_before == shown_after and isinstance(shown_after, str):
         shown_after = f"{shown_after} (differs in what is not shown here)"

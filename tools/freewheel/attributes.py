@@ -46,8 +46,8 @@ def _entries(found: list[Any]) -> Iterator[StandardAttribute]:
         if not isinstance(entry, dict):
             continue
         body = cast("dict[str, Any]", entry)
-        named = body.get("name") or next((value for key, value in body.items() if key.endswith("_name")), None)
+        name = body.get("name") or next((value for key, value in body.items() if key.endswith("_name")), None)
         try:
-            yield StandardAttribute.model_validate({"id": body.get("id"), "name": named})
+            yield StandardAttribute.model_validate({"id": body.get("id"), "name": name})
         except ValidationError:
             continue

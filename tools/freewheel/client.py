@@ -115,8 +115,7 @@ class FreeWheelClient:
         return self._attributes
 
     async def find_series(self, query: Mapping[str, str | int]) -> PageOf[StandardAttribute]:
-        """One page of the series whose names contain `query["name"]`. There are too many to come with the other
-        attributes."""
+        """One page of the series whose names contain `query["name"]`. There are too many to list with the rest."""
         answer = await self._get(f"{ATTRIBUTES}/series", query, {403: _MARKETPLACE, 404: _NO_SERIES})
         return answer.parse(PageOf[StandardAttribute], list_payload(answer, "series"))
 

@@ -59,12 +59,12 @@ async def create_inventory_package(arguments: CreateInventoryPackage, backends: 
     body = _body(arguments)
     record_baseline(await _creation(arguments, backends).baseline())
     package = await backends.freewheel.create_inventory_package(body, look=HOW_TO_CHECK)
-    different = difference_note(body, stated_fields(package))
+    difference = difference_note(body, stated_fields(package))
     unstated = [field for field in body if field not in stated_fields(package)]
     return CreatedInventoryPackage(
         inventory_package=PackageState.of(package),
-        what_happened=_what_happened(package, different, unstated),
-        next_step=_next_step(package, different, unstated),
+        what_happened=_what_happened(package, difference, unstated),
+        next_step=_next_step(package, difference, unstated),
     )
 
 
@@ -72,16 +72,16 @@ def _body(arguments: CreateInventoryPackage) -> dict[str, Any]:
     return arguments.model_dump(mode="json", exclude_none=True)
 
 
-def _what_happened(package: InventoryPackage, different: str, unstated: list[str]) -> str:
+def _what_happened(package: InventoryPackage, difference: str, unstated: list[str]) -> str:
     status = f"Its status is {package.status}." if package.status else "Its status is not stated."
     sentences = [f"FreeWheel created inventory package {package.id}. {status} Nothing is sold or held by it."]
     if unstated:
         sentences.append(f"The answer does not show {', '.join(unstated)}.")
-    return " ".join([*sentences, *([different] if different else [])])
+    return " ".join([*sentences, *([difference] if difference else [])])
 
 
-def _next_step(package: InventoryPackage, different: str, unstated: list[str]) -> str:
-    if different:
+def _next_step(package: InventoryPackage, difference: str, unstated: list[str]) -> str:
+    if difference:
         return STOP_AT_A_DIFFERENCE
     if unstated:
         return f"Call get_inventory_package for {package.id} and compare what it shows with what was meant."
@@ -93,23 +93,23 @@ def _subject(arguments: CreateInventoryPackage) -> str:
 
 
 async def _preview(arguments: CreateInventoryPackage, backends: Backends) -> Preview:
-    packages, whole = await all_packages(backends)
-    same = [package.id for package in packages if _has_name(package, arguments.name)]
+    packages, is_whole = await all_packages(backends)
+    same_name = [package.id for package in packages if _has_name(package, arguments.name)]
     trees = [name for name in TREES if getattr(arguments, name) is not None]
     return Preview(
         does=f"Create inventory package {printable(arguments.name, limit=200)} in FreeWheel, "
         f"with {' and '.join(trees)}.",
         changes=["The network has one inventory package more. Nothing is sold or held by it."],
-        problems=[f"There is one of that name already: {', '.join(map(str, same[:5]))}."] if same else [],
+        problems=[f"There is one of that name already: {', '.join(map(str, same_name[:5]))}."] if same_name else [],
         not_checked=[
             "Whether the ids of its targeting exist: find_targeting_items lists them.",
-            *([] if whole else ["Packages past what FreeWheel listed."]),
+            *([] if is_whole else ["Packages past what FreeWheel listed."]),
         ],
     )
 
 
 def _creation(arguments: CreateInventoryPackage, backends: Backends) -> Creation[InventoryPackage]:
-    named = printable(arguments.name, limit=200)
+    name = printable(arguments.name, limit=200)
     return Creation[InventoryPackage](
         noun="inventory package",
         field="name",
@@ -120,7 +120,7 @@ def _creation(arguments: CreateInventoryPackage, backends: Backends) -> Creation
         read=backends.freewheel.inventory_package,
         difference=lambda package: _difference(arguments, package),
         unstated=lambda package: [name for name in _body(arguments) if name not in stated_fields(package)],
-        check=f"A person looks in FreeWheel for inventory packages named {named}.",
+        check=f"A person looks in FreeWheel for inventory packages named {name}.",
     )
 
 
@@ -131,8 +131,8 @@ async def _reconcile(arguments: CreateInventoryPackage, backends: Backends, doub
 def _difference(arguments: CreateInventoryPackage, package: InventoryPackage) -> str:
     """How a package differs from the request, including what it has beyond it, in a sentence."""
     stated = stated_fields(package)
-    unasked = [name for name in ("description", *TREES) if getattr(arguments, name) is None]
-    extra = [name for name in unasked if is_set(name, stated.get(name))]
+    not_requested = [name for name in ("description", *TREES) if getattr(arguments, name) is None]
+    extra = [name for name in not_requested if is_set(name, stated.get(name))]
     return difference_note(_body(arguments), stated) or (
         f"It has {', '.join(extra)}, which was not asked for." if extra else ""
     )

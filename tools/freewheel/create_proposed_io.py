@@ -63,13 +63,13 @@ async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) ->
     )
     requested = _requested_attributes(arguments)
     now = attributes(order)
-    different = _difference(requested, now)
+    difference = _difference(requested, now)
     unconfirmed = [name for name, value in requested.items() if value is not None and name not in now]
     return CreatedProposedIo(
         proposed_io=proposed_io(order),
         unconfirmed=unconfirmed or None,
-        what_happened=_what_happened(arguments, order, unconfirmed, different),
-        next_step=_next_step(order, unconfirmed, different),
+        what_happened=_what_happened(arguments, order, unconfirmed, difference),
+        next_step=_next_step(order, unconfirmed, difference),
     )
 
 
@@ -93,7 +93,7 @@ def _difference(requested: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def _what_happened(
-    arguments: CreateProposedIo, order: ProposedInsertionOrder, unconfirmed: list[str], different: str
+    arguments: CreateProposedIo, order: ProposedInsertionOrder, unconfirmed: list[str], difference: str
 ) -> str:
     under = f" under campaign {arguments.campaign_id}" if arguments.campaign_id else ""
     sentences = [
@@ -101,13 +101,13 @@ def _what_happened(
     ]
     if unconfirmed:
         sentences.append(f"Its answer does not state {', '.join(unconfirmed)}.")
-    if different:
-        sentences.append(different)
+    if difference:
+        sentences.append(difference)
     return " ".join(sentences)
 
 
-def _next_step(order: ProposedInsertionOrder, unconfirmed: list[str], different: str) -> str:
-    if different:
+def _next_step(order: ProposedInsertionOrder, unconfirmed: list[str], difference: str) -> str:
+    if difference:
         return STOP_AT_A_DIFFERENCE
     look = f"get_proposed_io for {order.id} shows whether {', '.join(unconfirmed)} was kept. " if unconfirmed else ""
     return f"{look}A person adds placements in FreeWheel. To hold inventory, use list_avails, then reserve_avail."
@@ -119,21 +119,24 @@ def _subject(arguments: CreateProposedIo) -> str:
 
 async def _preview(arguments: CreateProposedIo, backends: Backends) -> Preview:
     findings = await check_references(backends, campaign_id=arguments.campaign_id, brand_id=arguments.brand_id)
-    same, whole = await orders_with_external_id(arguments.external_id, backends)
-    listed = ", ".join(str(order.id) for order in same[:5])
+    same_external_id, is_whole = await orders_with_external_id(arguments.external_id, backends)
+    listed = ", ".join(str(order.id) for order in same_external_id[:5])
     under = f" under campaign {arguments.campaign_id}" if arguments.campaign_id else ""
     users = ["The assigned users."] if arguments.assigned_user_ids else []
     return Preview(
         does=f"Create proposed IO {printable(arguments.external_id, limit=80)} ({printable(arguments.name, limit=200)})"
         f"{under} in FreeWheel{budget_clause(arguments.budget)}.",
         changes=["There is one proposal more. No inventory is held or booked by it."],
-        problems=[*findings.problems, *([f"There is one with that external_id already: {listed}."] if same else [])],
-        not_checked=[*findings.not_checked, *users, *([] if whole else ["Orders past what FreeWheel listed."])],
+        problems=[
+            *findings.problems,
+            *([f"There is one with that external_id already: {listed}."] if same_external_id else []),
+        ],
+        not_checked=[*findings.not_checked, *users, *([] if is_whole else ["Orders past what FreeWheel listed."])],
     )
 
 
 def _creation(arguments: CreateProposedIo, backends: Backends) -> Creation[ProposedInsertionOrder]:
-    named = printable(arguments.external_id, limit=80)
+    external_id = printable(arguments.external_id, limit=80)
     return Creation[ProposedInsertionOrder](
         noun="proposed IO",
         field="external_id",
@@ -146,7 +149,7 @@ def _creation(arguments: CreateProposedIo, backends: Backends) -> Creation[Propo
             _difference(_requested_attributes(arguments), attributes(order)) or _extra_attributes_note(arguments, order)
         ),
         unstated=lambda order: [name for name in _requested_attributes(arguments) if name not in attributes(order)],
-        check=f"A person looks in FreeWheel for proposed IOs with external_id {named}.",
+        check=f"A person looks in FreeWheel for proposed IOs with external_id {external_id}.",
     )
 
 
@@ -161,8 +164,8 @@ _OPTIONAL = ("description", "brand_id", "budget", "frequency_caps", "assigned_us
 def _extra_attributes_note(arguments: CreateProposedIo, order: ProposedInsertionOrder) -> str:
     """What an order has beyond the request, in a sentence."""
     now = attributes(order)
-    unasked = [name for name in _OPTIONAL if getattr(arguments, name) is None]
-    extra = [name for name in unasked if now.get(name) not in (None, "", 0, [], EVERGREEN)]
+    not_requested = [name for name in _OPTIONAL if getattr(arguments, name) is None]
+    extra = [name for name in not_requested if now.get(name) not in (None, "", 0, [], EVERGREEN)]
     return f"It has {', '.join(extra)}, which was not asked for." if extra else ""
 
 

@@ -78,8 +78,8 @@ class Creation(Generic[T]):
             return self._verdict_without_baseline(candidates)
         known = set(cast("list[int]", baseline["ids"]))
         # an object that had another identity before was renamed to this one, or its id was given again
-        same = set(cast("list[int]", baseline["same"])) if isinstance(baseline.get("same"), list) else known
-        if new := [one for one in candidates if one not in known or one not in same]:
+        same_identity = set(cast("list[int]", baseline["same"])) if isinstance(baseline.get("same"), list) else known
+        if new := [one for one in candidates if one not in known or one not in same_identity]:
             return await self._verdict_on_new(new)
         if not is_whole:
             return self._unknown("FreeWheel's list changed while it was read, or its counts do not agree.")

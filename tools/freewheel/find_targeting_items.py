@@ -107,10 +107,10 @@ async def find_targeting_items(arguments: FindTargetingItems, backends: Backends
 
 def _matching(searched: StandardAttributes, text: str | None) -> list[_KindEntry]:
     words = (text or "").casefold().split()
-    named = ((kind, entry) for kind, entries in searched.items() for entry in entries)
+    all_entries = [(kind, entry) for kind, entries in searched.items() for entry in entries]
     if not words:
-        return list(named)
-    return [(kind, entry) for kind, entry in named if entry.name and _has_all_words(entry.name.casefold(), words)]
+        return all_entries
+    return [(kind, entry) for kind, entry in all_entries if entry.name and _has_all_words(entry.name.casefold(), words)]
 
 
 def _has_all_words(name: str, words: list[str]) -> bool:
@@ -118,8 +118,7 @@ def _has_all_words(name: str, words: list[str]) -> bool:
 
 
 def _best_first(found: Iterable[_KindEntry], text: str | None) -> list[_KindEntry]:
-    """Entries with exactly this name first, then those that begin with it, then the others, each in FreeWheel's
-    order."""
+    """Exact names first, then names that begin with the text, then the others, each in FreeWheel's order."""
     if text is None:
         return list(found)
     wanted = " ".join(text.casefold().split())

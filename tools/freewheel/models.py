@@ -70,8 +70,7 @@ class _Whole(_Object):
 
 
 class InventoryPackage(_Whole, Entry):
-    """An inventory package. Date-times are ISO 8601 in UTC, as FreeWheel wrote them. Lists leave out both
-    targetings."""
+    """An inventory package. Date-times are in UTC, as FreeWheel wrote them. Lists leave out both targetings."""
 
     name: Text = None
     status: Enum = None
@@ -122,8 +121,7 @@ class Assignments(_Object):
 
 
 class ProposedInsertionOrder(_Whole, Entry):
-    """`delivery`, `budget` and `assignments` are not "included in basic GET": None means that FreeWheel did not state
-    them."""
+    """`delivery`, `budget` and `assignments` are not "included in basic GET": None means not stated."""
 
     external_id: Words = None
     name: Words = None

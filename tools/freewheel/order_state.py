@@ -52,8 +52,8 @@ def whole_body(order: ProposedInsertionOrder, given: Mapping[str, Any]) -> dict[
 
     Undocumented fields inside an attribute are sent back as they came.
     """
-    was = attributes(order)
-    state = {name: value for name, value in was.items() if value not in (None, EVERGREEN)} | dict(given)
+    present = attributes(order)
+    state = {name: value for name, value in present.items() if value not in (None, EVERGREEN)} | dict(given)
     body = {name: state[name] for name in BASIC if name in state}
     if "budget" in state:
         body["budget"] = _undocumented_fields(order.raw.get("budget"), _BUDGET) | state["budget"]
@@ -105,8 +105,8 @@ def _caps(delivery: models.Delivery | None) -> list[dict[str, Any]] | None:
     if delivery is None or delivery.frequency_caps is None:
         return None
     caps = [_cap(cap) for cap in delivery.frequency_caps]
-    whole = all(len(cap) == (4 if cap.get("scope") == "TIME" else 3) for cap in caps)
-    return sorted(caps, key=json.dumps) if whole else None
+    can_be_sent = all(len(cap) == (4 if cap.get("scope") == "TIME" else 3) for cap in caps)
+    return sorted(caps, key=json.dumps) if can_be_sent else None
 
 
 def _cap(cap: models.FrequencyCap) -> dict[str, Any]:

@@ -18,8 +18,8 @@ REFERENCES_TIMEOUT = 15.0
 
 async def orders_with_external_id(external_id: str, backends: Backends) -> tuple[list[ProposedInsertionOrder], bool]:
     """The orders with exactly this external_id, and whether the whole list was read: FreeWheel has no search for it."""
-    orders, whole = await read_all(order_pages(backends), "proposed IOs")
-    return [order for order in orders if has_external_id(order, external_id)], whole
+    orders, is_whole = await read_all(order_pages(backends), "proposed IOs")
+    return [order for order in orders if has_external_id(order, external_id)], is_whole
 
 
 def has_external_id(order: ProposedInsertionOrder, external_id: str) -> bool:
@@ -73,9 +73,9 @@ async def _check_campaign(backends: Backends, campaign_id: int, findings: Refere
     async def read(page: int, per_page: int) -> PageOf[Campaign]:
         return await backends.freewheel.list_campaigns({"page": page, "per_page": per_page})
 
-    campaigns, whole = await read_all(read, "campaigns")
+    campaigns, is_whole = await read_all(read, "campaigns")
     campaign = next((one for one in campaigns if one.id == campaign_id), None)
-    if campaign is None and whole:
+    if campaign is None and is_whole:
         findings.problems.append(f"FreeWheel lists no active campaign {campaign_id}: see list_campaigns.")
     elif campaign is None:
         findings.not_checked.append(f"Whether campaign {campaign_id} exists: FreeWheel's list could not be read whole.")
@@ -88,18 +88,18 @@ async def _check_brand(
     async def advertisers(page: int, per_page: int) -> PageOf[Named]:
         return await backends.freewheel.list_advertisers({"page": page, "per_page": per_page})
 
-    listed, whole = await read_all(advertisers, "advertisers")
+    listed, is_whole = await read_all(advertisers, "advertisers")
     of_campaign = campaign.advertiser_id if campaign else None
     for advertiser in sorted(listed, key=lambda one: one.id != of_campaign):
         brands, all_read = await _brands_of(backends, advertiser.id)
-        whole = whole and all_read
+        is_whole = is_whole and all_read
         if any(brand.id == brand_id for brand in brands):
             if of_campaign is not None and advertiser.id != of_campaign:
                 findings.problems.append(
                     f"Brand {brand_id} is of advertiser {advertiser.id}, and the campaign is of {of_campaign}."
                 )
             return
-    if whole:
+    if is_whole:
         findings.problems.append(f"No active advertiser has a brand {brand_id}: see list_advertisers.")
     else:
         findings.not_checked.append(f"Whether brand {brand_id} exists: FreeWheel's lists could not be read whole.")

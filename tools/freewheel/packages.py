@@ -29,8 +29,7 @@ class PackageState(Result):
 
 
 def stated_fields(package: InventoryPackage) -> dict[str, Any]:
-    """The fields that an answer states, also as null, unchanged except for the status, which is upper case as in a
-    request."""
+    """The fields that an answer states, null or not, as they came; only the status is made upper case."""
     stated = {field: package.raw[field] for field in FIELDS if field in package.raw}
     return {**stated, "status": package.status} if "status" in stated else stated
 

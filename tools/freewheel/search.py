@@ -28,8 +28,7 @@ BASELINE_TIMEOUT = 15.0
 """Seconds for reading a list before a write."""
 
 MAX_BASELINE_ENTRIES = 10_000
-"""The longest list that is read before a write. FreeWheel takes 20 requests a second, and a longer list would delay the
-write too much."""
+"""The longest list that is read before a write. FreeWheel takes 20 requests a second, and the write waits."""
 
 MAX_BASELINE_READINGS = 10
 """How often a list is read before a write, until a reading can be used."""
@@ -108,18 +107,18 @@ async def read_proven(read: ReadPage[T], plural: str) -> tuple[list[T], bool]:
     While the pages of a list are read, entries may move between them. So it takes two readings in a row that are
     complete and hold the same entries. A third one is made where the first two disagree.
     """
-    seen: dict[int, T] = {}
+    entries: dict[int, T] = {}
     ids_before: frozenset[int] | None = None
     for number in range(MAX_READINGS):
         reading = await _read_through(read, plural, earlier_readings=number)
-        seen |= {entry.id: entry for entry in reading.matches}
+        entries |= {entry.id: entry for entry in reading.matches}
         if reading.goes_on:
             break
         ids = frozenset(reading.ids) if reading.is_complete else None
         if ids is not None and ids == ids_before:
-            return list(seen.values()), True
+            return list(entries.values()), True
         ids_before = ids
-    return list(seen.values()), False
+    return list(entries.values()), False
 
 
 async def read_baseline(read: ReadPage[T], plural: str) -> list[T] | None:
@@ -130,7 +129,7 @@ async def read_baseline(read: ReadPage[T], plural: str) -> list[T] | None:
     """
 
     async def read_whole() -> list[T] | None:
-        seen: dict[int, T] = {}
+        entries: dict[int, T] = {}
         disturbed = 0
         for _ in range(MAX_BASELINE_READINGS):
             try:
@@ -139,10 +138,10 @@ async def read_baseline(read: ReadPage[T], plural: str) -> list[T] | None:
                 if may_read_again(error):
                     continue
                 raise
-            seen |= {entry.id: entry for entry in reading.matches}
+            entries |= {entry.id: entry for entry in reading.matches}
             disturbed += reading.ended_empty
             if reading.is_complete or disturbed == 2:
-                return list(seen.values())
+                return list(entries.values())
             if reading.is_too_long(MAX_BASELINE_ENTRIES):
                 return None
         return None
@@ -201,11 +200,11 @@ async def _search(
             reading.add_page(await read(reading.page_number, LARGEST_PAGE))
     shown, enough = reading.matches[first:last], len(reading.matches) > last
     nothing = empty_page_note(arguments.page) if reading.matches else "None of them has all words of `text`."
-    whole = arguments.search_from == 1 and reading.is_complete
+    is_whole = arguments.search_from == 1 and reading.is_complete
     return SearchPage(
         shown,
         more=enough,
-        total=len(reading.matches) if whole else None,
+        total=len(reading.matches) if is_whole else None,
         note=reading.note(plural) + ("" if shown else f" {nothing}"),
         resume_at=reading.page_number if reading.goes_on and not enough else None,
     )
@@ -277,7 +276,7 @@ class _Reading(Generic[T]):
 
     def _contradicts(self, answer: PageOf[T], fresh: int) -> bool:
         """Whether this page contradicts an earlier one, or itself."""
-        moved = 0 < fresh < len(answer.items)
+        overlaps = 0 < fresh < len(answer.items)
         total, pages = answer.total, answer.total_pages
         changed = (total is not None and self.counted not in (None, total)) or (
             pages is not None and self.pages not in (None, pages)
@@ -287,7 +286,7 @@ class _Reading(Generic[T]):
             total is not None and pages is not None and answer.per_page and pages != -(-total // answer.per_page)
         ) or (pages == 0 and bool(answer.items))
         other_page = answer.page is not None and answer.page != self.page_number and bool(fresh)
-        return bool(moved or changed or too_few or inconsistent or other_page)
+        return bool(overlaps or changed or too_few or inconsistent or other_page)
 
     def note(self, plural: str) -> str:
         """How far the list was searched, in a sentence."""

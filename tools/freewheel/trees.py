@@ -17,8 +17,7 @@ from tools.schema import Result
 from tools.vendor_http.replies import IfReadable, shown
 
 MAX_LINE = 240
-"""The longest line, in characters, in which a whole tree is shown. For a longer one, what was added and removed is
-shown."""
+"""The longest line, in characters, in which a whole tree is shown. Otherwise its changes are shown."""
 
 MAX_NAMED = 10
 """The largest number of items that are named one by one when a long tree changed."""
@@ -161,15 +160,14 @@ def same_tree(one: Any, other: Any) -> bool:
     """Whether two raw trees target the same, in any order."""
     if not has_content(one) or not has_content(other):
         return has_content(one) == has_content(other)
-    read, against = read_tree(one), read_tree(other)
-    if read is None or against is None:
+    first, second = read_tree(one), read_tree(other)
+    if first is None or second is None:
         return bool(one == other)
-    return _comparable(read) == _comparable(against)
+    return _comparable(first) == _comparable(second)
 
 
 def shown_trees(before: Any, after: Any) -> tuple[str | None, str | None]:
-    """Two different raw trees, each on a line: whole when both are short, else by their difference; None for no
-    tree."""
+    """Two different raw trees, each on a line: whole when both are short, else by their difference."""
     line_before, line_after = _tree_in_words(before), _tree_in_words(after)
     if all(line is None or len(line) <= MAX_LINE for line in (line_before, line_after)):
         return line_before, line_after

@@ -78,12 +78,12 @@ async def update_inventory_package(arguments: UpdateInventoryPackage, backends: 
     body = _whole_body(before, changed)
     record_baseline({"updated_at": present.updated_at})
     answer = await client.update_inventory_package(present.id, body, look=_how_to_check(present.id))
-    shown, after = answer, stated_fields(answer)
+    package, after = answer, stated_fields(answer)
     unshown = [field for field, value in body.items() if field not in after or _is_missing(field, value, after)]
     if unshown and (again := await read_after_write(client.inventory_package(present.id))):
         fresh = stated_fields(again)
-        shown, after = again, {**after, **{field: fresh[field] for field in unshown if field in fresh}}
-    return _result(shown, before, requested, body, after)
+        package, after = again, {**after, **{field: fresh[field] for field in unshown if field in fresh}}
+    return _result(package, before, requested, body, after)
 
 
 _Fields = Mapping[str, Any]
@@ -130,7 +130,7 @@ def _how_to_check(package_id: int) -> str:
 
 
 def _result(
-    shown: InventoryPackage, before: _Fields, requested: _Fields, body: _Fields, after: _Fields
+    package: InventoryPackage, before: _Fields, requested: _Fields, body: _Fields, after: _Fields
 ) -> UpdatedInventoryPackage:
     changed = [
         field
@@ -140,15 +140,15 @@ def _result(
         and not same_value(field, before.get(field), after[field])
     ]
     no_targeting = not any(is_set(tree, before.get(tree)) for tree in TREES)
-    hidden = [field for field in changed if field not in before or (field in TREES and no_targeting)]
+    unstated_before = [field for field in changed if field not in before or (field in TREES and no_targeting)]
     pairs = {field: shown_values(field, before.get(field), after[field]) for field in changed}
-    different = difference_note(requested, after)
-    unasked = [field for field in changed if field not in requested]
+    difference = difference_note(requested, after)
+    not_requested = [field for field in changed if field not in requested]
     unconfirmed = [field for field in body if field not in after]
     unstated = [field for field in _OPTIONAL_FIELDS if field not in before and field not in requested]
-    beyond = [tree for tree in TREES if tree in requested and not shows_all(before.get(tree))]
-    is_done = not (unconfirmed or unasked or different)
-    sentences = [f"FreeWheel {'updated' if is_done else 'took the update of'} inventory package {shown.id}."]
+    had_unknown_parts = [tree for tree in TREES if tree in requested and not shows_all(before.get(tree))]
+    is_done = not (unconfirmed or not_requested or difference)
+    sentences = [f"FreeWheel {'updated' if is_done else 'took the update of'} inventory package {package.id}."]
     if unconfirmed:
         sentences.append(f"It does not show {', '.join(unconfirmed)}, so nothing is confirmed of that.")
     if unstated:
@@ -156,31 +156,34 @@ def _result(
             f"FreeWheel had not stated {' and '.join(unstated)} of it, so none was sent back: one may have been there "
             "and be gone now."
         )
-    if beyond:
-        sentences.append(f"{' and '.join(beyond)} held more than these tools know, which was replaced too.")
+    if had_unknown_parts:
+        sentences.append(f"{' and '.join(had_unknown_parts)} held more than these tools know, which was replaced too.")
     if no_targeting:
         sentences.append("It showed no targeting before: whether one was replaced now is not known.")
-    if unasked:
-        sentences.append(f"Changed without being asked for: {', '.join(unasked)}.")
-    if different:
-        sentences.append(different)
+    if not_requested:
+        sentences.append(f"Changed without being asked for: {', '.join(not_requested)}.")
+    if difference:
+        sentences.append(difference)
     return UpdatedInventoryPackage(
-        inventory_package=PackageState.of(shown),
+        inventory_package=PackageState.of(package),
         changes=[
-            shown_change(field, "not stated" if field in hidden else had, has) for field, (had, has) in pairs.items()
+            shown_change(field, "not stated" if field in unstated_before else shown_before, shown_after)
+            for field, (shown_before, shown_after) in pairs.items()
         ],
         what_happened=" ".join(sentences),
-        next_step=_next_step(shown.id, wrong=bool(different or unasked), unconfirmed=unconfirmed, lost=unstated),
+        next_step=_next_step(
+            package.id, wrong=bool(difference or not_requested), unconfirmed=unconfirmed, may_be_lost=unstated
+        ),
     )
 
 
-def _next_step(package_id: int, *, wrong: bool, unconfirmed: list[str], lost: list[str]) -> str:
+def _next_step(package_id: int, *, wrong: bool, unconfirmed: list[str], may_be_lost: list[str]) -> str:
     if wrong:
         return STOP_AT_A_DIFFERENCE
     if unconfirmed:
         return f"Call get_inventory_package for {package_id}. What it does not show either, a person looks up."
-    if lost:
-        return f"Tell the person what changed, and have {' and '.join(lost)} looked at in FreeWheel."
+    if may_be_lost:
+        return f"Tell the person what changed, and have {' and '.join(may_be_lost)} looked at in FreeWheel."
     return "Tell the person what changed."
 
 
@@ -192,10 +195,10 @@ async def _preview(arguments: UpdateInventoryPackage, backends: Backends) -> Pre
     present = await backends.freewheel.inventory_package(arguments.package_id)
     before, requested = stated_fields(present), arguments.requested()
     changed = {field: value for field, value in requested.items() if not _is_already(field, value, before)}
-    off = " Campaigns that target it lose it." if changed.get("status") == "INACTIVE" else ""
-    named = f"inventory package {present.id} ({printable(present.name or 'no name', limit=200)})"
+    consequence = " Campaigns that target it lose it." if changed.get("status") == "INACTIVE" else ""
+    label = f"inventory package {present.id} ({printable(present.name or 'no name', limit=200)})"
     return Preview(
-        does=f"Change {named}.{off}" if changed else f"Nothing: {named} is already as requested.",
+        does=f"Change {label}.{consequence}" if changed else f"Nothing: {label} is already as requested.",
         changes=[
             change_line(field, *shown_values(field, before.get(field), value)) for field, value in changed.items()
         ],

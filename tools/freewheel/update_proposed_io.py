@@ -98,36 +98,36 @@ async def update_proposed_io(arguments: UpdateProposedIo, backends: Backends) ->
     undone. A new order is create_proposed_io's.
     """
     order_id = arguments.proposed_io_id
-    before = await backends.freewheel.proposed_insertion_order(order_id)
-    was = attributes(before)
-    given = _given_attributes(arguments, was)
+    present = await backends.freewheel.proposed_insertion_order(order_id)
+    before = attributes(present)
+    given = _given_attributes(arguments, before)
     requested = attributes(ProposedInsertionOrder.model_validate({"id": order_id, **wire_body(given)}))
-    if all(name in was and was[name] == value for name, value in requested.items()):
-        return _nothing_sent(before)
-    at_risk = [name for name in unstated_attributes(before) if name not in requested]
+    if all(name in before and before[name] == value for name, value in requested.items()):
+        return _nothing_sent(present)
+    at_risk = [name for name in unstated_attributes(present) if name not in requested]
     if at_risk and not arguments.accept_unknown:
         raise _could_be_lost(order_id, at_risk)
-    record_baseline({"updated_at": before.updated_at})
+    record_baseline({"updated_at": present.updated_at})
     answer = await backends.freewheel.update_proposed_insertion_order(
         order_id,
-        whole_body(before, given),
+        whole_body(present, given),
         look=f"By hand: get_proposed_io for {order_id}: if it shows what was asked for, the write was done; if it "
         "shows the old values a minute later, the same call may be made again.",
     )
     read_back = await read_after_write(backends.freewheel.proposed_insertion_order(order_id))
-    return _updated(was, requested, _latest(answer, read_back), read_back=read_back is not None)
+    return _updated(before, requested, _latest(answer, read_back), read_back=read_back is not None)
 
 
 _CLOSED = ("COMPLETED", "LOST")
 
 
-def _given_attributes(arguments: UpdateProposedIo, was: Mapping[str, Any]) -> dict[str, Any]:
+def _given_attributes(arguments: UpdateProposedIo, before: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that the caller gave. A budget without over delivery keeps the present one."""
     given = arguments.model_dump(mode="json", exclude_none=True, exclude=_NOT_ATTRIBUTES)
     if "budget" in given:
-        over = {name: value for name, value in was.get("budget", {}).items() if name.startswith("over_delivery")}
-        silent = not any(name.startswith("over_delivery") for name in given["budget"])
-        given["budget"] |= over if silent else {}
+        over = {name: value for name, value in before.get("budget", {}).items() if name.startswith("over_delivery")}
+        says_nothing = not any(name.startswith("over_delivery") for name in given["budget"])
+        given["budget"] |= over if says_nothing else {}
     return given
 
 
@@ -161,41 +161,41 @@ def _nothing_sent(order: ProposedInsertionOrder) -> UpdatedProposedIo:
 
 
 def _updated(
-    was: Mapping[str, Any], requested: Mapping[str, Any], order: ProposedInsertionOrder, *, read_back: bool
+    before: Mapping[str, Any], requested: Mapping[str, Any], order: ProposedInsertionOrder, *, read_back: bool
 ) -> UpdatedProposedIo:
     now = attributes(order)
     wrong = [name for name in requested if name in now and not same_value(now[name], requested[name])]
-    changed = [name for name in now if name not in was or was[name] != now[name]]
-    unasked = [
-        name for name in changed if name in was and name not in requested and not same_value(was[name], now[name])
+    changed = [name for name in now if name not in before or before[name] != now[name]]
+    not_requested = [
+        name for name in changed if name in before and name not in requested and not same_value(before[name], now[name])
     ]
-    wanted = {name for name, value in was.items() if value is not None} | requested.keys()
-    unconfirmed = [name for name in BASIC if name in wanted and name not in now]
-    unconfirmed += [name for name in NOT_BASIC if name not in now or name not in {*was, *requested}]
+    expected = {name for name, value in before.items() if value is not None} | requested.keys()
+    unconfirmed = [name for name in BASIC if name in expected and name not in now]
+    unconfirmed += [name for name in NOT_BASIC if name not in now or name not in {*before, *requested}]
     return UpdatedProposedIo(
         proposed_io=whole_proposed_io(order),
-        changes=[_change(name, was, now) for name in changed if name in requested],
-        changed_unasked=[_change(name, was, now) for name in unasked] or None,
+        changes=[_change(name, before, now) for name in changed if name in requested],
+        changed_unasked=[_change(name, before, now) for name in not_requested] or None,
         unconfirmed=unconfirmed or None,
         what_happened=" ".join(
             [
                 f"FreeWheel took the update of proposed IO {order.id}.",
-                *_findings(requested, now, wrong, unasked, unconfirmed, read_back=read_back),
+                *_findings(requested, now, wrong, not_requested, unconfirmed, read_back=read_back),
             ]
         ),
-        next_step=_next_step(unconfirmed, different=bool(wrong or unasked), read_back=read_back),
+        next_step=_next_step(unconfirmed, is_different=bool(wrong or not_requested), read_back=read_back),
     )
 
 
-def _change(name: str, was: Mapping[str, Any], now: Mapping[str, Any]) -> Change:
-    return shown_change(name, was.get(name, "not stated by FreeWheel"), now[name])
+def _change(name: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Change:
+    return shown_change(name, before.get(name, "not stated by FreeWheel"), now[name])
 
 
 def _findings(
     requested: Mapping[str, Any],
     now: Mapping[str, Any],
     wrong: Collection[str],
-    unasked: Collection[str],
+    not_requested: Collection[str],
     unconfirmed: Collection[str],
     *,
     read_back: bool,
@@ -204,8 +204,8 @@ def _findings(
     if wrong:
         differences = [f"{name} {in_words(now[name])} instead of {in_words(requested[name])}" for name in wrong]
         sentences.append(f"The answer is not what was asked for: {', '.join(differences)}.")
-    if unasked:
-        sentences.append(f"Changed without being asked for: {', '.join(unasked)}.")
+    if not_requested:
+        sentences.append(f"Changed without being asked for: {', '.join(not_requested)}.")
     if not read_back:
         sentences.append("The order could not be read back.")
     if unconfirmed:
@@ -218,8 +218,8 @@ def _findings(
     return sentences
 
 
-def _next_step(unconfirmed: Collection[str], *, different: bool, read_back: bool) -> str:
-    if different:
+def _next_step(unconfirmed: Collection[str], *, is_different: bool, read_back: bool) -> str:
+    if is_different:
         return STOP_AT_A_DIFFERENCE
     if not read_back:
         return "Call get_proposed_io and compare with what was asked for."
@@ -232,31 +232,37 @@ def _subject(arguments: UpdateProposedIo) -> str:
     return f"proposed_io:{arguments.proposed_io_id}"
 
 
-def _requested_attributes(arguments: UpdateProposedIo, was: Mapping[str, Any]) -> dict[str, Any]:
-    given = wire_body(_given_attributes(arguments, was))
+def _requested_attributes(arguments: UpdateProposedIo, before: Mapping[str, Any]) -> dict[str, Any]:
+    given = wire_body(_given_attributes(arguments, before))
     return attributes(ProposedInsertionOrder.model_validate({"id": arguments.proposed_io_id, **given}))
 
 
 async def _preview(arguments: UpdateProposedIo, backends: Backends) -> Preview:
     order = await backends.freewheel.proposed_insertion_order(arguments.proposed_io_id)
-    was = attributes(order)
-    requested = _requested_attributes(arguments, was)
-    changed = {name: value for name, value in requested.items() if name not in was or not same_value(was[name], value)}
+    before = attributes(order)
+    requested = _requested_attributes(arguments, before)
+    changed = {
+        name: value for name, value in requested.items() if name not in before or not same_value(before[name], value)
+    }
     at_risk = [name for name in unstated_attributes(order) if name not in requested]
     findings = await check_references(
         backends, campaign_id=None, brand_id=arguments.brand_id if "brand_id" in changed else None
     )
-    budget = was.get("budget", {})
-    goal = next((f", {goal} {budget[goal]:,}" for goal in ("currency", "impression") if budget.get(goal)), "")
+    budget = before.get("budget", {})
+    goal_clause = next((f", {goal} {budget[goal]:,}" for goal in ("currency", "impression") if budget.get(goal)), "")
     flight = order.schedule
-    runs = f", {flight.start_time} to {flight.end_time}" if flight and flight.start_time and flight.end_time else ""
-    named = f"proposed IO {order.id} ({printable(order.name or 'no name', limit=200)}{goal}{runs})"
-    closes = f" as {requested['proposed_io_status']}" if requested.get("proposed_io_status") in _CLOSED else ""
+    flight_clause = (
+        f", {flight.start_time} to {flight.end_time}" if flight and flight.start_time and flight.end_time else ""
+    )
+    label = f"proposed IO {order.id} ({printable(order.name or 'no name', limit=200)}{goal_clause}{flight_clause})"
+    closing = f" as {requested['proposed_io_status']}" if requested.get("proposed_io_status") in _CLOSED else ""
     return Preview(
-        does=f"{'Close' if closes else 'Change'} {named}{closes}."
+        does=f"{'Close' if closing else 'Change'} {label}{closing}."
         if changed
-        else f"Nothing: {named} is already as requested.",
-        changes=[change_line(name, was.get(name, "not stated by FreeWheel"), value) for name, value in changed.items()],
+        else f"Nothing: {label} is already as requested.",
+        changes=[
+            change_line(name, before.get(name, "not stated by FreeWheel"), value) for name, value in changed.items()
+        ],
         problems=[
             *findings.problems,
             *([f"FreeWheel does not state {', '.join(at_risk)}: it may be lost."] if at_risk else []),

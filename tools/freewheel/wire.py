@@ -11,8 +11,7 @@ HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
 
 
 MAX_ENTRIES = 20_000
-"""The longest list that is read. Pages hold 50 entries; a list without pages must not keep this process busy for
-long."""
+"""The longest list that is read. Pages hold 50 entries; reading a list without pages must not take long."""
 
 
 def json_payload(answer: Answer) -> Any:

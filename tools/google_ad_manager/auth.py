@@ -73,8 +73,7 @@ class _Account:
 
 
 class ServiceAccountToken(SharedToken):
-    """key: returns the text of the JSON key file. It is called once, in a worker thread, when the key is first
-    needed."""
+    """key: returns the text of the JSON key file. It is called once, in a worker thread, when it is needed."""
 
     setting = SETTING
 

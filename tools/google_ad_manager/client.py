@@ -161,8 +161,8 @@ def _classify(reply: Reply) -> Finding:
     if not isinstance(error, dict):
         return Finding.NOT_GOOGLE
     words = " ".join(_reasons(cast("dict[str, Any]", error))).upper()
-    named = next((finding for reason, finding in _REASONS if reason in words), None)
-    return named or _STATUSES.get(reply.status, Finding.UNKNOWN)
+    known = next((finding for reason, finding in _REASONS if reason in words), None)
+    return known or _STATUSES.get(reply.status, Finding.UNKNOWN)
 
 
 def _reasons(payload: Any) -> Iterator[str]:

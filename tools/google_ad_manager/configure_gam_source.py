@@ -64,8 +64,8 @@ async def configure_gam_source(arguments: ConfigureGamSource, backends: Backends
         "saved; if not, the same call may be made again.",
     )
     saved = answer.ad_server or models.AdServer()
-    different = differences({"type": GOOGLE_AD_MANAGER, "network_code": network_code}, saved)
-    different = different or differences({"id": before.id}, answer)
+    difference = differences({"type": GOOGLE_AD_MANAGER, "network_code": network_code}, saved)
+    difference = difference or differences({"id": before.id}, answer)
     grant = result_fields(DIAGNOSES[Finding.PERMISSION_DENIED], answer.service_account_email)
     return ConfiguredSource(
         source_id=source_id,
@@ -75,14 +75,13 @@ async def configure_gam_source(arguments: ConfigureGamSource, backends: Backends
         service_account_email=answer.service_account_email,
         do_now=grant["do_now"],
         where=grant["where"],
-        what_happened=_what_happened(arguments, before.ad_server, saved, different),
-        next_step=_next_step(answer, saved, different),
+        what_happened=_what_happened(arguments, before.ad_server, saved, difference),
+        next_step=_next_step(answer, saved, difference),
     )
 
 
 def _refuse_another_ad_server(source_id: str, connection: models.EsaConnection) -> None:
-    """Saving replaces the whole configuration, and the credentials in it could not be restored: they are never
-    shown."""
+    """Saving replaces the whole configuration. Its credentials are never shown, so they could not be restored."""
     configured = connection.ad_server
     if "ad_server" not in connection.model_fields_set:
         raise UnexpectedAnswer(
@@ -92,10 +91,10 @@ def _refuse_another_ad_server(source_id: str, connection: models.EsaConnection) 
         )
     if configured is None or configured.type == GOOGLE_AD_MANAGER:
         return
-    named = f"the ad server {printable(configured.type, limit=80)}" if configured.type else "an ad server of a type "
-    named += "" if configured.type else "that Interchange does not state"
+    label = f"the ad server {printable(configured.type, limit=80)}" if configured.type else "an ad server of a type "
+    label += "" if configured.type else "that Interchange does not state"
     raise InvalidArguments(
-        f"Source {source_id} has {named} configured. Saving would replace it with its credentials, which cannot be "
+        f"Source {source_id} has {label} configured. Saving would replace it with its credentials, which cannot be "
         "read back, so nothing was changed.",
         next_step="Take another source from list_inventory_sources, or have a person change this one in Interchange.",
     )
@@ -114,7 +113,7 @@ def _ad_server_fields(ad_server: models.AdServer | None) -> dict[str, str | None
 
 
 def _what_happened(
-    arguments: ConfigureGamSource, before: models.AdServer | None, saved: models.AdServer, different: str
+    arguments: ConfigureGamSource, before: models.AdServer | None, saved: models.AdServer, difference: str
 ) -> str:
     source_id, code = arguments.source_id, printable(saved.network_code or "", limit=80)
     if not code:
@@ -131,13 +130,13 @@ def _what_happened(
         earlier = printable(before.network_code or "", limit=80) or "not stated"
         sentences = [f"Interchange saved network code {code} for source {source_id}; before it was {earlier}."]
     sentences.append("Whether the network can be reached was not tested.")
-    if different:
-        sentences.append(different)
+    if difference:
+        sentences.append(difference)
     return " ".join(sentences)
 
 
-def _next_step(answer: models.EsaConnection, saved: models.AdServer, different: str) -> str:
-    if different:
+def _next_step(answer: models.EsaConnection, saved: models.AdServer, difference: str) -> str:
+    if difference:
         return STOP_AT_A_DIFFERENCE
     if saved.network_code is None:
         return "Call get_gam_connection to see whether the network code was saved."
@@ -160,12 +159,16 @@ async def _preview(arguments: ConfigureGamSource, backends: Backends) -> Preview
     source_id, code = arguments.source_id, arguments.network_code
     connection = await backends.interchange.esa_connection(source_id)
     configured = connection.ad_server
-    had = configured.network_code if configured else None
+    code_before = configured.network_code if configured else None
     another = configured is not None and configured.type not in (None, GOOGLE_AD_MANAGER)
-    selling = " It was provisioned: what it sells may stop." if connection.provisioned_at and had != code else ""
+    selling = (
+        " It was provisioned: what it sells may stop." if connection.provisioned_at and code_before != code else ""
+    )
     return Preview(
         does=f"Replace the ad-server configuration of source {source_id} by Google Ad Manager network {code}.{selling}",
-        changes=[change_line("network_code", had, code)] if had != code else ["Nothing differs from what is there."],
+        changes=[change_line("network_code", code_before, code)]
+        if code_before != code
+        else ["Nothing differs from what is there."],
         problems=["Another ad server is configured: this call is refused."] if another else [],
         not_checked=["Whether the network can be reached: test_gam_connection shows it once granted."],
     )
@@ -181,16 +184,16 @@ async def _reconcile(arguments: ConfigureGamSource, backends: Backends, doubt: D
     check = f"A person looks at the ad server of source {source_id} in Interchange."
     evidence = f"The source has {f'network {printable(code, limit=80)}' if code else 'no stated network'}."
     if code == arguments.network_code and "network_code" not in before:
-        told_evidence = f"{evidence} Which one it had before is not on record."
-        return Verdict(outcome="unknown", evidence=told_evidence, check=check, found=found)
+        full_evidence = f"{evidence} Which one it had before is not on record."
+        return Verdict(outcome="unknown", evidence=full_evidence, check=check, found=found)
     if code == arguments.network_code and (may_have_changed_since or before["network_code"] != code):
         return Verdict(outcome="succeeded", evidence=evidence, found=found)
     unstated = connection.ad_server is None and before.get("is_configured") is not False
     if may_have_changed_since or unstated:
-        told_evidence = f"{evidence} It may have been changed since."
-        return Verdict(outcome="unknown", evidence=told_evidence, check=check, found=found)
-    told_evidence = f"{evidence} It was not changed since before this was sent."
-    return Verdict(outcome="not_sent", evidence=told_evidence, found=found)
+        full_evidence = f"{evidence} It may have been changed since."
+        return Verdict(outcome="unknown", evidence=full_evidence, check=check, found=found)
+    full_evidence = f"{evidence} It was not changed since before this was sent."
+    return Verdict(outcome="not_sent", evidence=full_evidence, found=found)
 
 
 TOOL = Tool(

@@ -116,8 +116,8 @@ def _next_step(connection: models.EsaConnection) -> str:
     if connection.ad_server is None:
         return "No ad server is configured: ask the person for the network code, then call configure_gam_source."
     if connection.ad_server.type != GOOGLE_AD_MANAGER:
-        named = printable(connection.ad_server.type or "not stated", limit=80)
-        return f"Its ad server is {named}, not Google Ad Manager: leave it to a person in Interchange."
+        type_ = printable(connection.ad_server.type or "not stated", limit=80)
+        return f"Its ad server is {type_}, not Google Ad Manager: leave it to a person in Interchange."
     if connection.deactivated_at or connection.provisioning_status == "deactivated":
         return "It is deactivated: a person decides in Interchange whether it is reactivated."
     over = ": the error shown may be over" if connection.last_error or connection.last_error_code else ""

@@ -35,8 +35,7 @@ def avail_label(avail: models.Avail) -> str:
 
 
 def price_clause(avail: models.Avail, impressions: Sequence[int]) -> str:
-    """The price and the money in a clause. impressions: the possible amounts; of several, the least and the most
-    money."""
+    """The price and the money in a clause. impressions: the possible amounts."""
     if avail.cpm is None:
         return ", price not stated"
     currency = printable(avail.currency or "", limit=10)
@@ -156,8 +155,7 @@ async def verdict_by_counts(ids: BookingIds, backends: Backends, doubt: Doubt) -
 
 
 def _possible_changes_by_now(doubt: Doubt, amounts: Sequence[int]) -> list[int]:
-    """What the write may have changed by now if it was carried out: also nothing, where its hold may have expired
-    since."""
+    """What the write may have changed by now if it was carried out: nothing, if its hold has expired since."""
     return [*amounts, *([0] if _may_have_expired(doubt.write) else [])]
 
 

@@ -44,8 +44,7 @@ _ENVELOPE = {"data", "error", "meta", "pagination"}
 
 
 class SourceReads(NamedTuple, Generic[T]):
-    """What was read of several sources, by source id, and for each other source the error that kept it from being
-    read."""
+    """What was read of several sources, by source id, and the errors of the sources that could not be read."""
 
     read: list[tuple[str, T]]
     unread: dict[str, AdOpsError]
@@ -191,8 +190,8 @@ class InterchangeClient:
         return await self._read(EsaConnection, f"{self._source(source_id)}/esa", hints=_AD_SERVER)
 
     async def test_connection(self, source_id: str) -> ConnectionTest:
-        """Test the source's ad server, which may take Interchange 30 s. It changes nothing there; Interchange records
-        the result."""
+        """Test the source's ad server, which may take 30 s. It changes nothing there; Interchange records the
+        result."""
         answer = await self._transport.request(
             Kind.PROBE, "POST", f"{self._source(source_id)}/test-connection", timeout=40.0, hints=_TESTING
         )

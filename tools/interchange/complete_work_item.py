@@ -78,12 +78,12 @@ async def complete_work_item(arguments: CompleteWorkItem, backends: Backends) ->
     )
     # if the item was COMPLETED before, its result is that of the earlier completion
     given = None if answer.changed is False else arguments.result
-    different = differences_from_request({"id": item_id, "status": "COMPLETED"}, given, answer.item)
+    difference = differences_from_request({"id": item_id, "status": "COMPLETED"}, given, answer.item)
     return CompletedWorkItem(
         item=_item(source_id, answer.item),
         completed_by_this_call=answer.changed,
-        what_happened=_what_happened(arguments, answer, different),
-        next_step=_next_step(source_id, answer.item, different),
+        what_happened=_what_happened(arguments, answer, difference),
+        next_step=_next_step(source_id, answer.item, difference),
     )
 
 
@@ -96,7 +96,7 @@ def _item(source_id: str, item: models.WorkItem) -> CompletedItem:
     )
 
 
-def _what_happened(arguments: CompleteWorkItem, answer: models.ChangedWorkItem, different: str) -> str:
+def _what_happened(arguments: CompleteWorkItem, answer: models.ChangedWorkItem, difference: str) -> str:
     item_id, item = arguments.work_item_id, answer.item
     by = f" by {printable(item.completed_by, limit=80)}" if item.completed_by else ""
     at = f" at {printable(item.completed_at, limit=40)}" if item.completed_at else ""
@@ -114,13 +114,13 @@ def _what_happened(arguments: CompleteWorkItem, answer: models.ChangedWorkItem, 
         sentences = [f"Interchange accepted the call and did not say whether it completed work item {item_id}."]
     if arguments.result and answer.changed is not False and item.result is None:
         sentences.append("The answer does not state the result, so it is unconfirmed.")
-    if different:
-        sentences.append(different)
+    if difference:
+        sentences.append(difference)
     return " ".join(sentences)
 
 
-def _next_step(source_id: str, item: models.WorkItem, different: str) -> str:
-    if different:
+def _next_step(source_id: str, item: models.WorkItem, difference: str) -> str:
+    if difference:
         return STOP_AT_A_DIFFERENCE
     if item.status is None:
         return "Call get_work_item to see its status before anything is reported as done."
@@ -136,9 +136,9 @@ def _subject(arguments: CompleteWorkItem) -> str:
 
 async def _preview(arguments: CompleteWorkItem, backends: Backends) -> Preview:
     item = (await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)).item
-    was, given = changeable_fields(item), arguments.result or {}
-    wanted = required_fields(item)
-    missing = [name for name in wanted if name not in (arguments.result or {})]
+    before, given = changeable_fields(item), arguments.result or {}
+    required = required_fields(item)
+    missing = [name for name in required if name not in (arguments.result or {})]
     problems = [f"It is {item.status} already."] if item.status in ("COMPLETED", "CANCELLED") else []
     problems += (
         [f"It is BLOCKED: {printable(item.blocked_reason or 'no reason is stated', limit=500)}."]
@@ -150,8 +150,8 @@ async def _preview(arguments: CompleteWorkItem, backends: Backends) -> Preview:
         does=f"Record {item_label(item, arguments.work_item_id)} of source {arguments.source_id} as "
         f"done{_booking_clause(item)}.",
         changes=[
-            *(change_line(f"result.{name}", was.get(f"result.{name}"), value) for name, value in given.items()),
-            f"Before: {', '.join(f'{name} {words}' for name, words in _in_words(was))}.",
+            *(change_line(f"result.{name}", before.get(f"result.{name}"), value) for name, value in given.items()),
+            f"Before: {', '.join(f'{name} {words}' for name, words in _in_words(before))}.",
             "It cannot be undone. Interchange may act on it, such as turning a hold into a booking.",
         ],
         problems=problems,
@@ -176,8 +176,7 @@ def _booking_clause(item: models.WorkItem) -> str:
 
 
 async def _reconcile(arguments: CompleteWorkItem, backends: Backends, doubt: Doubt) -> Verdict:
-    """The content decides: the status COMPLETED does not show who completed the item, but its results and history
-    do."""
+    """The content decides: not the status COMPLETED, but results and history show who completed the item."""
     detail = await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)
     item, before = detail.item, doubt.write.baseline or {}
     status = printable(item.status or "", limit=40)
@@ -223,9 +222,9 @@ async def _reconcile(arguments: CompleteWorkItem, backends: Backends, doubt: Dou
 
 def _other_results(arguments: CompleteWorkItem, item: models.WorkItem, before: Mapping[str, Any]) -> str:
     """The names of the results that differ from this call's; empty when there are none."""
-    given, there = arguments.result or {}, item.result or {}
-    added = there.keys() - {*before.get("results", ()), *given}
-    other = {name for name, value in given.items() if there.get(name, _MISSING) != value}
+    given, recorded = arguments.result or {}, item.result or {}
+    added = recorded.keys() - {*before.get("results", ()), *given}
+    other = {name for name, value in given.items() if recorded.get(name, _MISSING) != value}
     return printable(", ".join(sorted({*added, *other})), limit=200)
 
 

@@ -111,7 +111,7 @@ async def finalize_booking(arguments: FinalizeBooking, backends: Backends) -> Bo
     )
     items = _open_work_items(handoff.work_items)
     in_the_way = readiness.in_the_way(handoff.projection)
-    different = differences(arguments.model_dump(include={"avail_id", "package_id"}), handoff.booking)
+    difference = differences(arguments.model_dump(include={"avail_id", "package_id"}), handoff.booking)
     return BookingHandoff(
         booking=booking_result(source_id, handoff.booking),
         what_happened=_what_happened(
@@ -120,9 +120,9 @@ async def finalize_booking(arguments: FinalizeBooking, backends: Backends) -> Bo
             other_media_buy_note(arguments.media_buy_id, handoff.booking),
             known.difference_note(handoff.booking),
             _handed_over_before_note(known, handoff.booking),
-            different,
+            difference,
         ),
-        next_step=_next_step(handoff, items, in_the_way, different),
+        next_step=_next_step(handoff, items, in_the_way, difference),
         execution_status=handoff.execution_status,
         open_work_items=items,
         unread_work_items=_unread_count(handoff.work_items),
@@ -223,9 +223,9 @@ def _statuses(handoff: models.Handoff) -> str:
 
 
 def _next_step(
-    handoff: models.Handoff, items: list[WorkItem] | None, in_the_way: readiness.InTheWay | None, different: str
+    handoff: models.Handoff, items: list[WorkItem] | None, in_the_way: readiness.InTheWay | None, difference: str
 ) -> str:
-    if different:
+    if difference:
         return STOP_AT_A_DIFFERENCE
     if _is_booked(handoff):
         return "Tell the person that it is booked, with both statuses as they stand here."
@@ -252,16 +252,16 @@ def _present(arguments: FinalizeBooking, result: dict[str, Any]) -> dict[str, An
 
 async def _preview(arguments: FinalizeBooking, backends: Backends) -> Preview:
     avail = await capacity.find_avail(arguments, backends)
-    items, whole = await handoffs.media_buy_work_items(arguments, backends)
-    baseline = {"work_items": [item.id for item in items if item.id]} if whole else None
+    items, is_whole = await handoffs.media_buy_work_items(arguments, backends)
+    baseline = {"work_items": [item.id for item in items if item.id]} if is_whole else None
     if avail is None:
         preview = capacity.preview_without_avail(arguments, "Hand over for execution what is held of")
         return replace(preview, baseline=baseline)
     media_buy = await media_buys.check_media_buy(arguments, arguments.buyer_customer_id, backends)
     known = await holds.known_bookings(arguments, backends)
-    what = f"the {known.label()}" if len(known.holds) == 1 else known.label()
+    label = f"the {known.label()}" if len(known.holds) == 1 else known.label()
     return Preview(
-        does=f"Hand {what or _UNKNOWN_AMOUNT} of {capacity.avail_label(avail)} of source {arguments.source_id} for "
+        does=f"Hand {label or _UNKNOWN_AMOUNT} of {capacity.avail_label(avail)} of source {arguments.source_id} for "
         f"media buy {arguments.media_buy_id} over for execution{capacity.price_clause(avail, known.hold_sizes)}. "
         "People then book it upstream.",
         changes=["People get work items; the impressions stay HELD until that work succeeds."],

@@ -115,8 +115,8 @@ def _modular_next(
         return "What its setup lacks is not known: an operator looks at the source in Interchange."
     todo: list[str] = []
     if source.status != "ACTIVE":
-        named = printable(source.status, limit=80) if source.status else "not stated"
-        todo.append(f"Its status is {named}: a person decides in Interchange whether it becomes ACTIVE.")
+        status = printable(source.status, limit=80) if source.status else "not stated"
+        todo.append(f"Its status is {status}: a person decides in Interchange whether it becomes ACTIVE.")
     if in_the_way and (in_the_way.stages or in_the_way.last_error):
         todo.append(
             "An operator fixes what is in_the_way in Interchange: fills in missing_setup_fields, settles issues."
@@ -141,8 +141,8 @@ def _managed_next(source: models.InventorySource) -> str:
     if managed.ad_server is None:
         return "No ad server is shown here: call get_gam_connection, and configure_gam_source if none is configured."
     if managed.ad_server.type not in (None, GOOGLE_AD_MANAGER):
-        named = printable(managed.ad_server.type, limit=80)
-        return f"Its ad server is {named}, not Google Ad Manager: leave it to a person in Interchange."
+        type_ = printable(managed.ad_server.type, limit=80)
+        return f"Its ad server is {type_}, not Google Ad Manager: leave it to a person in Interchange."
     if managed.last_error_code or managed.last_error:
         return "get_gam_connection says what the error means and who fixes it, test_gam_connection whether it persists."
     return "Call test_gam_connection to see whether its ad server works now."

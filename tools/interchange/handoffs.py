@@ -48,10 +48,10 @@ async def verdict_by_work_items(ids: HandoffIds, backends: Backends, doubt: Doub
     known = (doubt.write.baseline or {}).get("work_items")
     if not isinstance(known, list):
         return Verdict(outcome="unknown", evidence="Which work items there were before is not on record.", check=check)
-    items, whole = await media_buy_work_items(ids, backends)
+    items, is_whole = await media_buy_work_items(ids, backends)
     again, whole_again = await media_buy_work_items(ids, backends)
     listed = dict.fromkeys(one.id for one in (*items, *again) if one.id is not None)
-    whole = whole and whole_again and {one.id for one in items} == {one.id for one in again}
+    is_whole = is_whole and whole_again and {one.id for one in items} == {one.id for one in again}
     before = {*cast("list[Any]", known), *_items_of_other_handoffs(doubt)}
     new = [one for one in listed if one not in before]
     work = await _sort_new_items(ids, backends, new[:MAX_READ])
@@ -66,7 +66,7 @@ async def verdict_by_work_items(ids: HandoffIds, backends: Backends, doubt: Doub
         evidence = f"There are new work items for avail {ids.avail_id} that were written for another call: "
         evidence += f"{', '.join(work.of_another_call)}."
         return Verdict(outcome="unknown", evidence=evidence, check=check)
-    if work.unclear or not whole or len(new) > MAX_READ:
+    if work.unclear or not is_whole or len(new) > MAX_READ:
         ids_of = ", ".join(work.unclear)
         unclear = f"New work items do not say whether they belong to this handoff: {ids_of}." if ids_of else ""
         evidence = (

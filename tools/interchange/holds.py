@@ -110,11 +110,13 @@ async def known_bookings(ids: BookingIds, backends: Backends) -> KnownBookings:
         for write in finalized
         if isinstance(booking_id := _answered_field(write, "booking_id"), str)
     }
-    same = [hold for hold in holds if may_be_about(ids, hold) and not _has_expired(hold, handed_over)]
+    same_ids = [hold for hold in holds if may_be_about(ids, hold) and not _has_expired(hold, handed_over)]
     without_package = (
-        [hold for hold in same if hold.arguments.get("package_id") is None] if ids.package_id is None else []
+        [hold for hold in same_ids if hold.arguments.get("package_id") is None] if ids.package_id is None else []
     )
-    return KnownBookings(sorted(without_package or same, key=lambda hold: (hold_size(hold) or 0, hold.id)), handed_over)
+    return KnownBookings(
+        sorted(without_package or same_ids, key=lambda hold: (hold_size(hold) or 0, hold.id)), handed_over
+    )
 
 
 def _hold_label(hold: RecordedWrite, unit: str = "") -> str:
@@ -215,32 +217,38 @@ def blocking_write(tool: str) -> Callable[[BookingIds, Sequence[RecordedWrite], 
 
     def find(ids: BookingIds, others: Sequence[RecordedWrite], settle_after: float) -> BlockingWrite | None:
         for other in others:
+            if not may_be_about(ids, other):
+                continue
             # until that write is settled, nobody knows which booking this call would be about, even with a key
-            if (
-                other.state == "in_doubt"
-                and may_be_about(ids, other)
-                and (tool != "reserve_avail" or other.tool == tool)
-            ):
+            if other.state == "in_doubt" and (tool != "reserve_avail" or other.tool == tool):
                 return BlockingWrite(id=other.id, may_be_same=False)
-            told_otherwise = _stripped(other.arguments.get("package_id")) != _stripped(ids.package_id)
-            if other.tool == tool and other.idempotency_key is None and told_otherwise and may_be_about(ids, other):
+            other_package = _stripped(other.arguments.get("package_id")) != _stripped(ids.package_id)
+            if other.tool == tool and other.idempotency_key is None and other_package:
                 return BlockingWrite(id=other.id, may_be_same=True)
-        doubted = [other for other in others if other.state == "in_doubt" and not is_settled(other.age, settle_after)]
-        mine = [getattr(ids, "requested_impressions", 0)] if tool == "reserve_avail" else None
-        mine = _releasable_sizes(ids, others) if tool == "release_booking" else mine
-        moving = [(other.id, moved) for other in doubted if (moved := possible_changes(other, others)) != [0]]
-        if mine is None or not moving or _sums_are_distinct([mine, *(moved for _, moved in moving)]):
-            return None
-        return BlockingWrite(id=moving[0][0], may_be_same=False)
+        return _indistinguishable(tool, ids, others, settle_after)
 
     return find
 
 
-def _releasable_sizes(ids: BookingIds, others: Sequence[RecordedWrite]) -> list[int]:
+def _indistinguishable(
+    tool: str, ids: BookingIds, others: Sequence[RecordedWrite], settle_after: float
+) -> BlockingWrite | None:
+    """A write in doubt, if the counts could not show later whether it or this call was carried out."""
+    if tool == "finalize_booking":
+        return None
+    own_changes = [getattr(ids, "requested_impressions", 0)] if tool == "reserve_avail" else _releases(ids, others)
+    unsettled = [other for other in others if other.state == "in_doubt" and not is_settled(other.age, settle_after)]
+    changes = {other.id: possible_changes(other, others) for other in unsettled}
+    changes = {operation_id: amounts for operation_id, amounts in changes.items() if amounts != [0]}
+    if not changes or _sums_are_distinct([own_changes, *changes.values()]):
+        return None
+    return BlockingWrite(id=next(iter(changes)), may_be_same=False)
+
+
+def _releases(ids: BookingIds, others: Sequence[RecordedWrite]) -> list[int]:
     """By how many impressions a release with these ids may change what is held and booked."""
-    return sorted(
-        {-count for count in hold_sizes([o for o in others if o.tool == "reserve_avail" and may_be_about(ids, o)])}
-    )
+    holds = [other for other in others if other.tool == "reserve_avail" and may_be_about(ids, other)]
+    return sorted({-size for size in hold_sizes(holds)})
 
 
 def _sums_are_distinct(amounts: Sequence[Sequence[int] | None]) -> bool:
@@ -262,16 +270,16 @@ def _sums_are_distinct(amounts: Sequence[Sequence[int] | None]) -> bool:
 
 def _released_writes(ids: BookingIds, result: Mapping[str, Any], in_force: Sequence[RecordedWrite]) -> list[str]:
     """The ids of the writes about the booking that a release ended; empty when that is not certain."""
-    same = [write for write in in_force if may_be_about(ids, write)]
+    same_booking = [write for write in in_force if may_be_about(ids, write)]
     booking: Any = result.get("booking") or {}
     released_id, count = booking.get("booking_id"), booking.get("requested_impressions")
     if released_id is not None:
-        with_id = [write.id for write in same if _answered_field(write, "booking_id") == released_id]
+        with_id = [write.id for write in same_booking if _answered_field(write, "booking_id") == released_id]
         if with_id:
             return with_id
-        same = [write for write in same if _answered_field(write, "booking_id") is None]
+        same_booking = [write for write in same_booking if _answered_field(write, "booking_id") is None]
     count = result.get("found", {}).get("given_up") if count is None else count
-    fitting = [write.id for write in same if count is None or hold_size(write) in (None, count)]
+    fitting = [write.id for write in same_booking if count is None or hold_size(write) in (None, count)]
     return fitting if len(fitting) == 1 else []
 
 

@@ -30,7 +30,7 @@ async def check_media_buy(ids: BookingIds, buyer_customer_id: int, backends: Bac
     """Whether the buyer has such a media buy, and in which status it is."""
     findings, name = MediaBuyFindings(), printable(ids.media_buy_id, limit=80)
     try:
-        media_buy, whole = await _find(ids.media_buy_id.strip(), buyer_customer_id, backends)
+        media_buy, is_whole = await _find(ids.media_buy_id.strip(), buyer_customer_id, backends)
     except AdOpsError as error:
         findings.not_checked.append(f"The media buy: {error.message}")
         return findings
@@ -40,7 +40,7 @@ async def check_media_buy(ids: BookingIds, buyer_customer_id: int, backends: Bac
         buyer = f" of {printable(media_buy.buyer.name, limit=80)}" if media_buy.buyer and media_buy.buyer.name else ""
         sentence = f"Media buy {name}{buyer} is {status}{reason}."
         (findings.problems if media_buy.status in _STATUSES_WITHOUT_HOLDS else findings.current_state).append(sentence)
-    elif whole:
+    elif is_whole:
         findings.problems.append(f"Interchange lists no media buy {name} of buyer {buyer_customer_id}.")
     else:
         findings.not_checked.append(f"Whether buyer {buyer_customer_id} has media buy {name}: too many to read.")

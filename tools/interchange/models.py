@@ -125,8 +125,7 @@ class Avail(_Object):
 
 
 class Booking(_Object):
-    """A booking. The vendor's example has no `status`, and its OpenAPI document requires it; None means that it is not
-    stated."""
+    """A booking. The vendor's example lacks `status`, its OpenAPI document requires it; None means not stated."""
 
     booking_id: Annotated[str, Field(min_length=1)]
     avail_id: str
@@ -186,8 +185,7 @@ class WorkItemDetail(_Object):
 
 
 class ChangedWorkItem(_Object):
-    """The answer to a change. `changed` comes with a completion only, and is false when the item was COMPLETED
-    before."""
+    """The answer to a change. `changed` comes with a completion only: false when the item was COMPLETED before."""
 
     item: WorkItem
     changed: Lenient[bool] = None

@@ -50,27 +50,27 @@ async def release_booking(arguments: ReleaseBooking, backends: Backends) -> Rele
         f"{avail_id} with what they were, and list_work_items with media_buy_id {media_buy_id} to see what became of "
         "its work; a person looks up the rest in Interchange.",
     )
-    different = differences(arguments.model_dump(include={"avail_id", "package_id"}), answer)
+    difference = differences(arguments.model_dump(include={"avail_id", "package_id"}), answer)
     return Release(
         booking=booking_result(source_id, answer),
         what_happened=_what_happened(
-            answer, other_media_buy_note(media_buy_id, answer), known.difference_note(answer), different
+            answer, other_media_buy_note(media_buy_id, answer), known.difference_note(answer), difference
         ),
-        next_step=STOP_AT_A_DIFFERENCE if different else _next_step(source_id, answer),
+        next_step=STOP_AT_A_DIFFERENCE if difference else _next_step(source_id, answer),
     )
 
 
 def _what_happened(answer: models.Booking, *notes: str) -> str:
-    named = f"booking {printable(answer.booking_id, limit=80)}"
+    label = f"booking {printable(answer.booking_id, limit=80)}"
     count = answer.requested_impressions
     if count is not None:
-        named += f" ({count:,} impression{'' if count == 1 else 's'})"
+        label += f" ({count:,} impression{'' if count == 1 else 's'})"
     if answer.status == "RELEASED":
-        sentence = f"Interchange reports {named} as RELEASED: it is no longer held."
+        sentence = f"Interchange reports {label} as RELEASED: it is no longer held."
     elif answer.status == "CANCELLED":
-        sentence = f"Interchange reports {named} as CANCELLED: it is no longer booked there."
+        sentence = f"Interchange reports {label} as CANCELLED: it is no longer booked there."
     else:
-        sentence = f"Interchange answered for {named}: {status_clause(answer)}. Nothing here says that it was given up."
+        sentence = f"Interchange answered for {label}: {status_clause(answer)}. Nothing here says that it was given up."
     return " ".join(filter(None, (sentence, *notes)))
 
 
@@ -96,10 +96,10 @@ async def _preview(arguments: ReleaseBooking, backends: Backends) -> Preview:
     if avail is None:
         return capacity.preview_without_avail(arguments, "Give up what is held or booked of")
     known = await holds.known_bookings(arguments, backends)
-    what = known.label() or "impressions (this server has no record of how many)"
+    label = known.label() or "impressions (this server has no record of how many)"
     held, booked = avail.held_impressions, avail.booked_impressions
     return Preview(
-        does=f"Give up {what} of {capacity.avail_label(avail)} of source {arguments.source_id}, held or booked for "
+        does=f"Give up {label} of {capacity.avail_label(avail)} of source {arguments.source_id}, held or booked for "
         f"media buy {arguments.media_buy_id}{capacity.price_clause(avail, known.hold_sizes)}. Others can take them at "
         "once.",
         changes=[

@@ -51,11 +51,11 @@ async def reserve_avail(arguments: ReserveAvail, backends: Backends) -> Reservat
         f"{arguments.media_buy_id}.",
     )
     requested = arguments.model_dump(include={"avail_id", "package_id", "requested_impressions"})
-    different = differences(requested, answer)
+    difference = differences(requested, answer)
     return Reservation(
         booking=booking_result(arguments.source_id, answer),
-        what_happened=_what_happened(arguments, answer, different),
-        next_step=_next_step(answer, different),
+        what_happened=_what_happened(arguments, answer, difference),
+        next_step=_next_step(answer, difference),
     )
 
 
@@ -71,7 +71,7 @@ def _body(arguments: ReserveAvail) -> dict[str, Any]:
     return without_none(body)
 
 
-def _what_happened(arguments: ReserveAvail, answer: models.Booking, different: str) -> str:
+def _what_happened(arguments: ReserveAvail, answer: models.Booking, difference: str) -> str:
     count = answer.requested_impressions
     impressions = (
         "impressions that it does not state" if count is None else f"{count:,} impression{'' if count == 1 else 's'}"
@@ -81,14 +81,14 @@ def _what_happened(arguments: ReserveAvail, answer: models.Booking, different: s
         f"{status_clause(answer)}."
     ]
     if answer.status == "HELD":
-        asked = f"A hold of {arguments.hold_minutes} minutes was requested; " if arguments.hold_minutes else ""
-        sentences.append(f"{asked}Interchange does not say when it ends.")
-    sentences += filter(None, (other_media_buy_note(arguments.media_buy_id, answer), different))
+        duration = f"A hold of {arguments.hold_minutes} minutes was requested; " if arguments.hold_minutes else ""
+        sentences.append(f"{duration}Interchange does not say when it ends.")
+    sentences += filter(None, (other_media_buy_note(arguments.media_buy_id, answer), difference))
     return " ".join(sentences)
 
 
-def _next_step(answer: models.Booking, different: str) -> str:
-    if different:
+def _next_step(answer: models.Booking, difference: str) -> str:
+    if difference:
         return STOP_AT_A_DIFFERENCE
     if answer.status == "HELD":
         return (
@@ -132,9 +132,9 @@ def _present(arguments: ReserveAvail, result: dict[str, Any]) -> dict[str, Any]:
     """A replayed answer is about a hold that may be over by now."""
     if not result.get("replayed"):
         return result
-    asked = f" (one of {arguments.hold_minutes} minutes was requested)" if arguments.hold_minutes else ""
+    duration = f" (one of {arguments.hold_minutes} minutes was requested)" if arguments.hold_minutes else ""
     return result | {
-        "next_step": f"This does not show whether it still holds: a hold ends by itself{asked}, and people may have "
+        "next_step": f"This does not show whether it still holds: a hold ends by itself{duration}, and people may have "
         "given it up. If it does, call finalize_booking or release_booking with the same ids. If it is over and the "
         "person agrees, the same call with a new idempotency_key makes a new hold."
     }

@@ -86,15 +86,15 @@ async def update_work_item(arguments: UpdateWorkItem, backends: Backends) -> Upd
         "whether the update was made.",
     )
     requested = {"id": item_id, **_requested_fields(arguments)}
-    different = differences_from_request(requested, arguments.result, answer.item)
+    difference = differences_from_request(requested, arguments.result, answer.item)
     unstated = unconfirmed_fields(requested, arguments.result, answer.item) + (["notes"] if arguments.notes else [])
     changed = _changes(before.item, answer.item)
     return UpdatedWorkItem(
         item=WorkItem(**item_fields(source_id, answer.item)),
         changes=changed,
         unconfirmed=unstated or None,
-        what_happened=_what_happened(item_id, answer.item, changed, unstated, different),
-        next_step=_next_step(answer.item, unstated, different),
+        what_happened=_what_happened(item_id, answer.item, changed, unstated, difference),
+        next_step=_next_step(answer.item, unstated, difference),
     )
 
 
@@ -122,7 +122,7 @@ def _changes(before: models.WorkItem, after: models.WorkItem) -> list[Change]:
 
 
 def _what_happened(
-    item_id: str, item: models.WorkItem, changed: list[Change], unstated: list[str], different: str
+    item_id: str, item: models.WorkItem, changed: list[Change], unstated: list[str], difference: str
 ) -> str:
     status = f": it is {printable(item.status, limit=40)}" if item.status else ", and did not state its status"
     sentences = [f"Interchange accepted the update of work item {item_id}{status}."]
@@ -130,13 +130,13 @@ def _what_happened(
         sentences.append("Nothing that the answer states differs from before.")
     if unstated:
         sentences.append(f"Unconfirmed, because the answer does not state it: {', '.join(unstated)}.")
-    if different:
-        sentences.append(different)
+    if difference:
+        sentences.append(difference)
     return " ".join(sentences)
 
 
-def _next_step(item: models.WorkItem, unstated: list[str], different: str) -> str:
-    if different:
+def _next_step(item: models.WorkItem, unstated: list[str], difference: str) -> str:
+    if difference:
         return STOP_AT_A_DIFFERENCE
     if unstated:
         return "Call get_work_item to see what is unconfirmed: the item itself, and its history for notes."
