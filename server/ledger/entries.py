@@ -229,5 +229,13 @@ def digest(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode(errors="replace")).hexdigest()
 
 
+class InDoubtAlready(Exception):
+    """The same write is in doubt, so this one may not be claimed; its transaction is rolled back."""
+
+    def __init__(self, doubt: Operation) -> None:
+        super().__init__(doubt.id)
+        self.doubt = doubt
+
+
 class NotOurs(Exception):
     """The operation is no longer this process's to send; its transaction is rolled back."""

@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio.to_thread
 
-from server.clocks import DEPARTS_WITHIN, Clocks, Lease, Stamp
+from server.clocks import DEPARTS_WITHIN, Clocks, Lease, Stamp, age
 from server.ledger.entries import (
     Begun,
     Busy,
     Ending,
+    InDoubtAlready,
     New,
     NotOurs,
     Operation,
@@ -37,7 +38,7 @@ from server.ledger.entries import (
 )
 from server.ledger.state_machine import ENDS_SENDING
 from server.ledger.storage.database import Database, Stopped
-from server.ledger.storage.marks import Marks
+from server.ledger.storage.marks import Entry, Marks
 from tools.effects import State
 
 if TYPE_CHECKING:
@@ -110,13 +111,19 @@ class Operations:
 
     async def begin(self, new: New, *, awaiting: bool = False) -> Begun | Taken | Busy:
         """Record a write that is about to be sent, or, when `awaiting`, to wait for a person."""
-        return self._begun(await self._run(lambda record: record.begin(new, awaiting=awaiting)), awaiting=awaiting)
+        return await self._claim(lambda record: record.begin(new, awaiting=awaiting), awaiting=awaiting)
 
     async def start(self, operation_id: str, actor: str = "unknown") -> Begun | Taken | Busy:
         """Take an approved write up to send it."""
-        return self._begun(await self._run(lambda record: record.start(operation_id, actor)))
+        return await self._claim(lambda record: record.start(operation_id, actor))
 
-    def _begun(self, outcome: Begun | Taken | Busy, *, awaiting: bool = False) -> Begun | Taken | Busy:
+    async def _claim(
+        self, claim: Callable[[Record], Begun | Taken | Busy], *, awaiting: bool = False
+    ) -> Begun | Taken | Busy:
+        try:
+            outcome = await self._run(claim)
+        except InDoubtAlready as already:
+            return Taken(already.doubt)
         if isinstance(outcome, Begun) and not awaiting:
             self._under_way.add(outcome.id)
         return outcome
@@ -204,20 +211,26 @@ class Operations:
     async def restored(self, actor: str, note: str, *, settle_after: float = 0.0) -> Restored:
         """Let writes go on after the record went back in time.
 
-        Servers that are running may know of more: they, too, begin anew, on whichever machine. Where writes stopped for
+        Servers on other machines go on as well, unless they know of more that was lost. Where writes stopped for
         another reason, nothing is done, nor while what was lost may still be carried out. settle_after: seconds for
         which it may."""
         stopped, now = await self.stopped(), self.now()
         lost = stopped.lost if stopped else ()
-        # what is from a future that far is from a clock that was wrong, and says nothing
-        recent = [entry.at for entry in lost if abs(now - entry.at) < settle_after]
-        if recent:
-            return Restored(stopped, until=max(recent) + settle_after)
+        ages = [self._least_age(entry) for entry in lost]
+        if ages and min(ages) < settle_after:
+            return Restored(stopped, until=now + settle_after - min(ages))
         if stopped is not None and not lost:
             return Restored(stopped)
         ended = await self._run(lambda record: record.restored(actor, note, lost))
         await anyio.to_thread.run_sync(self._database.forget)
         return Restored(stopped, ended=ended)
+
+    def _least_age(self, entry: Entry) -> float:
+        """How many seconds ago an entry was written at least, by the clocks that can be compared."""
+        if (then := Stamp.read(entry.stamp)) is not None:
+            return age(then, self._database.stamp(), one_machine=self.one_machine).at_least
+        # of an earlier version, or of a clock that was wrong: what is from a future that far says nothing
+        return abs(self.now() - entry.at)
 
     async def restorations(self) -> Sequence[tuple[float, str, str]]:
         """When writes went on after the record had gone back in time, who let them, and why; the newest first."""

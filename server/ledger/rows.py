@@ -8,6 +8,7 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 
@@ -18,6 +19,7 @@ from server.ledger.entries import (
     Begun,
     Busy,
     Ending,
+    InDoubtAlready,
     New,
     NotOurs,
     Operation,
@@ -54,6 +56,7 @@ from server.ledger.storage.marks import Entry
 from server.ledger.storage.tables import HISTORY, RESTORATIONS
 from server.ledger.storage.tables import OPERATIONS as TABLE
 from tools.effects import LONGEST_REQUEST, State, Superseded
+from tools.spelling import normalized_id
 
 _LEFT_BEHIND = {
     "code": "in_doubt",
@@ -82,12 +85,20 @@ class Record(Rows):
             raise self.stopped.error()
 
     def begin(self, new: New, *, awaiting: bool) -> Begun | Taken | Busy:
+        """Raises InDoubtAlready, after which nothing of it may stand."""
         self.check()
-        if (doubt := self._doubt(new)) is not None:
-            return Taken(doubt)
         busy = None if awaiting else digest(new.scope, new.resource)
         begun = self._record(INSERT_IF_FREE[self.connection.dialect.name], new, busy)
-        return Begun(begun) if begun else self._begin_against(new, busy)
+        outcome = Begun(begun) if begun else self._begin_against(new, busy)
+        if isinstance(outcome, Begun):
+            self._check_doubts(new)
+        return outcome
+
+    def _check_doubts(self, new: New | Operation) -> None:
+        """Raises InDoubtAlready. It comes after the claim: in PostgreSQL the claim may have waited for the end of
+        another one, and what that ended as is seen by what comes afterwards."""
+        if (doubt := self._doubt(new)) is not None:
+            raise InDoubtAlready(doubt)
 
     def _begin_against(self, new: New, busy: str | None) -> Begun | Taken | Busy:
         """Something is in its place: what a dead process left, or what stands."""
@@ -156,6 +167,7 @@ class Record(Rows):
         return operation_id
 
     def start(self, operation_id: str, actor: str) -> Begun | Taken | Busy:
+        """Raises InDoubtAlready, after which nothing of it may stand."""
         self.check()
         self.expire()
         found = self._of(operation_id)
@@ -166,26 +178,32 @@ class Record(Rows):
             return Busy(other)
         self.claimed = True
         held = {"busy": busy, "owner": self.owner, **self._leased()}
-        taken = self._move(operation_id, "taken_up", actor, "taken up after its approval", **held)
-        return Begun(operation_id) if taken else Taken(self._of(operation_id))
+        if not self._move(operation_id, "taken_up", actor, "taken up after its approval", **held):
+            return Taken(self._of(operation_id))
+        self._check_doubts(found)
+        return Begun(operation_id)
 
     def standing(self, new: New) -> Operation | None:
         self.expire()
         return self.one("claim", new.identity) or self._doubt(new)
 
-    def _doubt(self, new: New) -> Operation | None:
-        """A write in doubt of the same tool on the same thing, under another key: a key is no way around a doubt.
+    def _doubt(self, new: New | Operation) -> Operation | None:
+        """A write in doubt of the same tool on the same thing, under another key or in another spelling: neither is a
+        way around a doubt.
 
         Other changes to the same thing, without a key, may be made meanwhile: they are not the same write.
         """
         if new.keeps == "sending":
             return None
-        same = (TABLE.c.scope == new.scope) & (TABLE.c.resource == new.resource) & (TABLE.c.state == "in_doubt")
-        same &= (TABLE.c.tool == new.tool) & (TABLE.c.subject == new.subject)
+        same = (TABLE.c.scope == new.scope) & (TABLE.c.state == "in_doubt") & (TABLE.c.tool == new.tool)
         if new.keeps != "success" and new.idempotency_key is None:
             same &= TABLE.c.fingerprint == new.fingerprint
-        row = self.connection.execute(TABLE.select().where(same).order_by(TABLE.c.created_at).limit(1)).first()
-        return None if row is None else self.read(row)
+        subjects = self.connection.execute(
+            sa.select(TABLE.c.id, TABLE.c.subject).where(same).order_by(TABLE.c.created_at)
+        )
+        subject = _spelt_once(new.subject)
+        found = next((one.id for one in subjects if _spelt_once(one.subject) == subject), None)
+        return None if found is None else self.one("id", found)
 
     def rejected(self, new: New, since: float) -> Operation | None:
         newest = TABLE.select().where(TABLE.c.identity == new.identity).order_by(TABLE.c.created_at.desc()).limit(1)
@@ -447,8 +465,8 @@ class Record(Rows):
     def _note(self, operation_id: str, state: State, actor: str, text: str, new: New | None = None) -> int:
         step = {"operation_id": operation_id, "at": self.now.clock, "state": state, "actor": actor, "note": text}
         number = note(self.connection, step)
-        about = (new.tool, new.subject) if new else ()
-        self.noted.append(Entry(number, operation_id, self.now.clock, *about))
+        about = (new.tool, new.subject) if new else ("", "")
+        self.noted.append(Entry(number, operation_id, self.now.clock, *about, stamp=self.now.text()))
         return number
 
     def _of(self, operation_id: str) -> Operation:
@@ -462,6 +480,10 @@ _SELF = "adops-mcp"
 
 def _ended_by(write: Operation) -> str:
     return f"ended by {write.tool}, {write.id}"
+
+
+def _spelt_once(subject: str) -> str:
+    return normalized_id(unquote(subject))
 
 
 def _text(value: Any) -> str | None:

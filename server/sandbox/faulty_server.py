@@ -63,13 +63,15 @@ class Misbehaving:
             await self._cut(scope, receive, begun=begun)
 
     async def _cut(self, scope: Scope, receive: Receive, *, begun: bool) -> None:
-        connection = CuttableProtocol.open.get(tuple(scope["client"]))
-        if connection is None:
-            raise RuntimeError("the connection cannot be cut: it is served by another protocol")
-        if begun:
-            connection.close()
-        else:
-            connection.abort()
+        # without an address the client has gone away already
+        if scope["client"]:
+            connection = CuttableProtocol.open.get(tuple(scope["client"]))
+            if connection is None:
+                raise RuntimeError("the connection cannot be cut: it is served by another protocol")
+            if begun:
+                connection.close()
+            else:
+                connection.abort()
         while (await receive())["type"] != "http.disconnect":
             pass
 

@@ -130,7 +130,7 @@ class Writes:
     longest: float = LATEST_DEPARTURE
     settle_after: float = 60.0
     under_way: UnderWay = field(default_factory=UnderWay)
-    late: dict[str, Ending] = field(default_factory=dict[str, Ending])
+    late: dict[str, tuple[New, Ending]] = field(default_factory=dict[str, tuple[New, Ending]])
 
     async def keep_alive(self) -> None:
         """Look after what is under way, for as long as the process serves."""
@@ -142,9 +142,13 @@ class Writes:
         """Renew the leases of what is under way, and record the outcomes that could not be before."""
         try:
             await self.record.renew()
-            for operation_id, ending in tuple(self.late.items()):
-                log_settlement(operation_id, ending.state, await self.record.settle(operation_id, ending))
-                del self.late[operation_id]
+            for operation_id in tuple(self.late):
+                new, ending = self.late.pop(operation_id)
+                try:
+                    await self._record_outcome(operation_id, new, ending)
+                except AdOpsError:
+                    self.late[operation_id] = new, ending
+                    raise
         except AdOpsError:
             logger.warning("the record cannot be written: leases of writes under way, or outcomes, have to wait")
 
@@ -250,8 +254,6 @@ class Writes:
     async def _against(self, call: WriteCall, but: str = "") -> AdOpsError | None:
         """What else on record keeps it from being sent. but: its own operation."""
         against = call.effect.blocked_by
-        if against is None and call.effect.replays_success:
-            return None
         new = call.new()
         near = {found.id: found for found in await self.record.near(new.scope, new.resource, states=_HELD, but=but)}
         if against is None:
@@ -263,10 +265,11 @@ class Writes:
         return with_other_arguments(near[found.id], new) if found.may_be_same else cannot_be_told_from(near[found.id])
 
     def _may_be_overtaken(self, new: New, near: Iterable[Operation]) -> AdOpsError | None:
-        """An update of the same thing that is in doubt and may still be on its way: it would undo this one."""
+        """Another write to the same thing that is in doubt and may still be on its way: it would undo this one, or
+        come after it."""
         for one in near:
             arrived = is_settled(one.age, self.settle_after)
-            if one.state == "in_doubt" and (one.tool, one.subject) == (new.tool, new.subject) and not arrived:
+            if one.state == "in_doubt" and one.subject == new.subject and not arrived:
                 return cannot_be_told_from(one)
         return None
 
@@ -387,14 +390,19 @@ class Writes:
 
     async def _settle(self, operation_id: str, ending: Ending, call: WriteCall) -> Settlement | None:
         """The outcome is known, and told, even when it cannot be recorded: it is later, or the record ends in doubt."""
+        new = call.new()
         try:
-            settled = await self.record.settle(operation_id, ending)
-            if settled is None:
-                settled = await self.record.recover(operation_id, call.new(), ending)
+            return await self._record_outcome(operation_id, new, ending)
         except AdOpsError:
-            self.late[operation_id] = ending
+            self.late[operation_id] = new, ending
             logger.exception("%s ended as %s, which could not be recorded yet", operation_id, ending.state)
             return None
+
+    async def _record_outcome(self, operation_id: str, new: New, ending: Ending) -> Settlement | None:
+        """Also of a write that the record has forgotten meanwhile. Raises AdOpsError when it cannot be written."""
+        settled = await self.record.settle(operation_id, ending)
+        if settled is None:
+            settled = await self.record.recover(operation_id, new, ending)
         log_settlement(operation_id, ending.state, settled)
         return settled
 

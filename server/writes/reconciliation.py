@@ -180,12 +180,14 @@ async def _verdict(record: Operations, operation: Operation, backends: Backends,
     if effect.replays_success:
         return verdict
     since = [
-        one.id for one in near if one.tool == operation.tool and one.state == "succeeded" and _after(one, operation)
+        one.id for one in near if one.state == "succeeded" and _after(one, operation) and _asks_alike(one, operation)
     ]
     if not since:
         return verdict
     told = f"{verdict.evidence} Whether this one did that, or one made since ({', '.join(since[:3])}), is not known."
-    return replace(verdict, evidence=told)
+    return replace(
+        verdict, outcome="unknown", evidence=told, check=f"A person looks at the vendor for: {operation.does}"
+    )
 
 
 def _may_have_done_it(operation: Operation, near: Sequence[Operation]) -> str:
@@ -199,6 +201,16 @@ def _may_have_done_it(operation: Operation, near: Sequence[Operation]) -> str:
 
 def _is_open(operation: Operation) -> bool:
     return operation.state in ("sending", "in_doubt")
+
+
+def _asks_alike(one: Operation, other: Operation) -> bool:
+    """Whether two writes to the same thing ask for one thing that is the same."""
+    if one.subject != other.subject:
+        return False
+    return any(
+        value not in (None, "") and not name.endswith("_id") and other.arguments.get(name) == value
+        for name, value in one.arguments.items()
+    )
 
 
 def _after(one: Operation, other: Operation) -> bool:

@@ -113,7 +113,7 @@ class Unreliable:
                 return
             head = f"HTTP/1.1 {start['status']} Told\r\ncontent-type: application/json\r\nconnection: close\r\n"
             answer = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
-        connection = CuttableProtocol.open.get(tuple(scope["client"]))
+        connection = CuttableProtocol.open.get(tuple(scope["client"])) if scope["client"] else None
         if connection is not None and not connection.is_closing():
             connection.write(answer + answer)
             connection.close()

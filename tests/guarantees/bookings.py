@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.doubts import HOLD, IDS, LASTING, World
+from tests.doubts import HOLD, IDS, LASTING, SOURCE, World
 from tests.guarantees.specification import Drive, drives, outcome
 
 
@@ -189,9 +189,86 @@ drives("release_booking", "held impressions fell by the hold, and another one ma
 )
 
 
-@drives("release_booking", "booked impressions fell by exactly the booking, and fewer were held")
+async def _booked(agent: World, ids: dict[str, Any]) -> None:
+    """Hand a hold over, and do the work that people get for it."""
+    for item in (await agent.done("finalize_booking", ids))["open_work_items"]:
+        ids_of_it = {"source_id": SOURCE, "work_item_id": item["work_item_id"]}
+        required: list[str] = (await agent.done("get_work_item", ids_of_it)).get("required_result_fields") or []
+        result = dict.fromkeys(required, "X-1")
+        await agent.done("complete_work_item", {**ids_of_it, "result": result, "notes": "Done."})
+
+
+async def _held_by_a_colleague(agent: World, **more: Any) -> None:
+    """Somebody else holds 300,000 for a few minutes."""
+    theirs = {**IDS, "package_id": "theirs", "requested_impressions": 300_000, "hold_minutes": 5, **more}
+    async with agent.colleague() as colleague:
+        assert not (await colleague.call_tool("reserve_avail", theirs)).is_error
+
+
+SECOND: dict[str, Any] = {**LASTING, "package_id": "second", "requested_impressions": 300_000}
+
+
+@drives("reserve_avail", "the counts are as before, and another hold of its size may have ended")
+async def _(agent: World) -> str:
+    await agent.done("reserve_avail", {**LASTING, "package_id": "first"})
+    await _booked(agent, {**IDS, "package_id": "first"})
+    await _held_by_a_colleague(agent)
+    agent.network.time.moment += 120
+    operation_id = await agent.lost("reserve_avail", SECOND, when="after")
+    agent.network.time.moment += 600
+    return await outcome(agent, operation_id)
+
+
+@drives("release_booking", "held impressions fell by the hold, and another one may have ended")
+async def _(agent: World) -> str:
+    await agent.done("reserve_avail", {**LASTING, "package_id": "first"})
+    await _booked(agent, {**IDS, "package_id": "first"})
+    await agent.done("reserve_avail", SECOND)
+    await _held_by_a_colleague(agent)
+    agent.network.time.moment += 120
+    operation_id = await agent.lost("release_booking", {**IDS, "package_id": "second"}, when="before")
+    agent.network.time.moment += 600
+    return await outcome(agent, operation_id)
+
+
+@drives("release_booking", "held impressions fell by the hold, and another one may have ended")
+async def _(agent: World) -> str:
+    """A release before this one ended one of two equal holds, and which of them is not known."""
+    await agent.done("reserve_avail", SECOND)
+    await agent.done("reserve_avail", {**SECOND, "idempotency_key": "again"})
+    agent.network.time.moment += 180
+    ids = {**IDS, "package_id": "second"}
+    assert await outcome(agent, await agent.lost("release_booking", ids, when="after")) == "succeeded"
+    await _held_by_a_colleague(agent)
+    agent.network.time.moment += 120
+    operation_id = await agent.lost("release_booking", {**ids, "idempotency_key": "r2"}, when="before")
+    agent.network.time.moment += 600
+    return await outcome(agent, operation_id)
+
+
+@drives("release_booking", "booked impressions fell by exactly it, and nothing on record says that it was booked")
 async def _(agent: World) -> str:
     await agent.done("reserve_avail", HOLD)
+    agent.sandbox("UPDATE interchange_bookings SET status = 'BOOKED', expires_at = NULL WHERE package_id = 'default'")
+    agent.network.time.moment += 120
+    return await outcome(agent, await agent.lost("release_booking", IDS, when="after"))
+
+
+@drives("finalize_booking", "work items that were not there before are of its avail, and of another package")
+async def _(agent: World) -> str:
+    await agent.done("reserve_avail", LASTING)
+    await _held_by_a_colleague(agent)
+    agent.network.time.moment += 120
+    operation_id = await agent.lost("finalize_booking", IDS, when="before")
+    async with agent.colleague() as colleague:
+        assert not (await colleague.call_tool("finalize_booking", {**IDS, "package_id": "theirs"})).is_error
+    return await outcome(agent, operation_id)
+
+
+@drives("release_booking", "booked impressions fell by exactly the booking, which was handed over, and fewer were held")
+async def _(agent: World) -> str:
+    await agent.done("reserve_avail", HOLD)
+    await agent.done("finalize_booking", IDS)
     agent.sandbox("UPDATE interchange_bookings SET status = 'BOOKED', expires_at = NULL WHERE package_id = 'default'")
     agent.network.time.moment += 120
     return await outcome(agent, await agent.lost("release_booking", IDS, when="after"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 
-from tests.doubts import ITEM, World
+from tests.doubts import ITEM, Rewrite, World
 from tests.guarantees.specification import Drive, drives, outcome, rewritten
 
 ORDERS = "/proposed_insertion_orders"
@@ -56,9 +58,48 @@ def _without_notes(_: httpx.Request, payload: Any) -> Any:
 async def _(agent: World) -> str:
     operation_id = await agent.lost("update_work_item", {**TAKEN, "notes": "Taken."}, when="before")
     async with agent.colleague() as colleague:
-        theirs = {**TAKEN, "notes": "Taken by me."}
+        theirs = {**TAKEN, "notes": "Mine."}
         assert not (await colleague.call_tool("update_work_item", theirs)).is_error
     return await outcome(agent, operation_id)
+
+
+def _with_notes(told: Callable[[str], str | None]) -> Rewrite:
+    """Each note of the history told otherwise."""
+
+    def rewrite(_: httpx.Request, payload: Any) -> Any:
+        for event in payload.get("events", ()):
+            event["notes"] = told(event["notes"]) if event.get("notes") else None
+        return payload
+
+    return rewrite
+
+
+NOTE = "Taken & noted, as \u201csaid\u201d: 007"
+SPELLINGS: list[Callable[[str], str | None]] = [
+    html.escape,
+    lambda note: note[:12],
+    str.upper,
+    lambda note: f"Note: {note}",
+    lambda note: note.replace("\u201c", '"').replace("\u201d", '"'),
+    lambda note: note.replace("007", "7"),
+    lambda note: None if note == NOTE else note,
+]
+
+
+def _noted_otherwise(told: Callable[[str], str | None]) -> Drive:
+    async def drive(agent: World) -> str:
+        await agent.done("update_work_item", {**ITEM, "notes": "Somebody looked at it."})
+        agent.losing["interchange"].rewrite = _with_notes(told)
+        operation_id = await agent.lost("update_work_item", {**TAKEN, "notes": NOTE}, when="after")
+        return await outcome(agent, operation_id)
+
+    return drive
+
+
+for _spelling in SPELLINGS:
+    drives("update_work_item", "the history went on, and tells its note cut, in another spelling, or not")(
+        _noted_otherwise(_spelling)
+    )
 
 
 @drives("update_work_item", "it gave no note, the history went on, and the item shows what was asked for")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import httpx
 
@@ -258,6 +259,51 @@ for _when in ("before", "after"):
     )
     drives("create_inventory_package", "the list could not be read before it was sent")(
         _without_a_baseline("create_inventory_package", PACKAGE, _when)
+    )
+
+
+def _spelt(field: str, told: Callable[[str], str]) -> Callable[[httpx.Request, Any], Any]:
+    """Every text of that name in what FreeWheel tells, told otherwise."""
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, dict):
+            entries = cast("dict[str, Any]", value).items()
+            return {name: told(one) if name == field and isinstance(one, str) else walk(one) for name, one in entries}
+        return [walk(one) for one in cast("list[Any]", value)] if isinstance(value, list) else value
+
+    return lambda _, payload: walk(payload)
+
+
+SPELLINGS: list[tuple[str, Callable[[str], str]]] = [
+    ("CRM & Co-7", html.escape),
+    ("CRM-2026-NORTHLIGHT-CASCADIA-SPRING-0001", lambda name: name[:20]),
+    ("CRM-7007", lambda name: f"FW-{name}"),
+    ("CRM-7007", lambda name: name.replace("-", "")),
+    ("000777", lambda name: name.lstrip("0")),
+    ("CRM/7007", lambda name: name.replace("/", "_")),
+    ("O'Neil-7", lambda name: name.replace("'", "\u2019")),
+    ("CRM-\u0141\u00f3d\u017a-7", lambda name: name.encode("ascii", "replace").decode()),
+    ("CRM-\u0141\u00f3d\u017a-7", lambda name: name.replace("\u0141\u00f3d\u017a", "Lodz")),
+    ("crm-7007", str.upper),
+]
+
+
+def _told_in_another_spelling(tool: str, identity: str, told: Callable[[str], str]) -> Drive:
+    async def drive(agent: World) -> str:
+        is_order = tool == "create_proposed_io"
+        field, arguments = ("external_id", ORDER) if is_order else ("name", PACKAGE)
+        agent.losing["freewheel"].rewrite = _spelt(field, told)
+        return await outcome(agent, await agent.lost(tool, {**arguments, field: identity}, when="after"))
+
+    return drive
+
+
+for _identity, _told_as in SPELLINGS:
+    drives("create_proposed_io", "an order that was not there before tells its external_id cut, escaped or otherwise")(
+        _told_in_another_spelling("create_proposed_io", _identity, _told_as)
+    )
+    drives("create_inventory_package", "a package that was not there before tells its name cut, escaped or otherwise")(
+        _told_in_another_spelling("create_inventory_package", _identity, _told_as)
     )
 
 

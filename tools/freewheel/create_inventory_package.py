@@ -57,8 +57,11 @@ async def create_inventory_package(arguments: CreateInventoryPackage, backends: 
     Use it when list_inventory_packages shows none like it. It sells and holds nothing: reserve_avail does.
     """
     body = _body(arguments)
-    record_baseline(await _creation(arguments, backends).baseline())
+    creation = _creation(arguments, backends)
+    baseline = await creation.baseline()
+    record_baseline(baseline)
     package = await backends.freewheel.create_inventory_package(body, look=HOW_TO_CHECK)
+    creation.check_new(package, baseline)
     difference = difference_note(body, stated_fields(package))
     unstated = [field for field in body if field not in stated_fields(package)]
     return CreatedInventoryPackage(

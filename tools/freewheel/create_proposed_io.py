@@ -54,13 +54,16 @@ async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) ->
     It holds and books no inventory: for that, use reserve_avail. User ids come from get_proposed_io (of other
     orders), or from the person.
     """
-    record_baseline(await _creation(arguments, backends).baseline())
+    creation = _creation(arguments, backends)
+    baseline = await creation.baseline()
+    record_baseline(baseline)
     order = await backends.freewheel.create_proposed_insertion_order(
         _body(arguments),
         campaign_id=arguments.campaign_id,
         look="By hand: list_proposed_ios with the external_id of this call as `text`, to the end of the list; if one "
         "that is new is there, the write was done.",
     )
+    creation.check_new(order, baseline)
     requested = _requested_attributes(arguments)
     now = attributes(order)
     difference = _difference(requested, now)

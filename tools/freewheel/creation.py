@@ -9,24 +9,21 @@ outcome is unknown.
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from tools.effects import Doubt, Verdict, created_ids
-from tools.errors import NotFound
+from tools.errors import InDoubt, NotFound
 from tools.freewheel.models import InventoryPackage, ProposedInsertionOrder
 from tools.freewheel.search import ReadPage, read_all, read_baseline, read_proven
+from tools.spelling import may_be_same_name
 from tools.updates import has_second_precision
 
 T = TypeVar("T", InventoryPackage, ProposedInsertionOrder)
 
 MAX_READ = 25
 """The largest number of new objects that are read one by one."""
-
-MIN_CUT_IDENTITY = 32
-"""From this length on, an identity that FreeWheel shows may be the beginning of a longer one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +62,15 @@ class Creation(Generic[T]):
             "ids": sorted(one.id for one in listed),
             "same": sorted(one.id for one in listed if self._may_have_identity(one)),
         }
+
+    def check_new(self, created: T, baseline: Mapping[str, Any]) -> None:
+        """Raises InDoubt when the answer to the creation is about an object that existed before it was sent."""
+        if created.id in (baseline["ids"] or ()):
+            raise InDoubt(
+                f"FreeWheel answered the creation with {self.noun} {created.id}, which was there before it was sent: "
+                "whether another one was created is not known.",
+                next_step=self.check,
+            )
 
     async def reconcile(self, doubt: Doubt) -> Verdict:
         """Find out whether the object was created. Without a baseline one reading will do: it can prove nothing."""
@@ -108,8 +114,7 @@ class Creation(Generic[T]):
         stated = one.raw.get(self.field)
         if not isinstance(stated, str | int) or isinstance(stated, bool) or not str(stated).strip():
             return True
-        has, wanted = _normalized(str(stated)), _normalized(self.identity)
-        return has == wanted or (len(has) >= MIN_CUT_IDENTITY and wanted.startswith(has))
+        return may_be_same_name(str(stated), self.identity)
 
     def _verdict_without_baseline(self, same: Sequence[int]) -> Verdict:
         there = f" {self._capitalized_noun} {_id_list(same)} {self._has_identity_clause}, or does not state it."
@@ -149,11 +154,6 @@ class Creation(Generic[T]):
     def _unknown(self, evidence: str, ids: Sequence[int] = ()) -> Verdict:
         found = {self.found_key: list(ids)} if ids else {}
         return Verdict(outcome="unknown", evidence=evidence, check=self.check, found=found)
-
-
-def _normalized(text: str) -> str:
-    """The text without differences in case, in spaces and in how Unicode writes a letter."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _is_unchanged_since_creation(one: InventoryPackage | ProposedInsertionOrder, times: Sequence[str | None]) -> bool:

@@ -173,7 +173,12 @@ def _verdict_on_fallen_bookings(doubt: Doubt, before: _Counts, now: _Counts, amo
     fell = before.booked - now.booked
     fallen = f"The booked impressions fell by {fell:,}, and bookings do not end by themselves"
     others = any(write.tool == "release_booking" and _was_sent(write) for write in doubt.siblings)
-    is_this = doubt.write.tool == "release_booking" and -fell in amounts and not others
+    ids = holds.RecordedIds.of(doubt.write)
+    is_handed_over = any(
+        write.tool == "finalize_booking" and write.state == "succeeded" and holds.may_be_about(ids, write)
+        for write in doubt.siblings
+    )
+    is_this = doubt.write.tool == "release_booking" and -fell in amounts and is_handed_over and not others
     # impressions that were not held cannot be those of the hold to be given up
     if is_this and before.held < fell:
         return Verdict(outcome="succeeded", evidence=f"{fallen}.", found={"given_up": fell})
@@ -249,6 +254,9 @@ def _other_changes(before: _Counts, doubt: Doubt) -> _OtherChanges:
         if not _is_hold_in_force(write) or write.sequence > doubt.write.sequence:
             continue
         count, counted = holds.hold_size(write) or 0, not _is_recent(write, doubt)
+        if _may_be_booked(write, doubt):
+            # it may be in the booked impressions by then, which do not end by themselves
+            continue
         if holds.is_surely_in_force(write) and not _may_be_released(write, doubt):
             in_force += count if counted else 0
         elif counted:
@@ -259,11 +267,19 @@ def _other_changes(before: _Counts, doubt: Doubt) -> _OtherChanges:
 
 
 def _may_be_released(hold: RecordedWrite, doubt: Doubt) -> bool:
-    """Whether an unsettled release may have ended this hold."""
+    """Whether a release may have ended this hold: an unsettled one, or one that ended one of several holds."""
     return any(
         write.tool == "release_booking"
-        and write.state in _OPEN_STATES
+        and (write.state in _OPEN_STATES or (write.state == "succeeded" and write.sequence > hold.sequence))
         and holds.may_be_about(holds.RecordedIds.of(write), hold)
+        for write in doubt.siblings
+    )
+
+
+def _may_be_booked(hold: RecordedWrite, doubt: Doubt) -> bool:
+    """Whether a hold was, or may have been, handed over: people may have booked it since."""
+    return any(
+        write.tool == "finalize_booking" and _was_sent(write) and holds.may_be_about(holds.RecordedIds.of(write), hold)
         for write in doubt.siblings
     )
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 
 from tools.backends import Backends
 from tools.effects import Doubt, Verdict, report_progress
-from tools.interchange import models
+from tools.interchange import holds, models
 from tools.interchange.holds import BookingIds
 
 ALL_STATUSES = "OPEN,IN_PROGRESS,BLOCKED,COMPLETED,CANCELLED"
@@ -54,7 +54,7 @@ async def verdict_by_work_items(ids: HandoffIds, backends: Backends, doubt: Doub
     is_whole = is_whole and whole_again and {one.id for one in items} == {one.id for one in again}
     before = {*cast("list[Any]", known), *_items_of_other_handoffs(doubt)}
     new = [one for one in listed if one not in before]
-    work = await _sort_new_items(ids, backends, new[:MAX_READ])
+    work = await _sort_new_items(ids, _package_id(ids, doubt), backends, new[:MAX_READ])
     if work.of_this_call:
         return Verdict(
             outcome="succeeded",
@@ -107,7 +107,17 @@ class _NewItems:
     unclear: list[str] = field(default_factory=list[str])
 
 
-async def _sort_new_items(ids: HandoffIds, backends: Backends, new: Sequence[str]) -> _NewItems:
+def _package_id(ids: HandoffIds, doubt: Doubt) -> str | None:
+    """The package to be handed over: the one given, or the one that Interchange answered the hold with."""
+    if ids.package_id is not None:
+        return ids.package_id
+    packages = {package for hold in doubt.siblings if (package := holds.package_of(hold, ids)) is not None}
+    return packages.pop() if len(packages) == 1 else None
+
+
+async def _sort_new_items(
+    ids: HandoffIds, wanted_package: str | None, backends: Backends, new: Sequence[str]
+) -> _NewItems:
     """Read new work items and sort them by what they belong to."""
     work = _NewItems()
     for number, item_id in enumerate(new):
@@ -119,7 +129,7 @@ async def _sort_new_items(ids: HandoffIds, backends: Backends, new: Sequence[str
         if isinstance(avail_id, str) and not is_same_avail:
             continue
         # without an avail, with another package or of another kind, it may belong to this handoff
-        if not is_same_avail or not _same_package(ids.package_id, package_id) or item.kind not in HANDOFF_KINDS:
+        if not is_same_avail or not _same_package(wanted_package, package_id) or item.kind not in HANDOFF_KINDS:
             work.unclear.append(item_id)
         else:
             (work.of_this_call if _matches_request(ids, payload) else work.of_another_call).append(item_id)
@@ -144,9 +154,12 @@ HANDOFF_KINDS = ("EXECUTE_UPSTREAM_BOOKING", "TRAFFIC_TO_CADENT")
 """The kinds of work that a handoff gives people. An avail may get work of another kind at any time."""
 
 
-def _same_package(given: str | None, stated: Any) -> bool:
-    """Whether the packages may be the same. It is not documented which package Interchange uses when none is given."""
-    return given is None or stated is None or stated == given
+def _same_package(wanted: str | None, stated: Any) -> bool:
+    """Whether an item may be of the wanted package: an item that states none may be of any.
+
+    It is not documented which package Interchange uses when none is given.
+    """
+    return stated is None or stated == wanted
 
 
 async def _source_gives_work(ids: BookingIds, backends: Backends) -> bool:

@@ -164,8 +164,13 @@ def may_be_about(ids: BookingIds, write: RecordedWrite) -> bool:
     given = write.arguments
     if str(given.get("media_buy_id", "")).strip() != ids.media_buy_id.strip():
         return False
-    package = _package_of(write)
+    package = _recorded_package(write)
     return package is None or ids.package_id is None or package == ids.package_id.strip()
+
+
+def package_of(write: RecordedWrite, ids: BookingIds) -> str | None:
+    """The package of a hold that may be about this booking, as given or answered; None for any other write."""
+    return _recorded_package(write) if write.tool == "reserve_avail" and may_be_about(ids, write) else None
 
 
 def possible_changes(write: RecordedWrite, others: Sequence[RecordedWrite]) -> list[int] | None:
@@ -297,7 +302,7 @@ class RecordedIds:
         return cls(write.arguments)
 
 
-def _package_of(write: RecordedWrite) -> str | None:
+def _recorded_package(write: RecordedWrite) -> str | None:
     return _stripped(write.arguments.get("package_id")) or _stripped(_answered_field(write, "package_id"))
 
 

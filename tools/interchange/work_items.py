@@ -18,6 +18,7 @@ from pydantic_core import to_json
 from tools.fields import SourceId, require_json_numbers
 from tools.interchange import models
 from tools.schema import Result
+from tools.spelling import may_be_same_name
 from tools.updates import has_second_precision
 from tools.vendor_http.replies import differences, is_too_deep, printable
 
@@ -178,10 +179,6 @@ def unconfirmed_fields(
     return [*unstated, *(["result"] if result and item.result is None else [])]
 
 
-MIN_CUT_NOTE = 100
-"""From this length on, a note in the history may be the beginning of a longer one."""
-
-
 def baseline(note: str | None, detail: models.WorkItemDetail) -> dict[str, Any]:
     """An item before a write, for its reconciliation to compare with."""
     return {
@@ -189,6 +186,7 @@ def baseline(note: str | None, detail: models.WorkItemDetail) -> dict[str, Any]:
         "updated_at": detail.item.updated_at,
         "events": len(detail.events),
         "noted": _note_count(note, detail),
+        "told": _events_with_notes(detail),
         "results": sorted(detail.item.result or {}),
     }
 
@@ -210,21 +208,27 @@ class ItemChange:
 def change_since(before: Mapping[str, Any], note: str | None, detail: models.WorkItemDetail) -> ItemChange:
     """What happened to an item since `before`, which `baseline` returned.
 
-    A history without notes, or with notes that were cut, does not show that a note is missing.
+    The history does not show that a note is missing if its new entries have no notes, or if it has a note that may be
+    this one, cut or in another spelling.
     """
-    updated_at, notes = detail.item.updated_at, [event.notes for event in detail.events if event.notes]
+    updated_at = detail.item.updated_at
     times = [detail.item.created_at, *(event.created_at for event in detail.events)]
     went_on = len(detail.events) > before.get("events", len(detail.events))
     same_history = len(detail.events) == before.get("events") and updated_at == before.get("updated_at")
     has_note = _note_count(note, detail) > before.get("noted", 0)
-    may_be_cut = note is not None and any(
-        len(one) >= MIN_CUT_NOTE and note.startswith(one.rstrip("….")) for one in notes
-    )
+    has_new_notes = _events_with_notes(detail) > before.get("told", before.get("events", 0))
+    wanted = (models.passage(note) or "") if note else ""
+    notes = [event.notes for event in detail.events if event.notes]
+    may_be_respelled = any(one != wanted and may_be_same_name(one, wanted) for one in notes)
     return ItemChange(
         is_unchanged=same_history and updated_at is not None and has_second_precision(updated_at, times),
         has_note=has_note,
-        lacks_note=note is not None and went_on and bool(notes) and not (has_note or may_be_cut),
+        lacks_note=note is not None and went_on and has_new_notes and not (has_note or may_be_respelled),
     )
+
+
+def _events_with_notes(detail: models.WorkItemDetail) -> int:
+    return sum(bool(event.notes) for event in detail.events)
 
 
 def _note_count(note: str | None, detail: models.WorkItemDetail) -> int:

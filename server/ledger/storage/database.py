@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import logging
 import os
 import sqlite3
@@ -142,6 +143,10 @@ class Database(Generic[R]):
         """Begin anew with what this machine wrote. Raises Unrecorded."""
         self._guarded(self.marks.forget)
 
+    def stamp(self) -> Stamp:
+        """Now, by every clock."""
+        return self.clocks.stamp(None if self.one_machine else self.now())
+
     def backup(self, file: Path) -> str:
         """See `Operations.backup`. Raises Unrecorded."""
         from server.ledger.storage.tables import back_up  # noqa: PLC0415 - see _open
@@ -191,12 +196,12 @@ class Database(Generic[R]):
         return self.record(connection, found.now, stopped)
 
     def _gone(self, connection: Connection, word: float) -> Stopped | None:
-        """What this machine wrote or saw and the ledger does not have, unless an operator let writes go on since, on
-        this machine or, as the ledger says, on another one."""
+        """What this machine wrote or saw and the ledger does not have, unless an operator was shown it and let writes
+        go on since, on this machine or, as the ledger says, on another one."""
         self.marks.load()
         if word > self.marks.word:
             with contextlib.suppress(OSError):
-                self.marks.go_on(word)
+                self.marks.go_on(word, _compared(connection, self.marks.word))
         known = self.marks.known
         there = _there(connection, [entry.number for entry in known])
         lost = tuple(entry for entry in known if _name(entry) not in there)
@@ -326,6 +331,14 @@ class _Found:
     word: float = 0.0
 
 
+def _compared(connection: Connection, since: float) -> set[str]:
+    """The operations that operators were shown as lost, and let go, since then."""
+    rows = connection.exec_driver_sql(
+        f"SELECT lost FROM operation_restorations WHERE at > {float(since)!r}"  # noqa: S608 - a number
+    )
+    return {operation for (lost,) in rows for operation in json.loads(lost)}
+
+
 def _in_a_file(connection: Connection, clocks: Clocks, numbers: Sequence[int]) -> _Found:
     return _Found(clocks.stamp(), None, _there(connection, numbers))
 
@@ -356,8 +369,9 @@ def _in_a_server(connection: Connection, clocks: Clocks, numbers: Sequence[int])
             "sets fsync = on",
         )
     number, _, operation = (newest or "").partition(":")
-    last = Entry(int(number), operation, clock) if number else None
-    return _Found(clocks.stamp(clock), stopped, set((there or "").split(",")), last, word)
+    now = clocks.stamp(clock)
+    last = Entry(int(number), operation, clock, stamp=now.text()) if number else None
+    return _Found(now, stopped, set((there or "").split(",")), last, word)
 
 
 def _went_back(lost: tuple[Entry, ...]) -> Stopped:

@@ -17,7 +17,7 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,15 @@ _SEEN_AFTERWARDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the history. operation: its id. at: seconds since the epoch. tool, subject: empty when not known."""
+    """One entry of the history. operation: its id. at: seconds since the epoch. tool, subject: empty when not known.
+    stamp: the moment by each clock of this machine, when it was written or seen (see `server.clocks.Stamp`)."""
 
     number: int
     operation: str
     at: float
     tool: str = ""
     subject: str = ""
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,19 +185,33 @@ class Marks:
     def forget(self) -> None:
         """Begin anew: an operator compared what was lost with the vendors. Raises OSError."""
         with self._lock:
-            times = int(self._restored.partition("-")[0] or 0) + 1
-            self._begin_anew(f"{times:06}-{secrets.token_hex(8)}")
-            if self.path is not None:
-                with self._alone() as file:
-                    self._write(file, self._read())
+            self._begin_anew(self._next_restoration())
+            self._write_alone()
 
-    def go_on(self, word: float) -> None:
-        """Begin anew, since an operator let writes go on at some machine. Raises OSError."""
+    def _next_restoration(self) -> str:
+        times = int(self._restored.partition("-")[0] or 0) + 1
+        return f"{times:06}-{secrets.token_hex(8)}"
+
+    def _write_alone(self) -> None:
+        if self.path is not None:
+            with self._alone() as file:
+                self._write(file, self._read())
+
+    def go_on(self, word: float, compared: Collection[str]) -> None:
+        """Go on, since an operator let writes go on at some machine. Raises OSError.
+
+        compared: the operations that they were shown as lost, and compared with the vendors. What this machine knows
+        beside those stays, so that an operator is shown it, too.
+        """
+        own = tuple(entry for entry in self.entries if entry.operation not in compared)
+        seen = self.seen if self.seen is not None and self.seen.operation not in compared else None
         self.word = word
-        self.forget()
+        with self._lock:
+            self._begin_anew(self._next_restoration(), own, seen)
+            self._write_alone()
 
-    def _begin_anew(self, restored: str) -> None:
-        self.entries, self._pending, self.seen, self._restored = (), (), None, restored
+    def _begin_anew(self, restored: str, entries: tuple[Entry, ...] = (), seen: Entry | None = None) -> None:
+        self.entries, self._pending, self.seen, self._restored = entries, (), seen, restored
         self._saw_more = False
 
     def _take(self, kept: _Kept) -> None:
@@ -278,8 +294,8 @@ def _named(entry: Entry, known: Entry) -> Entry:
     return replace(entry, tool=known.tool, subject=known.subject)
 
 
-def _row(entry: Entry) -> tuple[int, str, float, str, str]:
-    return entry.number, entry.operation, entry.at, entry.tool, entry.subject
+def _row(entry: Entry) -> tuple[int, str, float, str, str, str]:
+    return entry.number, entry.operation, entry.at, entry.tool, entry.subject, entry.stamp
 
 
 def _newer(one: Entry | None, other: Entry | None) -> Entry | None:

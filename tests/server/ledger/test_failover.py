@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,68 @@ async def test_a_standby_that_was_promoted_while_it_lagged_does_not_let_a_write_
             assert (await promoted.list(Wanted()))[1] == 1
             assert (await promoted.restored("lee", "it is not there")).stopped
             await begun(promoted)
+
+
+def went_back(url: str, number: int) -> None:
+    """Let the record forget what came after an entry of its history."""
+    on_server(
+        sa.make_url(url),
+        "SET session_replication_role = replica",
+        f"DELETE FROM operation_history WHERE number > {number}",  # noqa: S608 - a number
+        "DELETE FROM operations WHERE id NOT IN (SELECT operation_id FROM operation_history)",
+    )
+
+
+async def test_a_machine_that_knows_of_more_than_the_operator_was_shown_stays_stopped(
+    tmp_path: Path, postgresql: sa.URL
+) -> None:
+    url, time = new_database(postgresql), FakeTime()
+    one, other = (Operations(url, "ADOPS_DATABASE_URL", time.clocks, marks=tmp_path / f"{n}.json") for n in "ab")
+    async with opened(one, other):
+        await begun(one, HOLD)
+        await other.list(Wanted())
+        sent = await begun(one)
+        time.moment += 120
+        elsewhere = await begun(other, replace(ORDER, subject="proposed_io:2", resource="proposed_io:2"))
+        await other.depart(elsewhere, REQUEST)
+        went_back(url, 1)
+        shown = (await one.restored("lee", "compared", settle_after=60)).stopped
+        assert shown is not None
+        assert sent in shown.why
+        assert elsewhere not in shown.why
+        assert await one.stopped() is None
+        with pytest.raises(Unrecorded, match=rf"it went back in time: .*{elsewhere}"):
+            await other.begin(ORDER)
+        assert (await other.restored("lee", "compared", settle_after=60)).until == time.moment + 60
+        time.moment += 61
+        assert (await other.restored("lee", "compared", settle_after=60)).until is None
+        assert await other.stopped() is None
+
+
+@pytest.mark.parametrize("ahead", [600.0, -600.0])
+async def test_the_clock_of_another_database_does_not_shorten_the_wait_before_writes_go_on(
+    tmp_path: Path, postgresql: sa.URL, ahead: float
+) -> None:
+    url, time, wrong = new_database(postgresql), FakeTime(), [0.0]
+
+    def of_the_database(_: float) -> float:
+        return time.moment + wrong[0]
+
+    clocks = replace(time.clocks, database=of_the_database)
+    record = Operations(url, "ADOPS_DATABASE_URL", clocks, marks=tmp_path / "a.json")
+    async with opened(record):
+        await begun(record, HOLD)
+        sent = await begun(record)
+        await record.depart(sent, REQUEST)
+        went_back(url, 1)
+        wrong[0] = ahead
+        time.moment += 1
+        assert (await record.restored("lee", "compared", settle_after=60)).until is not None
+        time.moment += 60
+        if ahead < 0:
+            # by that clock it is yet to come, which proves nothing
+            wrong[0] = 0.0
+        assert (await record.restored("lee", "compared", settle_after=60)).until is None
 
 
 async def test_a_server_that_only_saw_what_another_machine_wrote_notices_that_it_is_gone(

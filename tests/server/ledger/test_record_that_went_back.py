@@ -15,6 +15,7 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
+from mcp import Client
 
 from server.cli import parser
 from server.clients import Wire
@@ -26,6 +27,7 @@ from server.ledger.operations import Operations
 from server.ledger.storage.database import Unrecorded
 from server.ledger.storage.marks import KEPT, Entry, Marks
 from server.ledger.storage.tables import open_engine
+from server.protocol.app import build_calls, build_server
 from tests.server.ledger.test_operations import DONE, HOLD, LOST, ORDER, REQUEST, begun, state
 from tests.support import FakeTime, SandboxNetwork, connected, empty_record, error_of
 from tools.vendors import VendorName
@@ -370,6 +372,35 @@ async def test_a_write_that_the_record_forgot_while_it_was_under_way_is_on_recor
     assert f"{sent}: {what}" in caplog.text
 
 
+async def test_an_outcome_that_had_to_wait_is_recorded_although_the_record_forgot_the_write(
+    tmp_path: Path,
+) -> None:
+    network, file = SandboxNetwork(FakeTime(), tmp_path), tmp_path / "operations-sandbox.sqlite3"
+    older, away = b"", tmp_path / "away.sqlite3"
+
+    async def answered(request: httpx.Request) -> httpx.Response:
+        answer = await network.freewheel.handle_async_request(request)
+        await answer.aread()
+        if older and request.method == "POST" and "order" in request.url.path:
+            file.rename(away)
+        return answer
+
+    ways: dict[VendorName, httpx.AsyncBaseTransport] = {"freewheel": httpx.MockTransport(answered)}
+    wire = Wire({**network.wire.transports, **ways}, network.time.timing)
+    settings = Settings(environment="sandbox", data_dir=tmp_path)
+    calls = build_calls(settings, wire)
+    async with Client(build_server(settings, wire, calls)) as client:
+        await client.call_tool("create_proposed_io", {"external_id": "CRM-0", "name": "N"})
+        older = file.read_bytes()
+        answer = await client.call_tool("create_proposed_io", {"external_id": "CRM-1", "name": "N"})
+        sent = answer.structured_content["operation_id"]
+        away.write_bytes(older)
+        away.rename(file)
+        await calls.writes.look_after()
+        shown = (await client.call_tool("get_operation", {"operation_id": sent})).structured_content
+    assert shown["state"] == "succeeded"
+
+
 async def test_what_was_under_way_in_a_restored_record_may_have_departed(tmp_path: Path) -> None:
     async with in_files(tmp_path) as files:
         record = files.server()
@@ -457,9 +488,16 @@ async def test_what_this_machine_saw_is_known_after_a_restart_and_what_an_operat
     one.save()
     same.load("op_1")
     assert (same.known, same.word) == ((Entry(7, "op_7", 5.0),), 4.0)
-    same.go_on(9.0)
+    one.wrote([Entry(8, "op_8", 6.0)])
+    one.save()
+    same.refresh()
+    same.go_on(9.0, {"op_7"})
     one.refresh()
-    assert (one.known, one.word) == ((), 9.0)
+    # what the operator was not shown stays, so that they are
+    assert (one.known, one.word) == ((Entry(8, "op_8", 6.0),), 9.0)
+    same.go_on(10.0, {"op_8"})
+    one.refresh()
+    assert (one.known, one.word) == ((), 10.0)
 
 
 async def test_a_file_of_marks_that_cannot_be_used_is_no_reason_not_to_write(
