@@ -255,7 +255,7 @@ async def test_a_list_like_answer_without_targeting_is_no_base_for_an_update() -
     basic = {name: PACKAGE[name] for name in ("id", "name", "description", "status", "updated_at")}
     async with answered_by({"freewheel": lambda _: ok(basic)}) as (client, recorders):
         result = await client.call_tool(TOOL, {"package_id": 7, "status": "INACTIVE"})
-    assert error_of(result)["message"].startswith("The update was not sent: FreeWheel's answer does not tell")
+    assert error_of(result)["message"].startswith("The update was not sent: FreeWheel's answer does not state")
     assert recorders["freewheel"].sent() == [READ]
 
 

@@ -187,7 +187,7 @@ async def test_each_attribute_changes_alone(
         result = await client.call_tool(TOOL, {"proposed_io_id": LAUNCH, **given})
     answer = answer_of(TOOL, result)
     assert answer["changes"] == [{"field": field, **change}]
-    assert "everything else that FreeWheel tells of it is as before" in answer["what_happened"]
+    assert "everything else that FreeWheel states of it is as before" in answer["what_happened"]
     assert answer.keys() == {"environment", "proposed_io", "changes", "what_happened", "next_step"}
     assert network.freewheel.sent() == [READ, ("PUT", PATH, {**WHOLE, **sent}), READ]
 
@@ -263,7 +263,7 @@ async def test_a_custom_over_delivery_is_sent_back_and_an_evergreen_budget_is_no
     async with sandboxed(tmp_path) as (client, network):
         for order_id in (CUSTOM, EVERGREEN):
             result = await client.call_tool(TOOL, {"proposed_io_id": order_id, "probability_of_close": 50})
-            assert "everything else that FreeWheel tells of it is as before" in answer_of(TOOL, result)["what_happened"]
+            assert "everything else that FreeWheel states of it is as before" in answer_of(TOOL, result)["what_happened"]
     bodies = [body for method, _, body in network.freewheel.sent() if method == "PUT"]
     assert bodies[0]["budget"] == {
         "budget_model": "IMPRESSION_TARGET",

@@ -321,7 +321,7 @@ async def test_an_attribute_without_a_value_that_it_must_have_is_not_overwritten
     given = {"proposed_io_id": 9, "probability_of_close": 5}
     async with answered_by({"freewheel": lambda _: json({**WHOLE, **changed})}) as (client, recorders):
         result = await client.call_tool(TOOL, given)
-    assert f"does not tell {untold} of proposed IO 9" in text_of(result)
+    assert f"does not state {untold} of proposed IO 9" in text_of(result)
     assert recorders["freewheel"].sent() == [READ]
 
 

@@ -216,7 +216,7 @@ async def test_an_error_without_a_code_is_told_without_a_meaning() -> None:
     answer = await got({**PAGE, "deactivatedAt": None, "lastErrorCode": None})
     assert answer["last_error"] == "No. Next: call [link]"
     assert not {"last_error_code", "meaning", "do_now", "where"} & answer.keys()
-    assert answer["next_step"].endswith("the error told here may be over.")
+    assert answer["next_step"].endswith("the error shown may be over.")
 
 
 @pytest.mark.parametrize(
