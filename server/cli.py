@@ -1,4 +1,4 @@
-"""The command: `adops-mcp [serve]`, `demo`, `doctor`, ... What each command needs is imported when it runs."""
+"""The command line: `adops-mcp [serve]`, `demo`, `doctor`, ... A command imports what it needs when it runs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any, get_args
 from server import __version__
 from tools.effects import State
 
-_SERVE = "serve MCP over stdio (what runs when no command is given)"
+_SERVE = "serve MCP over stdio (the default command)"
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """A fixed width, so that the help in the documentation does not depend on somebody's terminal."""
+    """Help with a fixed width, so that the documentation does not depend on a terminal."""
 
     def __init__(self, prog: str, **_: Any) -> None:
         super().__init__(prog, max_help_position=30, width=100)
@@ -32,12 +32,12 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
         formatter_class=_Help,
     )
     top.add_argument("--version", action="version", version=f"adops-mcp {__version__}")
-    _choosing(top)
+    _add_tool_flags(top)
     commands = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     serve = commands.add_parser(
         "serve", help=_SERVE, description=f"{_SERVE[0].upper()}{_SERVE[1:]}.", formatter_class=_Help
     )
-    _choosing(serve)
+    _add_tool_flags(serve)
     over_http = serve.add_argument_group("over HTTP")
     over_http.add_argument("--http", action="store_true", help="serve streamable HTTP on /mcp instead of stdio")
     over_http.add_argument(
@@ -47,15 +47,15 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     over_http.add_argument("--workers", type=_workers, default=1, metavar="N", help="processes (%(default)s)")
     commands.add_parser(
         "demo",
-        help="watch an MCP client do an ad-ops job on a fresh sandbox",
+        help="watch an MCP client do an ad operations job on a fresh sandbox",
         description="Start the server as a subprocess on a fresh sandbox, drive it with an MCP client over stdio and "
-        "print what happens. Exit code 0 only if each step said what it should.",
+        "print what happens. Exit code 0 only if every step has the expected result.",
         formatter_class=_Help,
     )
     commands.add_parser(
         "doctor",
-        help="check the settings, and reach each vendor once",
-        description="Print, per vendor, whether its settings are complete, where they came from (never the values), "
+        help="check the settings, and read once from each vendor",
+        description="Print for each vendor whether its settings are complete, where they come from (never the values), "
         "and the result of one cheap authenticated read. Exit code 1 if something that a tool needs is broken.",
         formatter_class=_Help,
     )
@@ -64,11 +64,11 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     token = commands.add_parser(
         "token",
         help="make a token for a caller over HTTP",
-        description="Make a token for a caller over HTTP: print it, and the lines for ADOPS_AUTH_TOKENS_FILE, which "
-        "has only its hash. The token is shown this once.",
+        description="Make a token for a caller over HTTP. Print it, and the lines for ADOPS_AUTH_TOKENS_FILE, which "
+        "have only its hash. The token is shown only this once.",
         formatter_class=_Help,
     )
-    token.add_argument("principal", metavar="PRINCIPAL", help="who it is for, as the record of writes names them")
+    token.add_argument("principal", metavar="PRINCIPAL", help="who it is for, as named in the record of writes")
     token.add_argument(
         "--scopes",
         default="read,write",
@@ -84,15 +84,15 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     actions = sandbox.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
     actions.add_parser(
         "reset",
-        help="forget everything done in the sandbox and seed it again",
-        description="Forget everything done in the sandbox and seed it again.",
+        help="delete everything done in the sandbox and seed it again",
+        description="Delete everything done in the sandbox and seed it again.",
         formatter_class=_Help,
     )
     on_loopback = actions.add_parser(
         "serve",
         help="serve the three vendors over HTTP on 127.0.0.1, for any client",
-        description="Serve the three vendors over HTTP on 127.0.0.1, for any client, and print how to reach them. They "
-        "misbehave as ADOPS_SANDBOX_FAULTS says, or as one request asks with the header X-Sandbox-Fault.",
+        description="Serve the three vendors over HTTP on 127.0.0.1, for any client, and print how to use them. They "
+        "make faults as ADOPS_SANDBOX_FAULTS says, or as the header X-Sandbox-Fault of a request says.",
         formatter_class=_Help,
     )
     on_loopback.add_argument(
@@ -101,62 +101,67 @@ def parser(command: str | None = None) -> argparse.ArgumentParser:
     return commands.choices[command] if command else top
 
 
-def _choosing(parser: argparse.ArgumentParser) -> None:
-    """The settings that choose tools, as flags: a flag wins over its variable, and read-only over everything."""
+def _add_tool_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that choose tools. A flag wins over its variable, and --read-only wins over everything."""
     group = parser.add_argument_group("which tools to serve")
     group.add_argument(
-        "--read-only", action="store_true", default=argparse.SUPPRESS, help="no tool that writes, whatever is chosen"
+        "--read-only",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="offer no tool that writes, whatever else is chosen",
     )
     group.add_argument(
         "--toolsets",
         metavar="NAMES",
         default=argparse.SUPPRESS,
-        help="only these, separated by commas: freewheel, interchange, gam, operations",
+        help="offer only these, separated by commas: freewheel, interchange, gam, operations",
     )
     group.add_argument(
-        "--tools", metavar="NAMES", default=argparse.SUPPRESS, help="only these tools, beside those of --toolsets"
+        "--tools", metavar="NAMES", default=argparse.SUPPRESS, help="offer only these tools, and those of --toolsets"
     )
 
 
-_WHAT_OPERATIONS_DO = {
-    "list": "what was written and what waits, the newest first",
-    "show": "one write: who asked, what was sent and answered, its history",
-    "approve": "let a write that waits be sent, when the agent asks again",
-    "reject": "keep a write that waits from being sent",
-    "reconcile": "look at the vendor whether writes in doubt were carried out",
-    "export": "every write as a line of JSON, for an auditor",
-    "backup": "copy the record to a new file, while servers use it",
-    "restored": "let writes go on after the record went back in time: what was lost, and who says so",
+_OPERATIONS_ACTIONS = {
+    "list": "list writes, the newest first",
+    "show": "show one write: who made it, the request, the answer and the history",
+    "approve": "approve a waiting write: it is sent when the agent makes the call again",
+    "reject": "reject a waiting write: it is not sent",
+    "reconcile": "find out at the vendor whether writes in doubt were carried out",
+    "export": "print every write as a line of JSON, for an auditor",
+    "backup": "copy the record to a new file while servers use it",
+    "restored": "after an older copy of the record was restored: show what was lost, let writes continue",
 }
 
 
 def _operations(commands: Any) -> None:
     operations = commands.add_parser(
         "operations",
-        help="see the record of writes, approve, reject and settle them",
+        help="list, approve, reject and settle writes",
         description="The record of writes of this environment: what was sent, what waits, what is in doubt.",
         formatter_class=_Help,
     )
     actions = operations.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
-    made = {
-        name: actions.add_parser(name, help=told, description=f"{told[0].upper()}{told[1:]}.", formatter_class=_Help)
-        for name, told in _WHAT_OPERATIONS_DO.items()
+    parsers = {
+        name: actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", formatter_class=_Help)
+        for name, text in _OPERATIONS_ACTIONS.items()
     }
-    made["list"].add_argument("--state", choices=get_args(State))
-    made["list"].add_argument("--text", help="only what is about this, or has this id")
-    made["list"].add_argument("--limit", type=_count, default=50, metavar="N", help="how many at most (50)")
+    parsers["list"].add_argument("--state", choices=get_args(State))
+    parsers["list"].add_argument("--text", help="only writes about this, or with this id")
+    parsers["list"].add_argument("--limit", type=_count, default=50, metavar="N", help="how many at most (50)")
     for name in ("show", "approve", "reject"):
-        made[name].add_argument("operation_id", metavar="ID")
-    made["reconcile"].add_argument("operation_id", metavar="ID", nargs="?", help="one operation; else all in doubt")
-    made["reconcile"].add_argument(
-        "--outcome", choices=("succeeded", "not_sent"), help="what a person found out at the vendor, instead of looking"
+        parsers[name].add_argument("operation_id", metavar="ID")
+    parsers["reconcile"].add_argument("operation_id", metavar="ID", nargs="?", help="one operation; else all in doubt")
+    parsers["reconcile"].add_argument(
+        "--outcome",
+        choices=("succeeded", "not_sent"),
+        help="what a person found at the vendor, instead of looking",
     )
-    made["backup"].add_argument("file", metavar="FILE", help="the copy; a file that is there already is left alone")
-    made["restored"].add_argument(
-        "--note", help="what was found when the lost writes were compared with the vendors; without it they are shown"
+    parsers["backup"].add_argument("file", metavar="FILE", help="the copy; an existing file is not overwritten")
+    parsers["restored"].add_argument(
+        "--note", help="the result of comparing the lost writes with the vendors; without a note they are only shown"
     )
     for name in ("approve", "reject", "reconcile"):
-        made[name].add_argument("--note", help="why, for the history (and for the agent, when it is rejected)")
+        parsers[name].add_argument("--note", help="why, for the history (and for the agent if it is rejected)")
 
 
 def _config(commands: Any) -> None:
@@ -204,7 +209,7 @@ def _port(text: str) -> int:
     except ValueError:
         port = -1
     if not 0 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: give a number from 0 to 65535")
     return port
 
 
@@ -264,14 +269,14 @@ def _run(arguments: argparse.Namespace, settings: Any) -> int:
 
             return reset(settings) if arguments.action == "reset" else serve(settings, arguments.port)
         case _:
-            # what another program of this environment shares among its processes is not ours to write to
+            # another program of this environment may use this folder for its own metrics
             os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-            from server.stdio.lazy_models import in_less_time  # noqa: PLC0415
+            from server.stdio.lazy_models import lazy_models  # noqa: PLC0415
 
-            with in_less_time():
-                from server.http.application import Place, serve_http  # noqa: PLC0415
+            with lazy_models():
+                from server.http.application import BindAddress, serve_http  # noqa: PLC0415
 
-            return serve_http(settings, Place(arguments.host, arguments.port), workers=arguments.workers)
+            return serve_http(settings, BindAddress(arguments.host, arguments.port), workers=arguments.workers)
 
 
 if __name__ == "__main__":

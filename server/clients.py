@@ -15,7 +15,7 @@ import httpx
 from pydantic import SecretStr
 
 from server import __version__
-from server.configuration.accounts import Account, own, scope_of, spelt
+from server.configuration.accounts import Account, scope_of, spelt, state_suffix
 from server.configuration.settings import (
     NoAccess,
     Settings,
@@ -24,18 +24,18 @@ from server.configuration.settings import (
     google_ad_manager_access,
     interchange_access,
 )
-from server.sandbox.faults import FaultyTransport, Misbehaviour
+from server.sandbox.faults import FaultRates, FaultyTransport
 from tools.backends import Backends
 from tools.freewheel.auth import ClientCredentials, MintedToken, PasswordGrant
 from tools.freewheel.client import FreeWheelClient
 from tools.google_ad_manager.auth import ServiceAccountToken
 from tools.google_ad_manager.client import GoogleAdManagerClient
 from tools.interchange.client import InterchangeClient
-from tools.vendor_http.connections import Connections
-from tools.vendor_http.network import Network, UnusableProxy, proxies
+from tools.vendor_http.auth import Auth, StaticToken
+from tools.vendor_http.network.client import UnusableProxy, http_client, proxies
 from tools.vendor_http.rate_limit import SlidingWindow
 from tools.vendor_http.telemetry import Observed, unobserved
-from tools.vendor_http.transport import Auth, Retries, StaticToken, Timing, Transport
+from tools.vendor_http.transport import Retries, Timing, Transport
 from tools.vendors import TITLES, VendorName
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def sandbox_path(settings: Settings, account: str = "") -> Path:
     from server.sandbox import FILE_NAME  # noqa: PLC0415 - staging and live do without the sandbox
 
     file = data_directory(settings) / FILE_NAME
-    return file.with_stem(f"{file.stem}-{own(account)}") if own(account) else file
+    return file.with_stem(f"{file.stem}-{state_suffix(account)}") if state_suffix(account) else file
 
 
 def open_sandbox(settings: Settings, clock: Callable[[], datetime] | None = None, *, account: str = "") -> Sandbox:
@@ -198,8 +198,8 @@ def _opened(settings: Settings, wire: Wire, stack: AsyncExitStack, account: str)
 
 def _sandbox(settings: Settings, wire: Wire, sandbox: Sandbox) -> tuple[Access, Wire]:
     """The credentials of the embedded vendors and the way to them; transports that were handed in still win."""
-    from server.sandbox.freewheel.access import PASSWORD, USERNAME  # noqa: PLC0415 - staging and live do without the sandbox
-    from server.sandbox.interchange.gate import API_KEY  # noqa: PLC0415
+    from server.sandbox.freewheel.tokens import PASSWORD, USERNAME  # noqa: PLC0415 - staging and live do without the sandbox
+    from server.sandbox.interchange.wire import API_KEY  # noqa: PLC0415
 
     apps: dict[VendorName, httpx.AsyncBaseTransport] = {
         "interchange": _made_when_asked(sandbox.interchange),
@@ -213,9 +213,9 @@ def _sandbox(settings: Settings, wire: Wire, sandbox: Sandbox) -> tuple[Access, 
     )
     ways: dict[VendorName, httpx.AsyncBaseTransport] = {**apps, **wire.transports}
     if settings.sandbox_faults is not None:
-        misbehaviour = Misbehaviour.read(settings.sandbox_faults)
+        rates = FaultRates.parse(settings.sandbox_faults)
         ways = {
-            vendor: FaultyTransport(way, misbehaviour, wire.timing.sleep, clock=wire.timing.clock)
+            vendor: FaultyTransport(way, rates, wire.timing.sleep, clock=wire.timing.clock)
             for vendor, way in ways.items()
         }
     return access, replace(wire, transports=ways)
@@ -243,11 +243,6 @@ def check_proxies(settings: Settings) -> None:
     if settings.environment != "sandbox":
         with _as_a_setting():
             proxies()
-
-
-def _network(settings: Settings) -> Network:
-    with _as_a_setting():
-        return Network(trust_env=settings.environment != "sandbox")
 
 
 @contextmanager
@@ -303,17 +298,22 @@ class _Opening:
             self._vendor("google_ad_manager", http, account, requests=2, seconds=1, retries=retries), account
         )
 
-    def _http(self, vendor: VendorName, base_url: str = "") -> Connections:
-        network = self._wire.transports.get(vendor) or _network(self._settings)
+    def _http(self, vendor: VendorName, base_url: str = "") -> httpx.AsyncClient:
         headers = {"User-Agent": f"adops-mcp/{__version__}", "Accept": "application/json"}
-        http = Connections(network, base_url=base_url, headers=headers)
+        with _as_a_setting():
+            http = http_client(
+                base_url=base_url,
+                headers=headers,
+                transport=self._wire.transports.get(vendor),
+                trust_env=self._settings.environment != "sandbox",
+            )
         self._stack.push_async_callback(http.aclose)
         return http
 
     def _vendor(
         self,
         vendor: VendorName,
-        http: Connections,
+        http: httpx.AsyncClient,
         auth: Auth,
         *,
         requests: int,
@@ -322,10 +322,10 @@ class _Opening:
     ) -> Transport:
         """The transport of the vendor itself, whose limit is told in the status."""
         limit = self._window(TITLES[vendor], requests, seconds)
-        self.limits[vendor] = limit.told
+        self.limits[vendor] = limit.description
         return self._transport(TITLES[vendor], http, auth, limit, retries)
 
-    def _issuer(self, name: str, http: Connections, *, requests: int) -> Transport:
+    def _issuer(self, name: str, http: httpx.AsyncClient, *, requests: int) -> Transport:
         """The transport of a token endpoint."""
         return self._transport(name, http, None, self._window(name, requests, 1), None)
 
@@ -335,7 +335,7 @@ class _Opening:
         return self.shared.windows.setdefault(name, made)
 
     def _transport(
-        self, name: str, http: Connections, auth: Auth | None, limit: SlidingWindow, retries: Retries | None
+        self, name: str, http: httpx.AsyncClient, auth: Auth | None, limit: SlidingWindow, retries: Retries | None
     ) -> Transport:
         return Transport(
             name,

@@ -8,7 +8,7 @@ import sys
 from server.access.accounts_in_reach import Choices
 from server.clients import check_proxies, missing_of, open_sandbox
 from server.configuration.accounts import Account, accounts_of
-from server.configuration.settings import NoAccess, Settings, SettingsError, misspelt_choices, unknown_variables
+from server.configuration.settings import NoAccess, Settings, SettingsError, misspelt_safety_settings, unknown_variables
 from server.configuration.sources import variables
 from tools.vendors import TITLES, VendorName
 
@@ -27,7 +27,7 @@ def may_start(settings: Settings) -> bool:
     Raises SettingsError when the file of accounts, the sandbox's state or a proxy cannot be used.
     """
     given = variables(settings.env_file)
-    if misspelt := misspelt_choices(given):
+    if misspelt := misspelt_safety_settings(given):
         print("adops-mcp: not started, as tools that are meant to be left out would be offered:", file=sys.stderr)  # noqa: T201
         for line in misspelt:
             print(f"  {line}", file=sys.stderr)  # noqa: T201

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import functools
+import json
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from jsonschema import Draft202012Validator
 
 from server.ledger.storage.tables import open_engine
-from tests.support import empty_record, new_database
+from tests.support import OPENED, empty_record, new_database
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +24,30 @@ def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: p
     for name in list(os.environ):
         if name.startswith("ADOPS_") and not name.startswith("ADOPS_TEST_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def everything_is_closed() -> Generator[None]:
+    """Close what the test opened: since Python 3.13 an open connection to SQLite that is thrown away is a warning."""
+    yield
+    OPENED.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_check_of_each_schema() -> Generator[None]:
+    """Check each output schema once: the SDK's client does it in every session, which takes longer than most tests."""
+    check = Draft202012Validator.check_schema
+
+    @functools.cache
+    def checked(text: str) -> None:
+        check(json.loads(text))
+
+    def check_once(schema: Mapping[str, Any]) -> None:
+        checked(json.dumps(schema))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Draft202012Validator, "check_schema", staticmethod(check_once))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,16 @@
-"""The generated parts of the pages: `python -m tests.docs` checks them, `python -m tests.docs --write` makes them."""
+"""The generated parts of the pages: `python -m tests.docs` checks them, and `python -m tests.docs --write` makes them.
+
+The pages are the README, its neighbours, and everything in `docs/`. A part stands between the marks
+`<!-- generated: NAME -->` and `<!-- end -->`, on whatever page its subject is; PARTS has the function that makes it.
+"""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import get_args
 
@@ -23,6 +29,8 @@ from tools.vocabularies import VOCABULARIES
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+ACCOUNTS = ROOT / "docs" / "accounts.md"
+INSTALLING = ROOT / "docs" / "installing.md"
 PAGES = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")))
 MEND = "python -m tests.docs --write"
 
@@ -75,27 +83,14 @@ def gam_codes() -> str:
     return "\n".join(rows)
 
 
-def command_help() -> str:
-    return _text(parser().format_help())
+def command_help(command: str | None = None) -> str:
+    """The help of the whole command line, or of one command."""
+    return f"```text\n{parser(command).format_help().rstrip()}\n```"
 
 
-def serve_help() -> str:
-    return _text(parser(command="serve").format_help())
+COMMANDS = ("serve", "demo", "doctor", "operations", "config", "token", "sandbox")
 
-
-def operations_help() -> str:
-    return _text(parser(command="operations").format_help())
-
-
-def config_help() -> str:
-    return _text(parser(command="config").format_help())
-
-
-def _text(text: str) -> str:
-    return f"```text\n{text.rstrip()}\n```"
-
-
-PARTS = {
+PARTS: dict[str, Callable[[], str]] = {
     "tools": tools,
     "prompts": prompt_table,
     "resources": resource_table,
@@ -103,9 +98,7 @@ PARTS = {
     "states": states,
     "gam_codes": gam_codes,
     "help": command_help,
-    "serve_help": serve_help,
-    "operations_help": operations_help,
-    "config_help": config_help,
+    **{f"{command}_help": functools.partial(command_help, command) for command in COMMANDS},
 }
 
 

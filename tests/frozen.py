@@ -16,7 +16,7 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_MODERN_VERSION
 
 from server import __version__
 from server.configuration.settings import SECRETS, Environment, Settings
-from server.configuration.sources import IN_A_FILE
+from server.configuration.sources import FILE_SUFFIX
 from server.protocol.app import build_server, instructions
 from server.stdio.frozen import FILE
 from tools.catalogue import CATALOGUE
@@ -77,7 +77,7 @@ async def made() -> str:
         "discover": without(discovered["result"], "instructions"),
         "list": without(listed_modern["result"], "tools"),
         "instructions": {environment: instructions(environment) for environment in environments},
-        "settings": [*map(str.upper, Settings.model_fields), *(f"{name}{IN_A_FILE}".upper() for name in SECRETS)],
+        "settings": [*map(str.upper, Settings.model_fields), *(f"{name}{FILE_SUFFIX}".upper() for name in SECRETS)],
         "tools": {
             entry.name: {
                 "toolset": entry.toolset,

@@ -9,12 +9,13 @@ import re
 import socket
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import anyio
 import httpx
 import sqlalchemy as sa
 from mcp import Client
@@ -38,6 +39,9 @@ from tools.vendors import VendorName
 OPERATION_ID = r"op_[0-9a-f]{19}"
 RECONCILE = rf"Call reconcile_operation with operation_id {OPERATION_ID}: it looks whether it was done\. "
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+OPENED = ExitStack()
+"""Closes what the current test opened; a fixture in conftest.py calls it when the test is over."""
 
 Answer = Callable[[httpx.Request], httpx.Response] | Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 
@@ -94,13 +98,26 @@ class Recorder(httpx.AsyncBaseTransport):
         return [request for request in self.sent() if request[0] != "GET"]
 
 
+@functools.cache
+def _seeded_sandbox(moment: float) -> bytes:
+    """The SQLite file of a sandbox that was seeded at that moment."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / FILE_NAME
+        Sandbox(file, lambda: datetime.fromtimestamp(moment, UTC)).close()
+        return file.read_bytes()
+
+
 class SandboxNetwork:
     """The sandbox's three vendors over the state in a directory, behind recorders."""
 
     def __init__(self, time: FakeTime, directory: Path) -> None:
         self.time = time
         self.directory = directory
-        self.sandbox = Sandbox(directory / FILE_NAME, time.now)
+        file = directory / FILE_NAME
+        if not file.exists():
+            file.write_bytes(_seeded_sandbox(time.moment))
+        self.sandbox = Sandbox(file, time.now)
+        OPENED.callback(self.sandbox.close)
         self.interchange = Recorder(httpx.ASGITransport(self.sandbox.interchange()))
         self.freewheel = Recorder(httpx.ASGITransport(self.sandbox.freewheel()))
         self.google_ad_manager = Recorder(httpx.ASGITransport(self.sandbox.google_ad_manager()))
@@ -244,7 +261,10 @@ def free_port() -> int:
 def calls_of(settings: Settings, wire: Wire | None = None, *, longest: float | None = None) -> Calls:
     """The one call path without a client before it. longest: seconds for a call, instead of its own limits."""
     timing = (wire or Wire()).timing
-    record = Operations("sqlite://", "ADOPS_DATA_DIR", clocks_of(timing))
+    file = Path(OPENED.enter_context(tempfile.TemporaryDirectory())) / "record.sqlite3"
+    file.write_bytes(empty_record())
+    record = Operations(f"sqlite:///{file}", "ADOPS_DATA_DIR", clocks_of(timing))
+    OPENED.callback(anyio.run, record.close)
     writes = Writes(record, settings.confirm, timing, longest or LATEST_DEPARTURE)
     return Calls(settings.environment, writes, longest_call=longest or LONGEST_CALL)
 

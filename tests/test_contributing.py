@@ -1,11 +1,15 @@
-"""The example of CONTRIBUTING.md, carried out in a copy of the tree: its three edits, and what it says of them."""
+"""What CONTRIBUTING.md says: its example is carried out in a copy of the tree, and its tables name what is there."""
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +18,8 @@ from tests.docs import ROOT, fenced
 from tests.pages import read
 
 PAGE = read(ROOT / "CONTRIBUTING.md")
-TREE = ("server", "tools", "prompts", "tests", "docs", "pyproject.toml", *(path.name for path in ROOT.glob("*.md")))
+FILES = ("pyproject.toml", "Dockerfile", "server.json")
+TREE = ("server", "tools", "prompts", "tests", "docs", *FILES, *(path.name for path in ROOT.glob("*.md")))
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +39,43 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert text.count(above) == 1, above
         file.write_text(text.replace(above, fence.text), "utf-8")
     return place
+
+
+def rows(table: str) -> list[list[str]]:
+    """The cells of the table that stands below `<!-- table: NAME -->`, without its two lines of heading."""
+    _, _, below = PAGE.text.partition(f"<!-- table: {table} -->\n")
+    lines = below.partition("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def defined(body: list[ast.stmt], prefix: str = "") -> Iterator[str]:
+    """The names that a module defines, and those of its classes as `Class.name`."""
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield prefix + name
+            case ast.ClassDef(name=name, body=inner):
+                yield prefix + name
+                yield from defined(inner, f"{name}.")
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                yield prefix + name
+            case _:
+                pass
+
+
+@pytest.mark.parametrize(("question", "file", "name"), rows("finder"))
+def test_what_a_newcomer_looks_for_is_where_the_page_says(question: str, file: str, name: str) -> None:
+    names = set(defined(ast.parse((ROOT / file.strip("`")).read_text("utf-8")).body))
+    assert name.strip("`") in names, question
+
+
+def test_the_rooms_are_those_of_the_contract_from_the_door_down() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract.get("containers") == ["server"])
+    rank = {room: at for at, layer in enumerate(layers) for room in re.split(r" [|:] ", layer)}
+    named = [re.sub(r"`server/(\w+)(?:\.py|/)`", r"\1", room) for room, _ in rows("rooms")]
+    assert sorted(named) == sorted(rank)
+    assert [rank[room] for room in named] == sorted(rank.values())
 
 
 def run(place: Path, *arguments: str) -> str:

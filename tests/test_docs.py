@@ -18,15 +18,22 @@ from mcp_types.methods import SPEC_CLIENT_METHODS
 
 import prompts
 from server import __version__
+from server.access.authentication import APPROVE, METRICS, READ, WRITE
 from server.cli import parser
+from server.commands.config import CLIENTS
 from server.configuration.settings import unknown_variables
-from tests.docs import PAGES, ROOT
+from tests.chaos import soak
+from tests.docs import PAGES, PARTS, ROOT, fenced
 from tests.pages import Page, read
 from tests.requirements import load
 from tools.catalogue import CATALOGUE
 
-READ = tuple(read(path) for path in PAGES)
-NEW_FILES = {fence.name for page in READ for fence in page.marked("file")}
+ALL = tuple(read(path) for path in PAGES)
+SUBJECTS = (
+    *("installing", "clients", "settings", "interchange", "freewheel", "google-ad-manager"),
+    *("tools", "guarantees", "operations", "accounts", "http", "observability", "sandbox", "commands", "speed"),
+)
+NEW_FILES = {fence.name for page in ALL for fence in page.marked("file")}
 """Files that an example has its reader make."""
 
 OF_THE_TESTS = {"ADOPS_TEST_OPENAPI"}
@@ -43,19 +50,19 @@ _HOST = re.compile(r"(?:https?://|postgres(?:ql)?://|[\w.]@)(?:[^\s/@\"'`]*@)?([
 _OF_A_MACHINE = re.compile(r"(?<![\w.])(?:/(?:home|root|Users|work|tmp|private|mnt)/|[A-Z]:\\)\S*")
 _FILE = re.compile(r"[\w.-]+(?:/[\w.-]+)*/?")
 
-each_page = pytest.mark.parametrize("page", READ, ids=lambda page: page.name)
+each_page = pytest.mark.parametrize("page", ALL, ids=lambda page: page.name)
 
 
 def test_there_is_a_page_for_each_question_that_a_stranger_has() -> None:
     names = {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
-    assert {page.name for page in READ} >= names | {f"docs/{name}.md" for name in ("freewheel", "interchange")}
-    front = next(page for page in READ if page.name == "README.md")
-    assert {page.name for page in READ} - {"README.md"} - set(front.links) == set()
+    assert {page.name for page in ALL} >= names | {f"docs/{name}.md" for name in SUBJECTS}
+    front = next(page for page in ALL if page.name == "README.md")
+    assert {page.name for page in ALL} - {"README.md"} - set(front.links) == set()
 
 
 @each_page
 def test_every_link_leads_somewhere(page: Page) -> None:
-    anchors = {other.path: other.anchors for other in READ}
+    anchors = {other.path: other.anchors for other in ALL}
     for link in page.links:
         parts = urlsplit(link)
         if parts.scheme:
@@ -120,15 +127,41 @@ def test_no_page_names_a_machine(page: Page) -> None:
     assert [host for host in _HOST.findall(page.text) if not re.fullmatch(HOSTS, host)] == []
 
 
+def test_every_generated_part_stands_on_one_page() -> None:
+    marks = re.findall(r"<!-- generated: (\w+) -->", "".join(page.text for page in ALL))
+    assert sorted(marks) == sorted(PARTS)
+
+
+def test_every_command_that_ci_can_run_has_a_name_of_its_own() -> None:
+    names = [fence.name for page in ALL for fence in page.marked("command")]
+    assert sorted(names) == ["bundle", "demo", "generate", "soak", "test"]
+
+
+def test_the_long_soak_can_be_run_as_the_page_says() -> None:
+    command = fenced("soak", ROOT / "docs" / "guarantees.md").removeprefix(".venv/bin/python -m tests.chaos.soak ")
+    assert soak.command().parse_args(shlex.split(command)).clocks
+
+
+def test_every_client_that_an_entry_can_be_made_for_is_on_its_page() -> None:
+    (page,) = (page for page in ALL if page.name == "docs/clients.md")
+    for name, client in CLIENTS.items():
+        assert f"{client.title} (`{name}`)" in " ".join(page.text.split())
+
+
+def test_every_scope_is_on_the_page_about_http() -> None:
+    (page,) = (page for page in ALL if page.name == "docs/http.md")
+    assert {code for code in page.code if code.startswith("adops:")} == {READ, WRITE, APPROVE, METRICS}
+
+
 def test_every_row_that_is_named_is_one() -> None:
     rows = {requirement.id for requirement in load()}
-    named = [fence for page in READ for fence in page.marked("row")]
+    named = [fence for page in ALL for fence in page.marked("row")]
     assert named
     assert all(fence.name in rows and fence.name in fence.text for fence in named)
 
 
 def test_the_changelog_says_what_this_version_brings() -> None:
-    changelog = next(page for page in READ if page.name == "CHANGELOG.md")
+    changelog = next(page for page in ALL if page.name == "CHANGELOG.md")
     versions = re.findall(r"^## (\S+)", changelog.text, re.MULTILINE)
     assert versions[:2] == ["Unreleased", __version__]
 

@@ -16,7 +16,7 @@ import pytest
 from server.clients import Wire
 from server.commands.doctor import examine
 from server.configuration.settings import Settings
-from server.sandbox.freewheel.access import PASSWORD, USERNAME
+from server.sandbox.freewheel.tokens import PASSWORD, USERNAME
 from server.sandbox.interchange.app import API_KEY
 from tests.docs import ROOT
 from tests.pages import Fence, read

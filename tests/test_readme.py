@@ -1,16 +1,20 @@
-"""What the README claims is executed here or in CI."""
+"""What the README claims is executed here or in CI; `tests/test_docs.py` has what holds for every page."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
 from tests.docs import MEND, PAGES, README, fenced, made
+from tests.pages import read
+from tools.effects import State
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -28,6 +32,19 @@ def test_the_first_screen_holds_the_two_commands_and_the_snippet() -> None:
 def test_both_commands_start_from_nothing_but_python() -> None:
     for name in ("demo", "test"):
         assert fenced(name).startswith("python3 -m venv .venv && .venv/bin/pip install ")
+
+
+def test_it_is_short_and_its_picture_comes_before_the_contents_and_the_rest() -> None:
+    page = read(README)
+    assert len(page.text.splitlines()) <= 200
+    assert page.anchors[1:3] == ("how-a-write-goes", "contents")
+    assert [fence.language for fence in page.fences].count("mermaid") == 1
+
+
+def test_every_end_of_the_picture_is_a_state_of_an_operation() -> None:
+    (picture,) = (fence.text for fence in read(README).fences if fence.language == "mermaid")
+    ends = re.findall(r'\(\["(\w+)', picture)
+    assert set(ends) == {"succeeded", "failed", "in_doubt"} <= set(get_args(State))
 
 
 async def test_the_claude_desktop_snippet_starts_the_server(tmp_path: Path) -> None:

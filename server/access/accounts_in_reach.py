@@ -62,7 +62,7 @@ class Choices:
         self._made: dict[tuple[str, ...], Choice] = {}
 
     def of(self, token: AccessToken | None) -> Choice:
-        accounts = tuple(account for account in self._accounts if account.is_for(token))
+        accounts = tuple(account for account in self._accounts if account.is_open_to(token))
         names = tuple(account.name for account in accounts)
         if names not in self._made:
             self._made[names] = self._choice(accounts)

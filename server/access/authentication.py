@@ -33,11 +33,12 @@ numbers for Prometheus, and nothing else."""
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Of signatures with a public key alone: never `none`, and never one whose key the issuer would share with us."""
 
-KEYS_LAST = 600.0
-"""Seconds for which an issuer's keys are not read again, unless a token names one that is not among them."""
+KEYS_LIFETIME = 600.0
+"""Seconds for which an issuer's keys are used before they are read again. A token that names an unknown key has them
+read earlier."""
 
-SOONEST = 10.0
-"""Seconds between two readings of an issuer's keys, whatever tokens name."""
+SHORTEST_REFRESH = 10.0
+"""Seconds that always pass between two readings of an issuer's keys."""
 
 LONGEST_TOKEN = 16_384
 LEEWAY = 30
@@ -143,7 +144,13 @@ def token_command(principal: str, scopes: str) -> int:
 
 @dataclass
 class Issuer:
-    """JWTs of one issuer, checked against its keys. audience: this server. clock: seconds, for the age of the keys."""
+    """Verifies JWTs of one issuer with its keys, which are read from its JWKS document and cached.
+
+    PyJWT's own PyJWKClient blocks a thread for each reading, drops the keys after their lifetime while the issuer does
+    not answer, and asks an issuer that is down again for every token.
+
+    audience: this server. clock: seconds, for the age of the keys. now: seconds since the epoch.
+    """
 
     url: str
     audience: str
@@ -152,8 +159,8 @@ class Issuer:
     now: Callable[[], float]
     keys_url: str | None = None
     _keys: Mapping[str | None, _Key] = field(default_factory=dict[str | None, "_Key"])
-    _read_at: float | None = None
-    _cannot_be_read: bool = False
+    _keys_read_at: float | None = None
+    _is_unreadable: bool = False
     _reading: anyio.Lock = field(default_factory=anyio.Lock)
 
     async def verify_token(self, token: str) -> AccessToken | None:
@@ -193,30 +200,30 @@ class Issuer:
 
     async def _key(self, kid: str | None) -> _Key | None:
         async with self._reading:
-            age = float("inf") if self._read_at is None else self.clock() - self._read_at
-            if age > KEYS_LAST or (kid not in self._keys and age > SOONEST):
-                self._read_at = self.clock()
+            age = float("inf") if self._keys_read_at is None else self.clock() - self._keys_read_at
+            if age > KEYS_LIFETIME or (kid not in self._keys and age > SHORTEST_REFRESH):
+                self._keys_read_at = self.clock()
                 await self._renew()
         if kid is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))
-        if kid not in self._keys and self._cannot_be_read:
+        if kid not in self._keys and self._is_unreadable:
             raise NoVerdict
         return self._keys.get(kid)
 
     async def _renew(self) -> None:
-        """Those that were read before go on counting while the issuer does not answer."""
+        """Read the keys again. The previous ones stay valid while the issuer does not answer."""
         try:
-            self._keys, self._cannot_be_read = await self._read(), False
+            self._keys, self._is_unreadable = await self._read(), False
         except (httpx.HTTPError, ValueError) as error:
-            self._cannot_be_read = True
+            self._is_unreadable = True
             logger.error("the keys of %s cannot be read: %s", self.url, type(error).__name__)
 
     async def _read(self) -> dict[str | None, _Key]:
         import jwt  # noqa: PLC0415 - see above
 
         answer = await self.client.get(self.keys_url or await self._discovered())
-        told: Any = answer.raise_for_status().json()
-        listed = cast("dict[str, Any]", told).get("keys") if isinstance(told, dict) else None
+        document: Any = answer.raise_for_status().json()
+        listed = cast("dict[str, Any]", document).get("keys") if isinstance(document, dict) else None
         if not isinstance(listed, list):
             raise ValueError("no set of keys")
         keys: dict[str | None, _Key] = {}
@@ -230,11 +237,11 @@ class Issuer:
         return keys
 
     async def _discovered(self) -> str:
-        """Where the issuer says that its keys are (RFC 8414, OpenID Connect Discovery)."""
+        """The URL of the keys, from the issuer's metadata (RFC 8414, OpenID Connect Discovery)."""
         for path in ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"):
             answer = await self.client.get(_well_known(self.url, path))
-            told: Any = answer.json() if answer.is_success else {}
-            keys_url = cast("dict[str, Any]", told).get("jwks_uri") if isinstance(told, dict) else None
+            metadata: Any = answer.json() if answer.is_success else {}
+            keys_url = cast("dict[str, Any]", metadata).get("jwks_uri") if isinstance(metadata, dict) else None
             if isinstance(keys_url, str):
                 return keys_url
         raise ValueError("the issuer does not say where its keys are")
@@ -242,14 +249,14 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """algorithm: the only one that it is for, when the issuer says so."""
+    """A public key. algorithm: the only one that it may be used with, if the issuer names one."""
 
     public: Any
     algorithm: str | None
 
 
 def _well_known(issuer: str, path: str) -> str:
-    """RFC 8414 puts the path of the issuer behind, OpenID Connect before."""
+    """The URL of the issuer's metadata: RFC 8414 puts the issuer's path behind `path`, OpenID Connect before it."""
     url = httpx.URL(issuer)
     if path.endswith("openid-configuration"):
         return issuer.rstrip("/") + path

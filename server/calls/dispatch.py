@@ -17,8 +17,8 @@ from mcp_types import CallToolResult, TextContent
 from server.access.accounts_in_reach import Places
 from server.access.principals import permitted
 from server.calls.arguments import check
-from server.telemetry.call_log import Followed, call_id, following, unfollowed
-from server.text.sanitizing import cleaned, encoded
+from server.telemetry.call_log import CallObserver, call_id, ignore_call, record_call
+from server.text.sanitizing import sanitized, sanitized_json
 from server.writes.outcomes import look_with_us
 from server.writes.pipeline import Fault, Writes
 from server.writes.write_call import Caller, NeedsInput, WriteCall
@@ -41,11 +41,11 @@ class Calls:
         writes: Writes,
         *,
         longest_call: float = LONGEST_CALL,
-        followed: Followed = unfollowed,
+        observer: CallObserver = ignore_call,
     ) -> None:
         self._environment = environment
         self.writes = writes
-        self._followed = followed
+        self._observer = observer
         self._longest_call = longest_call
 
     async def call(
@@ -56,13 +56,13 @@ class Calls:
         A write that has left is seen through although its caller went away; the log then says how it ended.
         """
         caller = caller or Caller()
-        with following(tool.name, self.writes.timing.clock, self._followed, caller.principal) as ended:
+        with record_call(tool.name, self.writes.timing.clock, self._observer, caller.principal) as record:
             try:
                 answer = await self._seen_through(tool, arguments, places, caller)
             except NeedsInput:
-                ended.outcome = "asked"
+                record.outcome = "asked"
                 raise
-            ended.with_answer(answer)
+            record.set_result(answer)
             return answer
 
     async def _seen_through(
@@ -81,8 +81,8 @@ class Calls:
 
     def not_offered(self, caller: Caller) -> None:
         """A call of a tool that there is not for this caller; its name is whatever they made up."""
-        with following("none", self.writes.timing.clock, self._followed, caller.principal) as ended:
-            ended.outcome = "not_offered"
+        with record_call("none", self.writes.timing.clock, self._observer, caller.principal) as record:
+            record.outcome = "not_offered"
 
     async def close(self) -> None:
         """Take no more writes, and wait until none is under way; each ends within the transport's own limits."""
@@ -120,7 +120,7 @@ class Calls:
             return await self.writes.rehearse(call)
 
     def _result(self, told: Mapping[str, Any], backends: Backends) -> CallToolResult:
-        answer, text = encoded({**self._place(backends), **told}, backends.sent_tokens)
+        answer, text = sanitized_json({**self._place(backends), **told}, backends.sent_tokens)
         return CallToolResult(content=[TextContent(text=text)], structured_content=answer)
 
     def _error(self, error: AdOpsError, backends: Backends) -> CallToolResult:
@@ -137,8 +137,8 @@ class Calls:
         }
         told = {name: value for name, value in described.items() if value is not None}
         tokens = backends.sent_tokens
-        answer, _ = encoded({**self._place(backends), "error": told}, tokens)
-        text = cleaned(f"[{error.code}] {message}\nNext: {next_step}", tokens)
+        answer, _ = sanitized_json({**self._place(backends), "error": told}, tokens)
+        text = sanitized(f"[{error.code}] {message}\nNext: {next_step}", tokens)
         return CallToolResult(content=[TextContent(text=text)], structured_content=answer, is_error=True)
 
     def _place(self, backends: Backends) -> dict[str, str]:

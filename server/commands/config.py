@@ -24,9 +24,16 @@ from pathlib import Path
 from typing import Any
 
 from server.commands.client_file import Merged, MergeError, merged, visible
-from server.configuration.accounts import variables_named
-from server.configuration.settings import SECRETS, VENDORS_OWN, Settings, SettingsError, misspelt_choices, variable
-from server.configuration.sources import IN_A_FILE, KEYRING, read_env_file, variables
+from server.configuration.accounts import variables_with_secrets
+from server.configuration.settings import (
+    SECRETS,
+    VENDOR_SETTINGS,
+    Settings,
+    SettingsError,
+    misspelt_safety_settings,
+    variable,
+)
+from server.configuration.sources import FILE_SUFFIX, KEYRING, read_env_file, variables
 
 _OF_HTTP = tuple(name for name in Settings.model_fields if name.startswith(("http_", "auth_", "state_key")))
 """A client starts the server on stdio."""
@@ -87,7 +94,7 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
     The snippet is on stdout, and what to do with it on stderr; with `--write`, the difference is on stdout instead.
     Raises SettingsError for a setting that the client would change or that would not reach the server.
     """
-    if misspelt := misspelt_choices(variables(settings.env_file)):
+    if misspelt := misspelt_safety_settings(variables(settings.env_file)):
         raise SettingsError("\n".join(misspelt))
     client, name = CLIENTS[arguments.client], arguments.name
     by_value, by_name = _given(settings, arguments.environment)
@@ -109,23 +116,23 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
 def _given(settings: Settings, environment: str | None) -> tuple[dict[str, str], list[str]]:
     """What is set now: settings by value, and the names of the variables that hold secrets."""
     chosen = environment or settings.environment
-    unused = (*_OF_HTTP, *VENDORS_OWN) if chosen == "sandbox" else _OF_HTTP
+    unused = (*_OF_HTTP, *VENDOR_SETTINGS) if chosen == "sandbox" else _OF_HTTP
     by_value: dict[str, str] = {}
     by_name: list[str] = []
     for field in Settings.model_fields:
         name = variable(field)
         value = environment if field == "environment" and environment else os.environ.get(name, "").strip()
-        file = os.environ.get(f"{name}{IN_A_FILE}", "").strip() if field in SECRETS else ""
+        file = os.environ.get(f"{name}{FILE_SUFFIX}", "").strip() if field in SECRETS else ""
         if field in unused:
             continue
         if file:
-            by_value[f"{name}{IN_A_FILE}"] = file
+            by_value[f"{name}{FILE_SUFFIX}"] = file
         elif value and field in SECRETS:
             by_name.append(name)
         elif value:
             by_value[name] = value
     if settings.accounts_file is not None and chosen != "sandbox":
-        by_name += [name for name in variables_named(settings) if os.environ.get(name) and name not in by_name]
+        by_name += [name for name in variables_with_secrets(settings) if os.environ.get(name) and name not in by_name]
     elsewhere = read_env_file(settings.env_file) if settings.env_file is not None else {}
     return by_value, [name for name in by_name if name not in elsewhere]
 
@@ -180,7 +187,7 @@ def _advice(client: Client, by_value: dict[str, str], by_name: list[str]) -> str
     lines = "".join(f"\n  {step}" for step in steps)
     settings = [name for name in by_name if name.startswith("ADOPS_")]
     other = [name for name in by_name if name not in settings]
-    in_a_file = f"set {settings[0]}{IN_A_FILE} to a file that holds it, or " if settings else ""
+    in_a_file = f"set {settings[0]}{FILE_SUFFIX} to a file that holds it, or " if settings else ""
     return (
         f"{client.title} fills in nothing, so that secrets are in the system's keyring ({KEYRING}); put them there:"
         f"{lines}\nOr {in_a_file}set ADOPS_ENV_FILE, and run this again.\n"

@@ -1,4 +1,4 @@
-"""`adops-mcp operations`: what was written, what waits for a person, and what is in doubt, at the command line."""
+"""`adops-mcp operations`: the operator sees, approves, rejects and settles writes at the command line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings
 from server.ledger.entries import Operation, Restored, Step, Wanted
 from server.ledger.operations import Operations
-from server.text.sanitizing import cleaned
+from server.text.sanitizing import sanitized
 from server.writes.outcomes import moment
 from server.writes.reconciliation import reconcile, settle_by_hand, to_be_watched
 from server.writes.records import by_scope, open_record, told_lost, user, whole
@@ -32,32 +32,32 @@ _TO_APPROVE = ("awaiting_approval", "rejected")
 _TO_REJECT = ("awaiting_approval", "approved")
 
 PAGE = 500
-"""Operations that are read at once for an export or a round of reconciling."""
+"""How many operations are read at once for an export or for reconciling all."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Desk:
-    """The operator's place: the record of this environment, and the accounts to look at, by their scopes."""
+class _Session:
+    """One run of the command: the ledger of this environment, the backends of each scope, and the arguments."""
 
     record: Operations
-    places: Mapping[str, Backends]
+    backends: Mapping[str, Backends]
     settings: Settings
     operator: str
     arguments: argparse.Namespace
     timing: Timing
 
-    async def found(self) -> tuple[Operation, list[Step]] | None:
+    async def find(self) -> tuple[Operation, list[Step]] | None:
         found = await self.record.get(self.arguments.operation_id)
-        if found is None or found[0].scope not in self.places:
-            _complain(
-                f"there is no operation {self.arguments.operation_id} on record here; `operations list` shows all."
+        if found is None or found[0].scope not in self.backends:
+            _print_error(
+                f"there is no operation {self.arguments.operation_id} on record here. `operations list` shows all."
             )
             return None
         return found
 
-    async def every(self, states: tuple[str, ...] = ()) -> AsyncGenerator[tuple[Operation, Sequence[Step]]]:
-        """With its history, the newest first, each once although more are written meanwhile."""
-        wanted = Wanted(scopes=self.places.keys(), states=states, limit=PAGE)
+    async def read_all(self, states: tuple[str, ...] = ()) -> AsyncGenerator[tuple[Operation, Sequence[Step]]]:
+        """Every operation with its history, newest first. New operations during the read do not repeat one."""
+        wanted = Wanted(scopes=self.backends.keys(), states=states, limit=PAGE)
         while page := await self.record.whole(wanted):
             for found in page:
                 yield found
@@ -66,237 +66,241 @@ class _Desk:
 
 
 def run(settings: Settings, arguments: argparse.Namespace, wire: Wire | None = None) -> int:
-    """Run one of its actions; 0 done, 1 not done."""
-    return anyio.run(carried_out, settings, arguments, wire or Wire())
+    """Run one action. Returns 0 if it was done, 1 if not."""
+    return anyio.run(run_action, settings, arguments, wire or Wire())
 
 
-async def carried_out(settings: Settings, arguments: argparse.Namespace, wire: Wire) -> int:
+async def run_action(settings: Settings, arguments: argparse.Namespace, wire: Wire) -> int:
     action = _ACTIONS[arguments.action]
     try:
-        async with _desk(settings, arguments, wire) as desk:
-            return await action(desk)
+        async with _open_session(settings, arguments, wire) as session:
+            return await action(session)
     except AdOpsError as error:
-        _complain(f"{error.message} {error.next_step}")
+        _print_error(f"{error.message} {error.next_step}")
         return 1
 
 
 @asynccontextmanager
-async def _desk(settings: Settings, arguments: argparse.Namespace, wire: Wire) -> AsyncGenerator[_Desk]:
+async def _open_session(settings: Settings, arguments: argparse.Namespace, wire: Wire) -> AsyncGenerator[_Session]:
     record = open_record(settings, wire.timing)
     accounts = accounts_of(settings)
     async with open_accounts(accounts, wire) as opened:
-        places = by_scope(Backends(accounts=tuple(opened.values())))
+        backends = by_scope(Backends(accounts=tuple(opened.values())))
         try:
-            yield _Desk(record, places, settings, f"{user()} at the command line", arguments, wire.timing)
+            yield _Session(record, backends, settings, f"{user()} at the command line", arguments, wire.timing)
         finally:
             await record.close()
 
 
-async def _list(desk: _Desk) -> int:
+async def _list(session: _Session) -> int:
     wanted = Wanted(
-        scopes=desk.places.keys(),
-        states=(desk.arguments.state,) if desk.arguments.state else (),
-        text=desk.arguments.text,
-        limit=desk.arguments.limit,
+        scopes=session.backends.keys(),
+        states=(session.arguments.state,) if session.arguments.state else (),
+        text=session.arguments.text,
+        limit=session.arguments.limit,
     )
-    found, total = await desk.record.list(wanted)
+    found, total = await session.record.list(wanted)
     for operation in found:
-        whose = f"{account}: " if (account := desk.places[operation.scope].account) else ""
-        _say(f"{operation.id}  {moment(operation.created_at)}  {operation.state:17}  {whose}{_line(operation.does)}")
+        owner = f"{account}: " if (account := session.backends[operation.scope].account) else ""
+        _print(f"{operation.id}  {moment(operation.created_at)}  {operation.state:17}  {owner}{_line(operation.does)}")
         if (correction := operation.correction) is not None:
-            _say(f"  {correction.what} {correction.next_step}")
+            _print(f"  {correction.what} {correction.next_step}")
     if not found:
-        filtered = total == 0 and (wanted.states or wanted.text)
-        _say("Nothing is on record like that." if filtered else f"Nothing was written.{await _elsewhere(desk)}")
+        is_filtered = total == 0 and (wanted.states or wanted.text)
+        _print("No operation matches." if is_filtered else f"Nothing was written.{await _other_scopes(session)}")
     elif total > len(found):
-        _say(f"{total - len(found)} more: --limit shows them.")
+        _print(f"{total - len(found)} more: --limit shows them.")
     return 0
 
 
-async def _elsewhere(desk: _Desk) -> str:
-    """What stands in the same record for another place, such as the sandbox before its reset."""
-    _, total = await desk.record.list(Wanted(limit=1))
-    return f" On record are {total} of another place, such as a sandbox that was reset since." if total else ""
+async def _other_scopes(session: _Session) -> str:
+    """A sentence about writes of other scopes in the ledger, such as the sandbox before its reset."""
+    _, total = await session.record.list(Wanted(limit=1))
+    return f" The record has {total} of another scope, such as a sandbox that was reset since." if total else ""
 
 
-async def _show(desk: _Desk) -> int:
-    if (found := await desk.found()) is None:
+async def _show(session: _Session) -> int:
+    if (found := await session.find()) is None:
         return 1
-    told = _told(*found, desk.places[found[0].scope].account)
-    _say(cleaned(json.dumps(told, indent=2, ensure_ascii=False), ()))
+    shown = _as_json(*found, session.backends[found[0].scope].account)
+    _print(sanitized(json.dumps(shown, indent=2, ensure_ascii=False), ()))
     return 0
 
 
-async def _approve(desk: _Desk) -> int:
-    return await _decide(desk, approve=True)
+async def _approve(session: _Session) -> int:
+    return await _decide(session, approve=True)
 
 
-async def _reject(desk: _Desk) -> int:
-    return await _decide(desk, approve=False)
+async def _reject(session: _Session) -> int:
+    return await _decide(session, approve=False)
 
 
-async def _decide(desk: _Desk, *, approve: bool) -> int:
-    if (found := await desk.found()) is None:
+async def _decide(session: _Session, *, approve: bool) -> int:
+    if (found := await session.find()) is None:
         return 1
     operation, _ = found
-    wanted, open_to = ("approved", _TO_APPROVE) if approve else ("rejected", _TO_REJECT)
-    if operation.state not in open_to:
-        _complain(f"{operation.id} cannot be {wanted}: it is {operation.state}.")
+    new_state, allowed_states = ("approved", _TO_APPROVE) if approve else ("rejected", _TO_REJECT)
+    if operation.state not in allowed_states:
+        _print_error(f"{operation.id} cannot be {new_state}: it is {operation.state}.")
         return 1
-    decided = await desk.record.decide(
-        operation.id, approve=approve, actor=desk.operator, note=desk.arguments.note or ""
+    decided = await session.record.decide(
+        operation.id, approve=approve, actor=session.operator, note=session.arguments.note or ""
     )
-    if decided is None or decided.state != wanted:
-        _complain(f"{operation.id} cannot be {wanted} any more: it is {decided.state if decided else 'gone'}.")
+    if decided is None or decided.state != new_state:
+        _print_error(f"{operation.id} cannot be {new_state} any more: it is {decided.state if decided else 'gone'}.")
         return 1
-    if account := desk.places[operation.scope].account:
-        _say(f"Account: {account}")
-    for line in _planned(operation):
-        _say(line)
-    _say(
-        f"Approved, exactly this. It is sent when the agent makes the same call again, within a day: {operation.id}"
+    if account := session.backends[operation.scope].account:
+        _print(f"Account: {account}")
+    for line in _plan_lines(operation):
+        _print(line)
+    _print(
+        f"Approved exactly this. It is sent when the agent makes the same call again within a day: {operation.id}"
         if approve
-        else f"Rejected; it is not sent: {operation.id}"
+        else f"Rejected. It is not sent: {operation.id}"
     )
     return 0
 
 
-def _planned(operation: Operation) -> list[str]:
-    """What is decided on, in lines."""
+def _plan_lines(operation: Operation) -> list[str]:
+    """The plan that is decided on, as lines of text."""
     plan = operation.plan or {}
-    told = [*plan.get("changes", []), *plan.get("now", [])]
-    told += [f"Problem: {problem}" for problem in plan.get("problems", [])]
-    told += [f"Not checked: {what}" for what in plan.get("not_checked", [])]
+    lines = [*plan.get("changes", []), *plan.get("now", [])]
+    lines += [f"Problem: {problem}" for problem in plan.get("problems", [])]
+    lines += [f"Not checked: {what}" for what in plan.get("not_checked", [])]
     request: Any = plan.get("would_send")
     if request:
         body = json.dumps(request.get("body"), ensure_ascii=False)
-        told.append(f"Request: {request.get('method')} {request.get('path')} {body}")
-    told.append(f"Asked by {operation.principal}")
-    return [_line(operation.does), *(f"  {_line(line)}" for line in told)]
+        lines.append(f"Request: {request.get('method')} {request.get('path')} {body}")
+    lines.append(f"Requested by {operation.principal}")
+    return [_line(operation.does), *(f"  {_line(line)}" for line in lines)]
 
 
-async def _reconcile(desk: _Desk) -> int:
-    if desk.arguments.operation_id is None:
-        return await _reconcile_all(desk)
-    if (found := await desk.found()) is None:
+async def _reconcile(session: _Session) -> int:
+    if session.arguments.operation_id is None:
+        return await _reconcile_all(session)
+    if (found := await session.find()) is None:
         return 1
-    operation = await _watched(desk, found[0])
-    if desk.arguments.outcome:
-        why_not = await settle_by_hand(
-            desk.record,
+    operation = await _wait_for_clock(session, found[0])
+    if session.arguments.outcome:
+        problem = await settle_by_hand(
+            session.record,
             operation,
-            desk.arguments.outcome,
-            settle_after=desk.settings.settle_after,
-            actor=desk.operator,
-            note=desk.arguments.note or "",
+            session.arguments.outcome,
+            settle_after=session.settings.settle_after,
+            actor=session.operator,
+            note=session.arguments.note or "",
         )
-        if why_not:
-            _complain(why_not)
+        if problem:
+            _print_error(problem)
             return 1
-        _say(f"{operation.id} is settled as {desk.arguments.outcome.replace('_', ' ')}, by {desk.operator}.")
+        _print(f"{operation.id} is settled as {session.arguments.outcome.replace('_', ' ')}, by {session.operator}.")
         return 0
-    return 0 if await _looked(desk, operation) else 1
+    return 0 if await _reconcile_one(session, operation) else 1
 
 
-async def _reconcile_all(desk: _Desk) -> int:
-    if desk.arguments.outcome:
-        _complain("--outcome needs the id of one operation.")
+async def _reconcile_all(session: _Session) -> int:
+    if session.arguments.outcome:
+        _print_error("--outcome needs the id of one operation.")
         return 1
-    in_doubt = [operation async for operation, _ in desk.every(("in_doubt",))]
-    settled = [await _looked(desk, await _watched(desk, operation)) for operation in reversed(in_doubt)]
-    _say(f"{len(settled)} in doubt, {settled.count(True)} settled, {settled.count(False)} still in doubt.")
+    in_doubt = [operation async for operation, _ in session.read_all(("in_doubt",))]
+    settled = [
+        await _reconcile_one(session, await _wait_for_clock(session, operation)) for operation in reversed(in_doubt)
+    ]
+    _print(f"{len(settled)} in doubt, {settled.count(True)} settled, {settled.count(False)} still in doubt.")
     return 0 if all(settled) else 1
 
 
-async def _watched(desk: _Desk, operation: Operation) -> Operation:
-    """As it is once this process has seen it for as long as the database's clock may not be believed alone."""
-    wait = to_be_watched(operation, desk.settings.settle_after)
-    if operation.state == "sending" and not desk.record.one_machine:
-        wait = desk.record.lease
-    if not wait or desk.arguments.outcome == "succeeded":
+async def _wait_for_clock(session: _Session, operation: Operation) -> Operation:
+    """The operation after the time for which this process has to see it: the database's clock alone is not trusted."""
+    wait = to_be_watched(operation, session.settings.settle_after)
+    if operation.state == "sending" and not session.record.one_machine:
+        wait = session.record.lease
+    if not wait or session.arguments.outcome == "succeeded":
         return operation
-    _progress(f"{operation.id}: waits {wait:.0f} s, since the database's clock is not believed alone.")
-    await desk.timing.sleep(wait + 0.1)
-    found = await desk.record.get(operation.id)
+    _print_progress(f"{operation.id}: waiting {wait:.0f} s, because the database's clock alone is not trusted.")
+    await session.timing.sleep(wait + 0.1)
+    found = await session.record.get(operation.id)
     return found[0] if found else operation
 
 
-async def _looked(desk: _Desk, operation: Operation) -> bool:
-    """Whether nothing is in doubt about it any more."""
+async def _reconcile_one(session: _Session, operation: Operation) -> bool:
+    """Reconcile one operation. Returns whether it is no longer in doubt."""
     try:
         found = await reconcile(
-            desk.record,
+            session.record,
             operation,
-            desk.places[operation.scope],
-            settle_after=desk.settings.settle_after,
-            actor=desk.operator,
+            session.backends[operation.scope],
+            settle_after=session.settings.settle_after,
+            actor=session.operator,
         )
     except AdOpsError as error:
-        _complain(f"{operation.id}: {error.message}")
+        _print_error(f"{operation.id}: {error.message}")
         return False
     verdict = found.verdict
-    _say(f"{operation.id}  {verdict.outcome.replace('_', ' ')}: {_line(verdict.evidence)}")
+    _print(f"{operation.id}  {verdict.outcome.replace('_', ' ')}: {_line(verdict.evidence)}")
     if verdict.check:
-        _say(f"  {_line(verdict.check)}")
+        _print(f"  {_line(verdict.check)}")
     return found.operation.state != "in_doubt"
 
 
-async def _export(desk: _Desk) -> int:
-    """Every operation as one line of JSON, whole and with its history."""
-    async for operation, steps in desk.every():
-        told = _told(operation, steps, desk.places[operation.scope].account)
-        _say(json.dumps({"scope": operation.scope, **told}, separators=(",", ":")))
+async def _export(session: _Session) -> int:
+    """Print every operation as one line of JSON, with its history."""
+    async for operation, steps in session.read_all():
+        shown = _as_json(operation, steps, session.backends[operation.scope].account)
+        _print(json.dumps({"scope": operation.scope, **shown}, separators=(",", ":")))
     return 0
 
 
-async def _backup(desk: _Desk) -> int:
-    if why_not := await desk.record.backup(Path(desk.arguments.file)):
-        _complain(why_not)
+async def _backup(session: _Session) -> int:
+    if problem := await session.record.backup(Path(session.arguments.file)):
+        _print_error(problem)
         return 1
-    _say(f"The record is copied to {desk.arguments.file}. Should it be restored, writes stop until the operator has")
-    _say("looked what was lost: `adops-mcp operations restored`. Before that, remove a `-journal` beside the record")
-    _say("together with the record: what a killed process left there would be rolled back into the copy.")
+    _print(f"The record is copied to {session.arguments.file}. If this copy is ever restored, writes stop until")
+    _print(
+        "you have run `adops-mcp operations restored`. Before you restore it, remove the old record together with its"
+    )
+    _print("`-journal` file: the journal of a killed process would be rolled back into the copy.")
     return 0
 
 
-async def _restored(desk: _Desk) -> int:
-    """Show what was lost; with a note, let writes go on."""
-    note = _line(desk.arguments.note or "")
-    settle_after = desk.settings.settle_after
+async def _restored(session: _Session) -> int:
+    """Show what was lost. With a note, let writes continue."""
+    note = _line(session.arguments.note or "")
+    settle_after = session.settings.settle_after
     if note:
-        done = await desk.record.restored(desk.operator, note, settle_after=settle_after)
+        done = await session.record.restored(session.operator, note, settle_after=settle_after)
     else:
-        done = Restored(await desk.record.stopped())
+        done = Restored(await session.record.stopped())
     stopped = done.stopped
     if stopped is not None and not stopped.lost:
         raise stopped.error()
     if stopped is None:
-        _say("Nothing is known to be lost: what this machine wrote last is in the record.")
+        _print("Nothing seems to be lost: the last writes of this machine are in the record.")
     else:
-        _say("This machine wrote these last, or saw them, and the record does not have them; there may be more:")
+        _print("This machine wrote or saw these last, and the record does not have them. There may be more:")
         for line in told_lost(stopped):
-            _say(f"  {line}")
-        _say("Compare them with the vendors: what is there was sent, and must not be made again.")
+            _print(f"  {line}")
+        _print("Compare them with the vendors. What is there was sent, and must not be made again.")
     if not note and stopped is None:
         return 0
     if not note:
-        _complain("nothing was changed: once they are compared, `operations restored --note ...` lets writes go on.")
+        _print_error(
+            "nothing was changed. Compare them, then let writes continue with `operations restored --note ...`."
+        )
         return 1
     if done.until is not None:
-        _complain(
-            f"nothing was changed: what was lost may still be carried out, until about {moment(done.until)}. Compare "
-            "it with the vendors after that, and then give this command again."
+        _print_error(
+            f"nothing was changed. Lost writes may still be carried out until about {moment(done.until)}. Compare "
+            "them with the vendors after that, and run this command again."
         )
         return 1
     for operation_id in done.ended:
-        _say(
-            f"{operation_id} was approved and may have been sent since: its approval is over, and it is asked for anew."
-        )
-    _say(f"Writes go on, from every machine on this record; on record as said by {desk.operator}.")
+        _print(f"{operation_id} was approved and may have been sent since. It needs a new approval.")
+    _print(f"Writes continue from every machine that uses this record. Recorded as the word of {session.operator}.")
     return 0
 
 
-_ACTIONS: dict[str, Callable[[_Desk], Coroutine[Any, Any, int]]] = {
+_ACTIONS: dict[str, Callable[[_Session], Coroutine[Any, Any, int]]] = {
     "list": _list,
     "show": _show,
     "approve": _approve,
@@ -308,8 +312,8 @@ _ACTIONS: dict[str, Callable[[_Desk], Coroutine[Any, Any, int]]] = {
 }
 
 
-def _told(operation: Operation, steps: Sequence[Step], account: str) -> dict[str, Any]:
-    from tools.operations.models import WholeOperation  # noqa: PLC0415 - a list does without it
+def _as_json(operation: Operation, steps: Sequence[Step], account: str) -> dict[str, Any]:
+    from tools.operations.models import WholeOperation  # noqa: PLC0415 - a list does not need it
 
     return WholeOperation(**whole(operation, steps, account)).structured_content()
 
@@ -318,13 +322,13 @@ def _line(text: str) -> str:
     return printable(text, limit=1000)
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(line)  # noqa: T201
 
 
-def _progress(line: str) -> None:
+def _print_progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _complain(line: str) -> None:
+def _print_error(line: str) -> None:
     print(f"adops-mcp: {line}", file=sys.stderr)  # noqa: T201

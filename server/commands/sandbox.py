@@ -1,4 +1,4 @@
-"""`adops-mcp sandbox`: forgetting what was done in it, and serving it over HTTP on loopback."""
+"""`adops-mcp sandbox`: resets the sandbox, or serves it over HTTP on loopback."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from server.clients import open_sandbox, sandbox_path
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings, SettingsError
 from server.sandbox import Sandbox
-from server.sandbox.faults import Misbehaviour
-from server.sandbox.faulty_server import CuttableProtocol, Misbehaving
-from server.sandbox.freewheel.access import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
+from server.sandbox.faults import FaultRates
+from server.sandbox.faulty_server import CuttableProtocol, FaultyApp
+from server.sandbox.freewheel.tokens import CLIENT_ID, CLIENT_SECRET, PASSWORD, USERNAME
 from server.sandbox.interchange.app import API_KEY
 
 HOST = "127.0.0.1"
 
 
 def reset(settings: Settings) -> int:
-    """Seed in place, so that running servers see it; only a damaged file is replaced."""
+    """Reset the sandbox of every account. Its file is seeded in place, so that running servers see it."""
     for account in accounts_of(settings):
         _reset(settings, account.name)
     return 0
@@ -45,30 +45,30 @@ def _reset(settings: Settings, account: str) -> None:
         sandbox = open_sandbox(settings, account=account)
     sandbox.reset()
     sandbox.close()
-    print(f"The sandbox in {path} is as new.")  # noqa: T201
+    print(f"The sandbox in {path} was reset.")  # noqa: T201
 
 
 def serve(settings: Settings, port: int) -> int:
-    """Serve until interrupted. The vendors share the state of the embedded sandbox, and misbehave when told to."""
+    """Serve until interrupted. The vendors share the state of the embedded sandbox, and make faults on request."""
     sandbox = open_sandbox(settings)
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
-        # whoever reads the address may come before uvicorn listens
+        # a client may read the printed address and connect before uvicorn listens
         listener.listen()
     except OSError:
-        print(f"Port {port} on {HOST} cannot be had; choose another with --port.", file=sys.stderr)  # noqa: T201
+        print(f"Port {port} on {HOST} is not available. Choose another one with --port.", file=sys.stderr)  # noqa: T201
         return 1
     origin = f"http://{HOST}:{listener.getsockname()[1]}"
     key_file = _write_key(sandbox, sandbox_path(settings).parent, origin)
-    print(_how_to_reach(origin, key_file), flush=True)  # noqa: T201
-    misbehaviour = Misbehaviour.read(settings.sandbox_faults or "")
+    print(_instructions(origin, key_file), flush=True)  # noqa: T201
+    rates = FaultRates.parse(settings.sandbox_faults or "")
     app = Starlette(
         routes=[
-            Mount("/interchange", Misbehaving(sandbox.interchange(), misbehaviour)),
-            Mount("/freewheel", Misbehaving(sandbox.freewheel(), misbehaviour)),
-            Mount("/google-ad-manager", Misbehaving(sandbox.google_ad_manager(), misbehaviour)),
+            Mount("/interchange", FaultyApp(sandbox.interchange(), rates)),
+            Mount("/freewheel", FaultyApp(sandbox.freewheel(), rates)),
+            Mount("/google-ad-manager", FaultyApp(sandbox.google_ad_manager(), rates)),
         ]
     )
     uvicorn.Server(uvicorn.Config(app, log_level="warning", http=CuttableProtocol)).run(sockets=[listener])
@@ -77,7 +77,7 @@ def serve(settings: Settings, port: int) -> int:
 
 
 def _write_key(sandbox: Sandbox, directory: Path, origin: str) -> Path:
-    """The service account's key file, readable by its owner alone, as a real one should be."""
+    """Write the service account's key file. Only its owner can read it, as with a real one."""
     path = directory / "sandbox-service-account.json"
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
@@ -86,9 +86,9 @@ def _write_key(sandbox: Sandbox, directory: Path, origin: str) -> Path:
     return path
 
 
-def _how_to_reach(origin: str, key_file: Path) -> str:
+def _instructions(origin: str, key_file: Path) -> str:
     return f"""\
-The sandbox is served on {origin}; stop it with Ctrl-C.
+The sandbox is served on {origin}. Stop it with Ctrl-C.
   Interchange        {origin}/interchange/api/v2/storefront
                      Authorization: Bearer {API_KEY}
   FreeWheel          {origin}/freewheel
@@ -96,7 +96,7 @@ The sandbox is served on {origin}; stop it with Ctrl-C.
                      or client {CLIENT_ID}, secret {CLIENT_SECRET} at {origin}/freewheel/oauth2/token
   Google Ad Manager  {origin}/google-ad-manager
                      service account key {key_file}
-To point adops-mcp at it as at a real vendor:
+To use it from adops-mcp like a real vendor:
   ADOPS_ENVIRONMENT=staging
   ADOPS_INTERCHANGE_BASE_URL={origin}/interchange/api/v2/storefront
   ADOPS_INTERCHANGE_API_KEY={API_KEY}

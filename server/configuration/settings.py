@@ -1,8 +1,8 @@
-"""Every setting, once.
+"""All settings, and the credentials that they give for each vendor.
 
-`Settings` holds the values that were given, from wherever `server.configuration.sources` finds them.
-`interchange_access` and its siblings say what they amount to for a vendor: the credentials, or what the operator has to
-set. Nothing is read at import.
+`Settings` has the values that `server.configuration.sources` finds. `interchange_access`, `freewheel_access` and
+`google_ad_manager_access` return the credentials of a vendor, or what the operator has to set. Nothing is read at
+import.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from pydantic_settings import (
 
 from server.clocks import DEPARTS_WITHIN
 from server.configuration.sources import (
-    IN_A_FILE,
+    FILE_SUFFIX,
     PREFIX,
     EnvFile,
     Keyring,
@@ -44,31 +44,30 @@ from server.configuration.sources import (
     full_path,
     variable,
 )
-from server.sandbox.faults import FAULTS, Misbehaviour
+from server.sandbox.faults import FAULTS, FaultRates
 from tools.catalogue import BY_NAME
 from tools.effects import LONGEST_REQUEST
 from tools.freewheel.auth import ClientCredentials, PasswordGrant
 from tools.tool import Toolset
-from tools.vendor_http.network import is_address
-from tools.vendor_http.transport import is_safe
+from tools.vendor_http.network.client import is_address, is_safe
 
 Environment = Literal["sandbox", "staging", "live"]
 SHORTEST_SETTLING = DEPARTS_WITHIN + LONGEST_REQUEST
-"""Seconds after its departure went on record for which a write may be under way at the vendor."""
+"""Seconds after the departure of a write was recorded. After that it cannot reach the vendor any more."""
 TOOLSETS: tuple[Toolset, ...] = get_args(Toolset)
 FLAGS = {"read_only": "--read-only", "toolsets": "--toolsets", "tools": "--tools"}
 """The settings that `adops-mcp serve` also takes as flags."""
-SAFETY = {*FLAGS, "confirm"}
-"""The settings that take something away from agents: to ignore one that is misspelt would give it to them."""
+SAFETY_SETTINGS = {*FLAGS, "confirm"}
+"""The settings that take something away from agents. Ignoring a misspelt one would give it back to them."""
 
 
 def _safe_base_url(url: str) -> str:
     if not is_address(url):
-        raise ValueError("is not a URL; write https://host/path")
+        raise ValueError("is not a URL. Write https://host/path")
     if not is_safe(url):
         raise ValueError("must be https, because credentials are sent there (http only on loopback)")
     if "@" in urlsplit(url).netloc or "?" in url or "#" in url:
-        raise ValueError("must hold no user, query or fragment")
+        raise ValueError("must have no user, query or fragment")
     return url.rstrip("/")
 
 
@@ -79,29 +78,29 @@ def _postgresql(url: SecretStr) -> SecretStr:
 
 
 def _faults(text: str) -> str:
-    Misbehaviour.read(text)
+    FaultRates.parse(text)
     return text
 
 
-def _filled_in(secret: SecretStr) -> SecretStr:
+def _without_placeholder(secret: SecretStr) -> SecretStr:
     if _PLACEHOLDER.fullmatch(secret.get_secret_value()):
-        raise ValueError("is a reference that the client did not fill in: set the variable where the client is started")
+        raise ValueError("is a reference that the client did not replace. Set the variable where the client is started")
     return secret
 
 
 _PLACEHOLDER = re.compile(r"\$\{[^{}]*\}")
-Secret = Annotated[SecretStr, AfterValidator(_filled_in)]
+Secret = Annotated[SecretStr, AfterValidator(_without_placeholder)]
 DatabaseUrl = Annotated[Secret, AfterValidator(_postgresql)]
 FullPath = Annotated[Path, AfterValidator(full_path)]
 BaseUrl = Annotated[str, AfterValidator(_safe_base_url)]
 
 
 def _names(value: Any) -> Any:
-    """`a, b` as ("a", "b"): the same spelling in a variable and in a flag."""
+    """The names in `a, b` as a tuple. Variables and flags have the same form."""
     return tuple(name for name in re.split(r"[\s,]+", value) if name) if isinstance(value, str) else value
 
 
-def _known(names: tuple[str, ...], known: Sequence[str], what: str) -> tuple[str, ...]:
+def _check_names(names: tuple[str, ...], known: Sequence[str], what: str) -> tuple[str, ...]:
     for name in names:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
@@ -111,32 +110,34 @@ def _known(names: tuple[str, ...], known: Sequence[str], what: str) -> tuple[str
 
 
 def _toolsets(names: tuple[str, ...]) -> tuple[str, ...]:
-    return _known(names, TOOLSETS, "toolset")
+    return _check_names(names, TOOLSETS, "toolset")
 
 
 def _tools(names: tuple[str, ...]) -> tuple[str, ...]:
-    return _known(names, tuple(BY_NAME), "tool")
+    return _check_names(names, tuple(BY_NAME), "tool")
 
 
-_UNFILLED = re.compile(r"\$\{user_config\.\w+\}")
-"""What Claude Desktop hands on for a field of a bundle's form that nobody filled in and that has no default."""
+_EMPTY_FIELD = re.compile(r"\$\{user_config\.\w+\}")
+"""What Claude Desktop passes for an empty field of a bundle's form that has no default."""
 
 
 class Settings(BaseSettings):
+    """The settings of a process. The descriptions of the fields are shown in the documentation."""
+
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, str_strip_whitespace=True
     )
 
-    is_looked_for: ClassVar[bool] = True
+    reads_sources: ClassVar[bool] = True
 
     @model_validator(mode="before")
     @classmethod
-    def _without_unfilled(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """A field that nobody filled in is not given; only where that would give agents more it is refused."""
+    def _drop_empty_fields(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Drop the empty fields of a form. An empty safety setting stays, and is refused."""
         return {
             name: value
             for name, value in given.items()
-            if name in SAFETY or not (isinstance(value, str) and _UNFILLED.fullmatch(value.strip()))
+            if name in SAFETY_SETTINGS or not (isinstance(value, str) and _EMPTY_FIELD.fullmatch(value.strip()))
         }
 
     environment: Environment = Field(
@@ -249,8 +250,8 @@ class Settings(BaseSettings):
 
     @field_validator("settle_after")
     @classmethod
-    def _outlasts_a_request(cls, seconds: float, others: ValidationInfo) -> float:
-        """A request that still lives may be carried out after it was taken for one that was not."""
+    def _check_settle_after(cls, seconds: float, others: ValidationInfo) -> float:
+        """Refuse a time that ends before a request does: the request could still be carried out after it."""
         if others.data.get("environment", "sandbox") != "sandbox" and seconds < SHORTEST_SETTLING:
             raise ValueError(
                 f"must be at least {SHORTEST_SETTLING:.0f} in staging and live: a request may leave "
@@ -265,30 +266,32 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - of a fixed file
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - of a fixed folder
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - it would read a fixed file
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - it would read a fixed folder
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What wins first; see `server.configuration.sources`."""
-        if not cls.is_looked_for:
+        """The sources, the one that wins first. See `server.configuration.sources`."""
+        if not cls.reads_sources:
             return (init_settings,)
-        of_process, env_file = cast("EnvSettingsSource", env_settings), EnvFile(settings_cls)
+        process, env_file = cast("EnvSettingsSource", env_settings), EnvFile(settings_cls)
         return (
             init_settings,
-            of_process,
-            SecretFiles(settings_cls, SECRETS, of_process),
+            process,
+            SecretFiles(settings_cls, SECRETS, process),
             env_file,
             SecretFiles(settings_cls, SECRETS, env_file),
-            Keyring(settings_cls, SECRETS, VENDORS_OWN),
+            Keyring(settings_cls, SECRETS, VENDOR_SETTINGS),
         )
 
     @property
     def has_auth(self) -> bool:
-        """Whether something says who may call over HTTP."""
+        """Whether callers over HTTP need a token."""
         return bool(self.auth_tokens_file or self.auth_issuer or self.auth_introspection_url)
 
 
-VENDORS_OWN = tuple(name for name in Settings.model_fields if name.startswith(("interchange_", "freewheel_", "gam_")))
-"""The settings that each account has for itself."""
+VENDOR_SETTINGS = tuple(
+    name for name in Settings.model_fields if name.startswith(("interchange_", "freewheel_", "gam_"))
+)
+"""The settings of the vendors. With accounts, each account has its own."""
 
 
 def _is_secret(annotation: Any) -> bool:
@@ -296,49 +299,49 @@ def _is_secret(annotation: Any) -> bool:
 
 
 SECRETS = tuple(name for name, field in Settings.model_fields.items() if _is_secret(field.annotation))
-"""The settings that are secrets; each may also be in a file that `ADOPS_..._FILE` names, or in the keyring."""
-_FILES_OF_SECRETS = tuple(f"{name}{IN_A_FILE}".lower() for name in SECRETS)
+"""The settings that are secrets. Each may also be in a file that `ADOPS_..._FILE` names, or in the keyring."""
+_SECRET_FILE_FIELDS = tuple(f"{name}{FILE_SUFFIX}".lower() for name in SECRETS)
 
 
-class Given(Settings):
-    """Settings that are given, all of them: none is looked for anywhere."""
+class ExplicitSettings(Settings):
+    """Settings from arguments only. No other source is read."""
 
-    is_looked_for: ClassVar[bool] = False
+    reads_sources: ClassVar[bool] = False
 
 
-def problems_of(error: ValidationError) -> list[str]:
-    """A line for each setting that is wrong, without its value."""
+def describe_problems(error: ValidationError) -> list[str]:
+    """One line for each invalid setting, without its value."""
     return [
-        f"{_named(str(issue['loc'][0]))}: {issue['msg'].removeprefix('Value error, ')}"
+        f"{_name_with_flag(str(issue['loc'][0]))}: {issue['msg'].removeprefix('Value error, ')}"
         for issue in error.errors(include_input=False, include_url=False)
     ]
 
 
 def load(**given: Any) -> Settings:
-    """The settings that are found for this process, and over them what was given. Raises SettingsError."""
+    """The settings of this process. `given` wins over all sources. Raises SettingsError."""
     try:
         return Settings(**given)
     except ValidationError as error:
-        raise SettingsError("\n".join(problems_of(error))) from None
+        raise SettingsError("\n".join(describe_problems(error))) from None
 
 
-def _named(field: str) -> str:
+def _name_with_flag(field: str) -> str:
     return f"{variable(field)} or {FLAGS[field]}" if field in FLAGS else variable(field)
 
 
 def unknown_variables(given: Mapping[str, str]) -> list[str]:
-    """A line for each ADOPS_ variable that is no setting, with the setting that it may have been meant for."""
-    return [_is_unknown(name, meant) for name, meant in _unknown(given)]
+    """One line for each ADOPS_ variable that is not a setting, with the setting that may be meant."""
+    return [_describe_unknown(name, meant) for name, meant in _unknown(given)]
 
 
-def misspelt_choices(given: Mapping[str, str]) -> list[str]:
-    """Those of the unknown variables that seem to be meant to take something away from agents."""
-    return [_is_unknown(name, meant) for name, meant in _unknown(given) if meant in SAFETY]
+def misspelt_safety_settings(given: Mapping[str, str]) -> list[str]:
+    """The lines of `unknown_variables` for those that seem to mean a safety setting."""
+    return [_describe_unknown(name, meant) for name, meant in _unknown(given) if meant in SAFETY_SETTINGS]
 
 
 def _unknown(given: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
-    """Each ADOPS_ variable that is no setting, and the one that it is closest to, without ADOPS_ and in lower case."""
-    known = {field.upper(): field for field in (*Settings.model_fields, *_FILES_OF_SECRETS)}
+    """Each ADOPS_ variable that is not a setting, and the field that it is closest to."""
+    known = {field.upper(): field for field in (*Settings.model_fields, *_SECRET_FILE_FIELDS)}
     for name in sorted(given):
         rest = name.removeprefix(PREFIX)
         if name.startswith(PREFIX) and rest not in known:
@@ -346,15 +349,15 @@ def _unknown(given: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
             yield name, known[close[0]] if close else None
 
 
-def _is_unknown(name: str, meant: str | None) -> str:
+def _describe_unknown(name: str, meant: str | None) -> str:
     return f"{name} is not a setting" + (f"; did you mean {variable(meant)}?" if meant else ".")
 
 
 @dataclass(frozen=True, slots=True)
 class NoAccess:
-    """Why a vendor cannot be used.
+    """Why a vendor cannot be used, and how to mend it.
 
-    incomplete: something was set for it, but not enough or too much: a mistake, and not a choice.
+    incomplete: something is set, but not enough or too much. So it is a mistake and not a choice.
     """
 
     fix: str
@@ -366,25 +369,25 @@ def interchange_access(settings: Settings) -> SecretStr | NoAccess:
 
 
 def freewheel_access(settings: Settings) -> SecretStr | PasswordGrant | ClientCredentials | NoAccess:
-    """One of three ways in; more than one, or half of one, is refused instead of guessed."""
+    """The credentials, which are one of three kinds. Two kinds, or half of one, are refused."""
     ways = {
         "ADOPS_FREEWHEEL_TOKEN": ("freewheel_token",),
         PasswordGrant.setting: ("freewheel_username", "freewheel_password"),
         ClientCredentials.setting: ("freewheel_client_id", "freewheel_client_secret"),
     }
-    begun = [way for way, fields in ways.items() if any(getattr(settings, field) for field in fields)]
-    if not begun:
+    started = [way for way, fields in ways.items() if any(getattr(settings, field) for field in fields)]
+    if not started:
         return NoAccess("set one of " + "; ".join(ways) + ".")
-    if len(begun) > 1:
-        return NoAccess("keep only one of " + "; ".join(begun) + ".", incomplete=True)
-    absent = [variable(field) for field in ways[begun[0]] if not getattr(settings, field)]
+    if len(started) > 1:
+        return NoAccess("keep only one of " + "; ".join(started) + ".", incomplete=True)
+    absent = [variable(field) for field in ways[started[0]] if not getattr(settings, field)]
     if absent:
         return NoAccess(f"set {absent[0]} as well.", incomplete=True)
     if settings.freewheel_token:
         return settings.freewheel_token
     if settings.freewheel_username and settings.freewheel_password:
         return PasswordGrant(settings.freewheel_username, settings.freewheel_password)
-    assert settings.freewheel_client_id  # noqa: S101 - the one way left, and none of its fields absent
+    assert settings.freewheel_client_id  # noqa: S101 - the only way left, with none of its fields absent
     assert settings.freewheel_client_secret  # noqa: S101
     return ClientCredentials(settings.freewheel_client_id, settings.freewheel_client_secret)
 

@@ -1,7 +1,8 @@
-"""Where settings come from besides what is given: variables, files of secrets, a .env file, the system's keyring.
+"""The sources of settings: variables, files of secrets, a .env file, and the system's keyring.
 
-The first that has a setting wins, in that order. A secret is read from a file or the keyring as `SecretStr`, so that
-nothing on the way can show it. Nothing is read, and `keyring` is not imported, unless a variable asks for it.
+The first source that has a setting wins, in that order; arguments of the program win over all of them. A secret from a
+file or the keyring becomes a `SecretStr` at once, so that it is not shown by accident. No file is read, and `keyring`
+is not imported, unless a variable says so.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 PREFIX = "ADOPS_"
-IN_A_FILE = "_FILE"
-"""What a secret's variable ends with when it names a file that holds the secret, as in Docker and Kubernetes."""
+FILE_SUFFIX = "_FILE"
+"""The suffix of a variable that names a file with the secret, as is usual in Docker and Kubernetes."""
 
 ENV_FILE = f"{PREFIX}ENV_FILE"
 KEYRING = f"{PREFIX}KEYRING"
@@ -32,47 +33,48 @@ LONGEST_ENV_FILE = 262_144
 
 
 class SettingsError(Exception):
-    """Settings that cannot be used; the message names each variable and never a value."""
+    """The settings cannot be used. The message names each variable and never a value."""
 
 
 def variable(field: str) -> str:
+    """The environment variable of a setting."""
     return PREFIX + field.upper()
 
 
 def full_path(path: Path) -> Path:
-    """Raises ValueError; `~` is the user's home."""
+    """The path with `~` expanded. Raises ValueError if it is not a full path."""
     try:
         full = path.expanduser()
     except RuntimeError:
-        raise ValueError("there is no home directory for ~: write a full path") from None
+        raise ValueError("there is no home directory for ~. Write a full path") from None
     if not full.is_absolute():
-        raise ValueError("must be a full path: where a client starts this server is not known")
+        raise ValueError("must be a full path, because the folder in which a client starts this server is not known")
     return full
 
 
-def secret_in(path: Path) -> str:
-    """What a file of one secret holds, without the blanks around it. Raises ValueError that says what is wrong."""
-    told = f"the file {printable(str(path), limit=200)}"
+def read_secret_file(path: Path) -> str:
+    """The secret in a file, without the whitespace around it. Raises a ValueError that says what is wrong."""
+    name = f"the file {printable(str(path), limit=200)}"
     try:
         with path.expanduser().open("rb") as file:
-            held = file.read(LONGEST_SECRET + 1)
+            content = file.read(LONGEST_SECRET + 1)
     except (OSError, ValueError, RuntimeError):
-        raise ValueError(f"{told} is empty or cannot be read") from None
-    if len(held) > LONGEST_SECRET:
-        raise ValueError(f"{told} is too large for a secret")
+        raise ValueError(f"{name} is empty or cannot be read") from None
+    if len(content) > LONGEST_SECRET:
+        raise ValueError(f"{name} is too large for a secret")
     try:
-        secret = held.decode("utf-8-sig").strip()
+        secret = content.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
-        raise ValueError(f"{told} is no text in UTF-8") from None
+        raise ValueError(f"{name} is not UTF-8 text") from None
     if not secret:
-        raise ValueError(f"{told} is empty or cannot be read")
+        raise ValueError(f"{name} is empty or cannot be read")
     if not secret.isprintable():
-        raise ValueError(f"{told} must hold the secret alone, on one line")
+        raise ValueError(f"{name} must have only the secret, on one line")
     return secret
 
 
-def secret_in_keyring(service: str, name: str) -> str | None:
-    """What the system's keyring has for that name, or None. Raises SettingsError where there is no keyring to ask."""
+def read_secret_from_keyring(service: str, name: str) -> str | None:
+    """The secret of that name in the system's keyring, or None. Raises SettingsError if there is no keyring."""
     try:
         import keyring  # noqa: PLC0415 - an extra, and slow to import
         from keyring.errors import NoKeyringError  # noqa: PLC0415
@@ -82,69 +84,69 @@ def secret_in_keyring(service: str, name: str) -> str | None:
         found = keyring.get_password(service, name)
     except NoKeyringError:
         raise SettingsError(
-            f"{KEYRING}: this machine has no keyring that can be used; leave {KEYRING} out, and put secrets in "
-            f"files ({PREFIX}...{IN_A_FILE})"
+            f"{KEYRING}: this machine has no usable keyring. Leave {KEYRING} out, and put secrets in files "
+            f"({PREFIX}...{FILE_SUFFIX})"
         ) from None
-    except Exception as error:  # noqa: BLE001 - each backend has errors of its own
+    except Exception as error:  # noqa: BLE001 - every backend raises other errors
         raise SettingsError(
-            f"{KEYRING}: the keyring did not answer about {name} ({type(error).__name__}); unlock it, or leave "
+            f"{KEYRING}: the keyring could not be read for {name} ({type(error).__name__}). Unlock it, or leave "
             f"{KEYRING} out"
         ) from None
     return (found or "").strip() or None
 
 
 def variables(env_file: Path | None) -> Mapping[str, str]:
-    """What is set by name: the variables of the process and, beneath them, those of the .env file."""
+    """All variables: those of the process, which win, and those of the .env file."""
     if env_file is None:
         return os.environ
     return {**os.environ, **read_env_file(env_file), **{name: value for name, value in os.environ.items() if value}}
 
 
-def place_of(field: str, env_file: Path | None) -> str | None:
-    """In words, where among variables and files a setting is found; None when it is in none of them."""
-    places: dict[str, Mapping[str, str]] = {"the environment": os.environ}
+def source_of(field: str, env_file: Path | None) -> str | None:
+    """The name of the variables or the file that has the setting, for people. None if neither has it."""
+    sources: dict[str, Mapping[str, str]] = {"the environment": os.environ}
     if env_file is not None:
-        places["the .env file"] = read_env_file(env_file)
-    for place, given in places.items():
+        sources["the .env file"] = read_env_file(env_file)
+    for source, given in sources.items():
         if given.get(variable(field)):
-            return place
-        if given.get(f"{variable(field)}{IN_A_FILE}"):
-            return f"the file of {variable(field)}{IN_A_FILE}"
+            return source
+        if given.get(f"{variable(field)}{FILE_SUFFIX}"):
+            return f"the file of {variable(field)}{FILE_SUFFIX}"
     return None
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """The names and values of a .env file, taken as they stand: a `$` in a password is no reference.
+    """The names and values of a .env file. Values are literal: a `$` in a password is not a reference.
 
-    Raises SettingsError that names ADOPS_ENV_FILE and the line; a line that were skipped could be ADOPS_READ_ONLY.
+    Raises a SettingsError that names ADOPS_ENV_FILE and the line. No bad line is skipped: it could be ADOPS_READ_ONLY.
     """
-    from dotenv.parser import parse_stream  # noqa: PLC0415 - only for those who have such a file
+    from dotenv.parser import parse_stream  # noqa: PLC0415 - only needed with such a file
 
-    told = printable(str(path), limit=200)
+    name = printable(str(path), limit=200)
     try:
         with full_path(path).open(encoding="utf-8-sig") as file:
             text = file.read(LONGEST_ENV_FILE + 1)
     except ValueError as error:
-        problem = "is no text in UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-        raise SettingsError(f"{ENV_FILE}: {told}: {problem}") from None
+        problem = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise SettingsError(f"{ENV_FILE}: {name}: {problem}") from None
     except OSError:
-        raise SettingsError(f"{ENV_FILE}: {told} cannot be read") from None
+        raise SettingsError(f"{ENV_FILE}: {name} cannot be read") from None
     if len(text) > LONGEST_ENV_FILE:
-        raise SettingsError(f"{ENV_FILE}: {told} is too large for a .env file")
+        raise SettingsError(f"{ENV_FILE}: {name} is too large for a .env file")
     values: dict[str, str] = {}
     for binding in parse_stream(StringIO(text)):
         if binding.error or (binding.key is not None and binding.value is None):
-            raise SettingsError(f"{ENV_FILE}: {told}: line {binding.original.line} is not NAME=value")
+            raise SettingsError(f"{ENV_FILE}: {name}: line {binding.original.line} is not NAME=value")
         if binding.key is not None and binding.value is not None:
             values[binding.key] = binding.value
     return values
 
 
 class EnvFile(EnvSettingsSource):
-    """The .env file that ADOPS_ENV_FILE names, and no other.
+    """The .env file that ADOPS_ENV_FILE names.
 
-    The one in the working directory is not read: clients start this server in folders that other people write, and it
-    could send the credentials to another address.
+    A .env file in the working directory is not read. Clients start this server in folders with files of other people,
+    and such a file could send the credentials to another address.
     """
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
@@ -162,56 +164,58 @@ class _Secrets(PydanticBaseSettingsSource):
         super().__init__(settings_cls)
         self._secrets = secrets
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - `__call__` is all
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - `__call__` does everything
         return None, field_name, False
 
 
 class SecretFiles(_Secrets):
-    """The files that `ADOPS_..._FILE` name in one place: the variables of the process, or the .env file."""
+    """The files that `ADOPS_..._FILE` name, in the variables of the process or in the .env file."""
 
-    def __init__(self, settings_cls: type[BaseSettings], secrets: Collection[str], place: EnvSettingsSource) -> None:
+    def __init__(
+        self, settings_cls: type[BaseSettings], secrets: Collection[str], variables: EnvSettingsSource
+    ) -> None:
         super().__init__(settings_cls, secrets)
-        self._place = place
+        self._variables = variables
 
     def __call__(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
         problems: list[str] = []
-        given = self._place.env_vars
+        given = self._variables.env_vars
         for field in self._secrets:
             name = variable(field)
-            if (path := given.get(f"{name}{IN_A_FILE}".lower())) is None:
+            if (path := given.get(f"{name}{FILE_SUFFIX}".lower())) is None:
                 continue
             if given.get(name.lower()) is not None:
-                problems.append(f"keep only one of {name} and {name}{IN_A_FILE}.")
+                problems.append(f"keep only one of {name} and {name}{FILE_SUFFIX}.")
             elif field not in self.current_state:
                 try:
-                    found[field] = SecretStr(secret_in(full_path(Path(path.strip()))))
+                    found[field] = SecretStr(read_secret_file(full_path(Path(path.strip()))))
                 except ValueError as error:
-                    problems.append(f"{name}{IN_A_FILE}: {error}")
+                    problems.append(f"{name}{FILE_SUFFIX}: {error}")
         if problems:
             raise SettingsError("\n".join(problems))
         return found
 
 
 class Keyring(_Secrets):
-    """The service of the system's keyring that ADOPS_KEYRING names, with a setting's variable as the user's name.
+    """The keyring service that ADOPS_KEYRING names. The user name of an entry is the variable of the setting.
 
-    With a file of accounts, that names what it takes from there.
+    With an accounts file, the secrets of the accounts are not looked for here: the file names their entries.
     """
 
     def __init__(
-        self, settings_cls: type[BaseSettings], secrets: Collection[str], of_accounts: Collection[str]
+        self, settings_cls: type[BaseSettings], secrets: Collection[str], account_secrets: Collection[str]
     ) -> None:
         super().__init__(settings_cls, secrets)
-        self._of_accounts = of_accounts
+        self._account_secrets = account_secrets
 
     def __call__(self) -> dict[str, Any]:
         if not (service := str(self.current_state.get("keyring") or "").strip()):
             return {}
-        elsewhere = self._of_accounts if self.current_state.get("accounts_file") else ()
+        elsewhere = self._account_secrets if self.current_state.get("accounts_file") else ()
         wanted = [field for field in self._secrets if field not in self.current_state and field not in elsewhere]
         return {
             field: SecretStr(found)
             for field in wanted
-            if (found := secret_in_keyring(service, variable(field))) is not None
+            if (found := read_secret_from_keyring(service, variable(field))) is not None
         }

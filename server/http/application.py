@@ -1,6 +1,7 @@
-"""MCP over streamable HTTP, stateless, in both eras of the protocol on one path: for hosted clients and other agents.
+"""MCP over streamable HTTP, for hosted clients and other agents. Both eras of the protocol are on one path.
 
-Any replica answers any request. Requests from other machines need a token: see `server.access.authentication`.
+The server is stateless, so any replica can answer any request. Requests from other machines need a token: see
+`server.access.authentication`.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ from server.calls.dispatch import Calls
 from server.clients import Wire
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings, SettingsError, load, variable
-from server.http.metrics import SHARED, Metrics
-from server.http.middleware import LARGEST_BODY, Guard, PlainRefusals
-from server.http.rate_limits import Quotas
+from server.http.metrics import MULTIPROCESS_DIR, Metrics
+from server.http.middleware import LARGEST_BODY, BearerAuthMiddleware, RequestCheckMiddleware
+from server.http.rate_limits import RateLimiter
 from server.preflight import may_start
 from server.protocol.app import Opened, build_calls, build_server
 from server.protocol.tools_list import Splicing
@@ -52,17 +53,17 @@ logger = logging.getLogger(__name__)
 PATH = "/mcp"
 METADATA = "/.well-known/oauth-protected-resource"
 LONGEST_DRAIN = 75
-"""Seconds for the calls in flight when the server is ended: a write leaves within 25 and is answered within 30 more."""
+"""Seconds for the running calls when the server stops. A write is sent within 25 and answered within 30 more."""
 
-LONGEST_LOOK = 5.0
-"""Seconds for asking an issuer about a token or its keys."""
+ISSUER_TIMEOUT = 5.0
+"""Seconds for a request to the issuer about a token or its keys."""
 
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where it is served. host: to bind to."""
+class BindAddress:
+    """The host and port that the server binds to."""
 
     host: str = "127.0.0.1"
     port: int = 8760
@@ -77,29 +78,30 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def check(settings: Settings, place: Place) -> None:
-    """Raises SettingsError where the server would stand open, or could never let anybody in."""
-    if not is_loopback(place.host) and not settings.has_auth:
+def check_settings(settings: Settings, address: BindAddress) -> None:
+    """Raise SettingsError if the server would be open to everybody, or could never let anybody in."""
+    if not is_loopback(address.host) and not settings.has_auth:
         raise SettingsError(
-            f"--host {place.host} is reached from other machines, and nothing says who may call: set "
-            "ADOPS_AUTH_TOKENS_FILE (see `adops-mcp token`), ADOPS_AUTH_ISSUER or ADOPS_AUTH_INTROSPECTION_URL; or "
-            "serve it on 127.0.0.1."
+            f"--host {address.host} can be reached from other machines, and nothing says who may call. Set "
+            "ADOPS_AUTH_TOKENS_FILE (see `adops-mcp token`), ADOPS_AUTH_ISSUER or ADOPS_AUTH_INTROSPECTION_URL, or "
+            "serve on 127.0.0.1."
         )
-    if not is_loopback(place.host) and settings.http_url is None:
+    if not is_loopback(address.host) and settings.http_url is None:
         raise SettingsError(
-            "ADOPS_HTTP_URL: set the address that clients use, such as https://adops.example.com/mcp; requests for any "
+            "ADOPS_HTTP_URL: set the address that clients use, such as https://adops.example.com/mcp. Requests for any "
             "other host are refused."
         )
     accounts = accounts_of(settings)
-    if not settings.has_auth and (of_some := [account.name for account in accounts if account.who is not None]):
+    restricted = [account.name for account in accounts if account.principals is not None]
+    if restricted and not settings.has_auth:
         raise SettingsError(
-            f"ADOPS_ACCOUNTS_FILE: [{of_some[0]}] says who may use it, and over HTTP nothing says who calls: set "
+            f"ADOPS_ACCOUNTS_FILE: [{restricted[0]}] says who may use it, and over HTTP nothing says who calls. Set "
             "ADOPS_AUTH_TOKENS_FILE (see `adops-mcp token`), ADOPS_AUTH_ISSUER or ADOPS_AUTH_INTROSPECTION_URL."
         )
     if (settings.auth_issuer or settings.auth_introspection_url) and settings.http_url is None:
         raise SettingsError(
-            "ADOPS_HTTP_URL: set the address that clients use, such as https://adops.example.com/mcp; tokens are taken "
-            "only when they were issued for it."
+            "ADOPS_HTTP_URL: set the address that clients use, such as https://adops.example.com/mcp. Only tokens that "
+            "were issued for it are accepted."
         )
     if settings.auth_introspection_url and not (
         settings.auth_introspection_client_id and settings.auth_introspection_client_secret
@@ -119,7 +121,7 @@ def application(
     *,
     build: Callable[[Settings, Wire, Calls], Server[Opened]] = build_server,
 ) -> Starlette:
-    """The ASGI application. issuer: another way to the issuer of tokens. build: makes the server that is served."""
+    """The ASGI application. issuer: the transport to the issuer of tokens. build: builds the MCP server."""
     metrics, wire = Metrics(settings.environment), wire or Wire()
     wire = replace(wire, observed=metrics.exchange)
     calls = build_calls(settings, wire, metrics.call)
@@ -128,10 +130,10 @@ def application(
         server, stateless=True, security_settings=_security(settings), max_request_body_size=LARGEST_BODY
     )
     choice = Choices(accounts_of(settings)).whole
-    client = httpx.AsyncClient(transport=issuer, timeout=LONGEST_LOOK, follow_redirects=False)
+    client = httpx.AsyncClient(transport=issuer, timeout=ISSUER_TIMEOUT, follow_redirects=False)
     verifier = _verifier(settings, client, wire)
 
-    # it would cut every answer that is under way at the first signal: they are let finish, and then the server ends
+    # at the first signal it would cut every running answer; instead they finish, and then the server ends
     AppStatus.disable_automatic_graceful_drain()
 
     @asynccontextmanager
@@ -140,10 +142,10 @@ def application(
             yield
             await calls.close()
 
-    async def alive(_: Request) -> Response:
+    async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok\n")
 
-    async def ready(_: Request) -> Response:
+    async def readiness(_: Request) -> Response:
         try:
             if choice.writes:
                 await calls.writes.record.counts(())
@@ -153,13 +155,13 @@ def application(
             return PlainTextResponse(f"{error.message}\n", status_code=503)
         except AuthError as error:
             logger.error("%s", error)
-            return PlainTextResponse("The file of tokens cannot be used: the log says why.\n", status_code=503)
+            return PlainTextResponse("The file of tokens cannot be used. The log says why.\n", status_code=503)
         return PlainTextResponse("ready\n")
 
-    async def counted(request: Request) -> Response:
-        # without tokens it is for this machine alone, and not for a page that a browser here shows (DNS rebinding)
+    async def metrics_page(request: Request) -> Response:
+        # without tokens only this machine may read it, and not a web page in its browser (DNS rebinding)
         if verifier is None and not is_loopback(request.url.hostname or ""):
-            return PlainTextResponse("This host is not served here.\n", status_code=421)
+            return PlainTextResponse("This server does not serve that host.\n", status_code=421)
         try:
             tallies = await calls.writes.record.tally()
         except AdOpsError:
@@ -167,26 +169,29 @@ def application(
         return Response(metrics.text(tallies, wire.timing.now()), headers={"content-type": CONTENT_TYPE_LATEST})
 
     async def metadata(_: Request) -> Response:
-        """RFC 9728."""
-        told = {
+        """The metadata of the protected resource (RFC 9728)."""
+        document = {
             "resource": settings.http_url,
             "authorization_servers": [settings.auth_issuer] if settings.auth_issuer else [],
             "scopes_supported": [READ, WRITE, APPROVE],
             "bearer_methods_supported": ["header"],
             "resource_name": "adops-mcp",
         }
-        return JSONResponse({name: value for name, value in told.items() if value})
+        return JSONResponse({name: value for name, value in document.items() if value})
 
-    mcp: ASGIApp = AuthContextMiddleware(PlainRefusals(Splicing(StreamableHTTPASGIApp(manager))))
-    numbers: Any = counted
+    mcp: ASGIApp = AuthContextMiddleware(RequestCheckMiddleware(Splicing(StreamableHTTPASGIApp(manager))))
+    metrics_app: Any = metrics_page
     if verifier is not None:
-        quotas = Quotas(settings.http_rate, settings.http_at_once, wire.timing.clock)
-        mcp = Guard(mcp, verifier, quotas, _metadata_url(settings), needed=(READ, WRITE, APPROVE))
-        numbers = Guard(request_response(counted), verifier, quotas, _metadata_url(settings), needed=(METRICS,))
+        limiter = RateLimiter(settings.http_rate, settings.http_at_once, wire.timing.clock)
+        metadata_url = _metadata_url(settings)
+        mcp = BearerAuthMiddleware(mcp, verifier, limiter, metadata_url, any_scope=(READ, WRITE, APPROVE))
+        metrics_app = BearerAuthMiddleware(
+            request_response(metrics_page), verifier, limiter, metadata_url, any_scope=(METRICS,)
+        )
     routes = [
-        Route("/healthz", alive),
-        Route("/readyz", ready),
-        Route("/metrics", endpoint=numbers, methods=["GET"]),
+        Route("/healthz", healthz),
+        Route("/readyz", readiness),
+        Route("/metrics", endpoint=metrics_app, methods=["GET"]),
         Route(PATH, endpoint=mcp),
     ]
     if settings.http_url is not None:
@@ -206,7 +211,7 @@ def application(
 
 
 def _security(settings: Settings) -> TransportSecuritySettings:
-    """The hosts and origins that a browser may name: those of this machine, and the configured ones (DNS rebinding)."""
+    """The allowed Host and Origin headers: those of this machine, and the configured ones (against DNS rebinding)."""
     hosts = [*(f"{name}:*" for name in _LOOPBACK_NAMES), *_LOOPBACK_NAMES]
     origins = [f"http://{name}:*" for name in _LOOPBACK_NAMES]
     if settings.http_url is not None:
@@ -226,7 +231,7 @@ def _verifier(settings: Settings, client: httpx.AsyncClient, wire: Wire) -> AnyO
         issuer = Issuer(settings.auth_issuer, audience, client, clock, now, settings.auth_jwks_url)
     if settings.auth_introspection_url is not None:
         client_id, secret = settings.auth_introspection_client_id, settings.auth_introspection_client_secret
-        assert client_id is not None  # noqa: S101 - see `check`
+        assert client_id is not None  # noqa: S101 - `check_settings` requires it
         assert secret is not None  # noqa: S101
         introspection = Introspection(settings.auth_introspection_url, client_id, secret, audience, client, now)
     file = settings.auth_tokens_file
@@ -240,35 +245,35 @@ def _metadata_url(settings: Settings) -> str | None:
     return str(url.copy_with(path=METADATA + url.path.rstrip("/")))
 
 
-def serve_http(settings: Settings, place: Place, *, workers: int = 1) -> int:
-    """Serve until interrupted; 2 when it may not start. Raises SettingsError before anything is served."""
-    check(settings, place)
+def serve_http(settings: Settings, address: BindAddress, *, workers: int = 1) -> int:
+    """Serve until interrupted. Returns 2 if the server cannot start. Raises SettingsError before it serves anything."""
+    check_settings(settings, address)
     if not may_start(settings):
         return 2
-    where = f"http://{f'[{place.host}]' if ':' in place.host else place.host}:{place.port}{PATH}"
-    open_to = "whoever has a token" if settings.has_auth else "whoever is on this machine, without a token"
-    print(f"adops-mcp serves MCP on {where}, to {open_to}.", file=sys.stderr, flush=True)  # noqa: T201
+    url = f"http://{f'[{address.host}]' if ':' in address.host else address.host}:{address.port}{PATH}"
+    access = "with a token" if settings.has_auth else "for everybody on this machine, without a token"
+    print(f"adops-mcp serves MCP on {url}, {access}.", file=sys.stderr, flush=True)  # noqa: T201
     with ExitStack() as stack:
         app: str | Starlette = "server.http.application:worker"
         if workers > 1:
             shared = stack.enter_context(TemporaryDirectory(prefix="adops-mcp-metrics-"))
-            os.environ.update({SHARED: shared, **_for_workers(settings)})
+            os.environ.update({MULTIPROCESS_DIR: shared, **_worker_environment(settings)})
         else:
             start_tracing()
             app = application(settings)
-        run(app, place, workers)
+        run(app, address, workers)
     return 0
 
 
-def run(app: str | Starlette, place: Place, workers: int) -> None:
-    import uvicorn  # noqa: PLC0415 - stdio does without it
+def run(app: str | Starlette, address: BindAddress, workers: int) -> None:
+    import uvicorn  # noqa: PLC0415 - stdio does not need it
 
     uvicorn.run(
         app,
         factory=workers > 1,
         workers=workers,
-        host=place.host,
-        port=place.port,
+        host=address.host,
+        port=address.port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -277,22 +282,22 @@ def run(app: str | Starlette, place: Place, workers: int) -> None:
 
 
 def worker() -> Starlette:
-    """The application of one of several processes, which find the settings where the first found them."""
+    """The application in one of several processes. It finds the settings where the first process found them."""
     settings = load()
     log_to_stderr(settings)
     start_tracing()
     return application(settings)
 
 
-_NONE = ","
-"""No names, as a variable that is not empty: an empty one would let the .env file's through."""
+_NO_NAMES = ","
+"""An empty list of names as a variable that is not empty. With an empty variable the .env file's would apply."""
 
 
-def _for_workers(settings: Settings) -> dict[str, str]:
-    """What was given on the command line, and a key that they share, as variables."""
+def _worker_environment(settings: Settings) -> dict[str, str]:
+    """The variables for the worker processes: the flags of the command line, and the state key that they share."""
     flags = {
         variable("read_only"): str(settings.read_only).lower(),
-        variable("toolsets"): ",".join(settings.toolsets) or _NONE,
-        variable("tools"): ",".join(settings.tools) or _NONE,
+        variable("toolsets"): ",".join(settings.toolsets) or _NO_NAMES,
+        variable("tools"): ",".join(settings.tools) or _NO_NAMES,
     }
     return flags if settings.state_key else {**flags, variable("state_key"): secrets.token_urlsafe(32)}

@@ -1,4 +1,4 @@
-"""Numbers for Prometheus: calls, requests to vendors, and what stands in the record of writes."""
+"""Metrics for Prometheus: tool calls, requests to vendors, and the writes in the ledger."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from server import __version__
 from server.configuration.accounts import account_in
 from server.ledger.entries import Tally
-from server.telemetry.call_log import Ended
+from server.telemetry.call_log import CallRecord
 from tools.vendor_http.telemetry import Exchange
 
-SHARED = "PROMETHEUS_MULTIPROC_DIR"
-"""prometheus_client's own variable, which it reads when it is imported: where the processes of one server add up."""
+MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that prometheus_client reads at import: a folder in which the processes of one server share metrics."""
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45)
 
 
 class Metrics:
-    """environment: of the server; what the record holds of others is not counted."""
+    """The metrics of one server. environment: its environment; writes of others in the ledger are not process."""
 
     def __init__(self, environment: str) -> None:
         self._environment = environment
@@ -43,18 +43,18 @@ class Metrics:
             buckets=_SECONDS,
             registry=self._registry,
         )
-        self._unfinished = Counter(
+        self._abandoned = Counter(
             "adops_calls_left",
             "Tool calls whose caller went away before the answer.",
             ("tool",),
             registry=self._registry,
         )
 
-    def call(self, ended: Ended) -> None:
-        if ended.outcome == "left":
-            self._unfinished.labels(ended.tool).inc()
+    def call(self, record: CallRecord) -> None:
+        if record.outcome == "left":
+            self._abandoned.labels(record.tool).inc()
         else:
-            self._calls.labels(ended.tool, ended.account, ended.outcome).observe(ended.seconds)
+            self._calls.labels(record.tool, record.account, record.outcome).observe(record.seconds)
 
     def exchange(self, exchange: Exchange) -> None:
         status = str(exchange.status or "none")
@@ -62,20 +62,22 @@ class Metrics:
         labels.observe(exchange.seconds)
 
     def text(self, tallies: Sequence[Tally] | None, now: float) -> bytes:
-        """In Prometheus' format. tallies: of the record of writes; None when it cannot be used. now: seconds since the
-        epoch."""
-        counted = self._registry
-        if SHARED in os.environ:
-            counted = CollectorRegistry()
-            MultiProcessCollector(counted)
-        recorded = CollectorRegistry()
-        recorded.register(_Recorded(self._environment, tallies, now))
-        return generate_latest(counted) + generate_latest(recorded)
+        """The metrics in the format of Prometheus.
+
+        tallies: the counts of the ledger, or None if it cannot be used. now: seconds since the epoch.
+        """
+        process = self._registry
+        if MULTIPROCESS_DIR in os.environ:
+            process = CollectorRegistry()
+            MultiProcessCollector(process)
+        ledger = CollectorRegistry()
+        ledger.register(_LedgerMetrics(self._environment, tallies, now))
+        return generate_latest(process) + generate_latest(ledger)
 
 
 @dataclass(frozen=True, eq=False)
-class _Recorded:
-    """What the record holds at this moment. Nothing of it is kept: it is the same whichever process is asked."""
+class _LedgerMetrics:
+    """The metrics of the ledger. They are read anew each time, so they are the same in every process."""
 
     environment: str
     tallies: Sequence[Tally] | None
@@ -93,7 +95,7 @@ class _Recorded:
             "Age of the oldest write in doubt; absent when there is none.",
             labels=["account"],
         )
-        counts, since = self._added()
+        counts, since = self._totals()
         for (account, state), count in counts.items():
             states.add_metric([account, state], count)
         for account, moment in since.items():
@@ -101,8 +103,8 @@ class _Recorded:
         yield states
         yield oldest
 
-    def _added(self) -> tuple[dict[tuple[str, str], int], dict[str, float]]:
-        """Of each account: its writes by state, and since when the oldest is in doubt; several sandboxes are one."""
+    def _totals(self) -> tuple[dict[tuple[str, str], int], dict[str, float]]:
+        """The writes of each account by state, and since when its oldest one is in doubt. Sandboxes are added up."""
         counts: dict[tuple[str, str], int] = {}
         since: dict[str, float] = {}
         for tally in self.tallies or ():

@@ -1,4 +1,4 @@
-"""What stands before MCP over HTTP: who is let in, how much they may ask, and what is refused in plain words."""
+"""The middleware before MCP over HTTP: checks of the request and its body, authentication, and the rate limit."""
 
 from __future__ import annotations
 
@@ -13,71 +13,74 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.access.authentication import NoVerdict, Verifier
 from server.access.principals import identity_of
-from server.http.rate_limits import Quotas, TooMany
+from server.http.rate_limits import RateLimiter, RateLimitExceeded
 
 LARGEST_BODY = 1_000_000
-"""Bytes of a request: an inventory package with thousands of targeting items is a tenth of that."""
+"""In bytes. An inventory package with thousands of targeting items has a tenth of that."""
 
-LONGEST_BODY = 20.0
-"""Seconds for a request to come whole: one that stalls would hold its place, and an ended server, for ever."""
+LONGEST_RECEIVE = 20.0
+"""Seconds to receive a whole request. One that stalls would hold up its caller, and the end of the server, for ever."""
 
 _NO_MESSAGE = {
     "jsonrpc": "2.0",
     "id": None,
-    "error": {"code": -32600, "message": "The body is no JSON-RPC request, notification or response."},
+    "error": {"code": -32600, "message": "The body is not a JSON-RPC request, notification or response."},
 }
 
-_NO_VERDICT = {"error": "Whether your token counts cannot be found out now. Nothing was done; try again in a moment."}
+_NO_VERDICT = {"error": "Your token cannot be checked now. Nothing was done. Try again in a moment."}
 
 
-class PlainRefusals:
-    """Refuses in our words what is no message: the SDK's repeat the body and its own insides, and hold a GET open,
-    which asks for a stream that a stateless server has nothing to send on."""
+class RequestCheckMiddleware:
+    """Refuses a request that is not a JSON-RPC message, or is too large or too slow, with an error of our own.
 
-    def __init__(self, app: ASGIApp, longest_body: float = LONGEST_BODY) -> None:
+    The SDK's errors repeat the body and show its internals. It also keeps a GET open, although a stateless server has
+    nothing to send on that stream.
+    """
+
+    def __init__(self, app: ASGIApp, longest_receive: float = LONGEST_RECEIVE) -> None:
         self._app = app
-        self._longest_body = longest_body
+        self._longest_receive = longest_receive
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
-            refusal = PlainTextResponse("MCP is spoken with POST here.\n", status_code=405, headers={"Allow": "POST"})
+            refusal = PlainTextResponse("Use POST for MCP.\n", status_code=405, headers={"Allow": "POST"})
             await refusal(scope, receive, send)
             return
         try:
-            with anyio.fail_after(self._longest_body):
-                body = await _whole(receive)
+            with anyio.fail_after(self._longest_receive):
+                body = await _read_body(receive)
         except TimeoutError:
-            await PlainTextResponse("The request did not come whole in time.\n", status_code=408)(scope, receive, send)
+            await PlainTextResponse("The request took too long to arrive.\n", status_code=408)(scope, receive, send)
             return
         if body is None:
             return
         if len(body) > LARGEST_BODY:
             await PlainTextResponse("The request is too large.\n", status_code=413)(scope, receive, send)
             return
-        first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        received: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-        async def then() -> Message:
-            return first.pop() if first else await receive()
+        async def receive_again() -> Message:
+            return received.pop() if received else await receive()
 
-        held: list[Message] = []
+        held_start: list[Message] = []
 
-        async def pass_on(message: Message) -> None:
+        async def send_checked(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 400:
-                held.append(message)
+                held_start.append(message)
                 return
-            if held and message["type"] == "http.response.body":
-                start = held.pop()
+            if held_start and message["type"] == "http.response.body":
+                start = held_start.pop()
                 if b"Validation error" in message.get("body", b"") and not message.get("more_body"):
                     await JSONResponse(_NO_MESSAGE, status_code=400)(scope, receive, send)
                     return
                 await send(start)
             await send(message)
 
-        await self._app(scope, then, pass_on)
+        await self._app(scope, receive_again, send_checked)
 
 
-async def _whole(receive: Receive) -> bytes | None:
-    """The body, no further than what is too large; None when the client went away."""
+async def _read_body(receive: Receive) -> bytes | None:
+    """The body, read only until it is too large. None if the client went away."""
     body, more = b"", True
     while more and len(body) <= LARGEST_BODY:
         message = await receive()
@@ -88,17 +91,23 @@ async def _whole(receive: Receive) -> bytes | None:
     return body
 
 
-class Guard:
-    """Lets in who has a token that counts (RFC 6750); what it may do is judged where the tools are."""
+class BearerAuthMiddleware:
+    """Checks the bearer token (RFC 6750) and the rate limit. What the token may do is decided where the tools are."""
 
     def __init__(
-        self, app: ASGIApp, verifier: Verifier, quotas: Quotas, metadata_url: str | None, needed: Collection[str]
+        self,
+        app: ASGIApp,
+        verifier: Verifier,
+        limiter: RateLimiter,
+        metadata_url: str | None,
+        *,
+        any_scope: Collection[str],
     ) -> None:
-        """needed: the scopes of which one lets in."""
+        """any_scope: the scopes of which the token must have one."""
         self._app = app
-        self._needed = needed
+        self._any_scope = any_scope
         self._verifier = verifier
-        self._quotas = quotas
+        self._limiter = limiter
         self._metadata = f', resource_metadata="{metadata_url}"' if metadata_url else ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,26 +123,24 @@ class Guard:
             return
         if found is None:
             await self._refused(401, ', error="invalid_token"')(scope, receive, send)
-        elif not set(self._needed) & set(found.scopes):
-            wanted = next(iter(self._needed))
+        elif not set(self._any_scope) & set(found.scopes):
+            wanted = next(iter(self._any_scope))
             await self._refused(403, f', error="insufficient_scope", scope="{wanted}"')(scope, receive, send)
         else:
             scope["user"] = AuthenticatedUser(found)
             try:
-                with self._quotas.taken(identity_of(found)):
+                with self._limiter.admitted(identity_of(found)):
                     await self._app(scope, receive, send)
-            except TooMany as refusal:
-                await _later(refusal)(scope, receive, send)
+            except RateLimitExceeded as error:
+                await _too_many_requests(error)(scope, receive, send)
 
     def _refused(self, status: int, error: str) -> Response:
-        words = (
-            "a token is needed, or this one does not count" if status == 401 else "the token has not the scope for this"
-        )
+        message = "a valid token is required" if status == 401 else "the token does not have the scope for this"
         header = f'Bearer realm="adops-mcp"{self._metadata}{error}'
-        return JSONResponse({"error": words}, status_code=status, headers={"WWW-Authenticate": header})
+        return JSONResponse({"error": message}, status_code=status, headers={"WWW-Authenticate": header})
 
 
-def _later(refusal: TooMany) -> Response:
-    after = max(1, math.ceil(refusal.after))
-    told = {"error": f"You sent {refusal.what}, which is the limit of one caller here. Nothing was done."}
-    return JSONResponse(told, status_code=429, headers={"Retry-After": str(after)})
+def _too_many_requests(error: RateLimitExceeded) -> Response:
+    retry_after = max(1, math.ceil(error.retry_after))
+    body = {"error": f"You sent {error.excess}, which is the limit of one caller. Nothing was done."}
+    return JSONResponse(body, status_code=429, headers={"Retry-After": str(retry_after)})

@@ -1,4 +1,4 @@
-"""How much one caller may ask over HTTP: so that an agent that runs in circles does not hold up the others."""
+"""The rate limit of a caller over HTTP, so that an agent in a loop does not block the others."""
 
 from __future__ import annotations
 
@@ -9,36 +9,40 @@ from dataclasses import dataclass, field
 MINUTE = 60.0
 
 
-class TooMany(Exception):
-    """Refused for now. after: seconds, after which the same request is taken, as far as is known."""
+class RateLimitExceeded(Exception):
+    """The caller is over its limit.
 
-    def __init__(self, what: str, after: float) -> None:
-        super().__init__(what)
-        self.what = what
-        self.after = after
+    excess: what the caller did, such as "more than 2 requests at once". retry_after: seconds to wait before a new try.
+    """
+
+    def __init__(self, excess: str, retry_after: float) -> None:
+        super().__init__(excess)
+        self.excess = excess
+        self.retry_after = retry_after
 
 
 @dataclass
-class Quotas:
-    """rate: requests a minute, which may come at once after a quiet minute. at_once: requests in flight.
+class RateLimiter:
+    """Limits the requests of each caller.
 
-    clock: seconds, monotonic. Kept is one number for each caller of the last minute.
+    rate: requests a minute, which may come in one burst after a quiet minute. concurrent: requests at the same time.
+    clock: monotonic, in seconds. It stores one number for each caller of the last minute.
     """
 
     rate: int
-    at_once: int
+    concurrent: int
     clock: Callable[[], float]
     _ready_at: dict[str, float] = field(default_factory=dict[str, float])
     _in_flight: dict[str, int] = field(default_factory=dict[str, int])
 
     @contextmanager
-    def taken(self, caller: str) -> Generator[None]:
-        """Count a request for as long as it takes. Raises TooMany, and counts nothing."""
-        under_way = self._in_flight.get(caller, 0)
-        if under_way >= self.at_once:
-            raise TooMany(f"more than {self.at_once} requests at once", 1.0)
-        self._spend(caller)
-        self._in_flight[caller] = under_way + 1
+    def admitted(self, caller: str) -> Generator[None]:
+        """Count a request while the context is open. Raises RateLimitExceeded, and then does not count it."""
+        in_flight = self._in_flight.get(caller, 0)
+        if in_flight >= self.concurrent:
+            raise RateLimitExceeded(f"more than {self.concurrent} requests at once", 1.0)
+        self._count(caller)
+        self._in_flight[caller] = in_flight + 1
         try:
             yield
         finally:
@@ -46,13 +50,13 @@ class Quotas:
             if left:
                 self._in_flight[caller] = left
 
-    def _spend(self, caller: str) -> None:
-        """The generic cell rate algorithm: a caller is ready again `each` later, and may run up to a minute ahead."""
-        now, each = self.clock(), MINUTE / self.rate
+    def _count(self, caller: str) -> None:
+        """The generic cell rate algorithm: a request costs `interval`, and a caller may be up to a minute ahead."""
+        now, interval = self.clock(), MINUTE / self.rate
         ready_at = max(self._ready_at.get(caller, now), now)
-        ahead = ready_at + each - now
+        ahead = ready_at + interval - now
         if ahead > MINUTE:
-            raise TooMany(f"more than {self.rate} requests a minute", ahead - MINUTE)
+            raise RateLimitExceeded(f"more than {self.rate} requests a minute", ahead - MINUTE)
         if len(self._ready_at) > 10_000:
             self._ready_at = {name: moment for name, moment in self._ready_at.items() if moment > now}
-        self._ready_at[caller] = ready_at + each
+        self._ready_at[caller] = ready_at + interval

@@ -30,8 +30,8 @@ from server.protocol.completions import Completions, Kind
 from server.protocol.elicitation import asker_of, sealed
 from server.protocol.prompts import filled, listed, prompts_for
 from server.protocol.tools_list import Listing, Offered
-from server.telemetry.call_log import Followed, unfollowed
-from server.telemetry.logs_and_traces import WithoutWords
+from server.telemetry.call_log import CallObserver, ignore_call
+from server.telemetry.logs_and_traces import RedactedTracing
 from server.writes.pipeline import Writes
 from server.writes.records import RecordView, open_record
 from server.writes.write_call import Caller, NeedsInput
@@ -195,18 +195,18 @@ def build_server(settings: Settings, wire: Wire | None = None, calls: Calls | No
         on_completion=handlers.complete,
         cache_hints={method: CacheHint(ttl_ms=_DAY_MS, scope="private") for method in _LISTS},
     )
-    server.middleware[0] = WithoutWords(server.middleware[0])
+    server.middleware[0] = RedactedTracing(server.middleware[0])
     server.middleware += [sealed("adops-mcp", settings.state_key), Listing(handlers.offered)]
     server.add_request_handler("server/discover", types.RequestParams, functools.partial(_discover, server))
     return server
 
 
-def build_calls(settings: Settings, wire: Wire | None = None, followed: Followed = unfollowed) -> Calls:
-    """The one path of every call, with the record of writes that it keeps. followed: who counts the calls."""
+def build_calls(settings: Settings, wire: Wire | None = None, observer: CallObserver = ignore_call) -> Calls:
+    """The one path of every call, with the record of writes that it keeps. observer: gets the record of each call."""
     timing = (wire or Wire()).timing
     record = open_record(settings, timing)
     writes = Writes(record, settings.confirm, timing, settle_after=settings.settle_after)
-    return Calls(settings.environment, writes, followed=followed)
+    return Calls(settings.environment, writes, observer=observer)
 
 
 _LISTS: tuple[CacheableMethod, ...] = ("tools/list", "prompts/list", "resources/list", "resources/templates/list")

@@ -1,7 +1,7 @@
-"""What the sandbox can be told to do wrong: everything that a vendor, or what stands before it, does on a bad day.
+"""Faults that the sandbox makes on purpose: what a vendor, or a proxy before it, does on a bad day.
 
-Faults happen on the way to the embedded vendors, so that a connection can be cut and an answer lost. They are rolled
-with a seed, or asked for by one request with the header `X-Sandbox-Fault`. Token endpoints are left alone.
+Faults happen on the way to the embedded vendors, so that a connection can be cut and an answer lost. They are chosen at
+random from a seed, or requested with the header `X-Sandbox-Fault`. Random faults leave the token endpoints alone.
 """
 
 from __future__ import annotations
@@ -27,37 +27,40 @@ Fault = Literal[
     "expired_token",
     "stale_read",
 ]
-"""latency: slow. rate_limited: 429 with Retry-After; _bare: without. error_before: 500, and nothing was done;
-error_after: 500, and it was done. lost_before: the connection is cut before anything was done; lost_after: it was done
-and no answer comes. cut_body: it was done and the answer ends in its middle. html: it was done and a page comes
-instead. expired_token: 401 once, and nothing was done. stale_read: what the same request was answered before."""
+"""The faults, by whether the vendor carries the request out.
+
+Carried out: latency (a slow answer), error_after (500), lost_after (no answer), cut_body (half an answer), html (a page
+instead of the answer). Not carried out: rate_limited (429 with Retry-After), rate_limited_bare (429 without it),
+error_before (500), lost_before (the connection is cut), expired_token (401 once). stale_read repeats an earlier answer
+to the same GET request.
+"""
 
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 HEADER = "x-sandbox-fault"
 LATENCY = (0.02, 0.2)
-"""Seconds, from and to."""
+"""The shortest and the longest delay, in seconds."""
 
-_KEPT = 500
-"""Answers that are kept to be given again."""
+_MOST_STORED_ANSWERS = 500
+"""How many answers are stored for stale reads."""
 
-STALE = 2.0
-"""Seconds by which a stale read is late at most."""
+LONGEST_STALE = 2.0
+"""The greatest age of a stale answer, in seconds."""
 
 
 class UnknownFault(ValueError):
-    """A fault or rate that there is not."""
+    """The text names an unknown fault, or a rate that is out of range."""
 
 
 @dataclass(frozen=True, slots=True)
-class Misbehaviour:
-    """rates: from 0 to 1, of each fault; together at most 1. seed: of the dice."""
+class FaultRates:
+    """How often each fault happens, from 0 to 1, together at most 1. `seed` is that of the random choice."""
 
     rates: Mapping[Fault, float]
     seed: int = 0
 
     @classmethod
-    def read(cls, text: str) -> Misbehaviour:
-        """`all=0.3,lost_after=0.1,seed=7`: `all` is spread evenly. Raises UnknownFault."""
+    def parse(cls, text: str) -> FaultRates:
+        """Parse text such as `all=0.3,lost_after=0.1,seed=7`. `all` is divided evenly. Raises UnknownFault."""
         rates: dict[Fault, float] = dict.fromkeys(FAULTS, 0.0)
         seed = 0
         for part in filter(None, (part.strip() for part in text.split(","))):
@@ -87,26 +90,26 @@ def _rate(name: str, value: str) -> float:
 
 @dataclass
 class FaultyTransport(httpx.AsyncBaseTransport):
-    """A way to a vendor on which things go wrong."""
+    """An httpx transport to a vendor that makes the faults. `counts` says how often each fault happened."""
 
     inner: httpx.AsyncBaseTransport
-    misbehaviour: Misbehaviour
+    rates: FaultRates
     sleep: Callable[[float], Awaitable[None]]
-    happened: dict[Fault, int] = field(default_factory=dict["Fault", int])
+    counts: dict[Fault, int] = field(default_factory=dict["Fault", int])
     clock: Callable[[], float] = time.monotonic
     _answers: dict[str, tuple[float, httpx.Response]] = field(default_factory=dict[str, "tuple[float, httpx.Response]"])
 
     def __post_init__(self) -> None:
-        self._dice = random.Random(self.misbehaviour.seed)  # noqa: S311 - to be repeated, not to be secret
+        self._random = random.Random(self.rates.seed)  # noqa: S311 - must be repeatable, need not be secret
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        fault = self._fault(request)
+        fault = self._choose_fault(request)
         if fault is None:
             return await self._answer(request)
-        self.happened[fault] = self.happened.get(fault, 0) + 1
+        self.counts[fault] = self.counts.get(fault, 0) + 1
         match fault:
             case "latency":
-                await self.sleep(self._dice.uniform(*LATENCY))
+                await self.sleep(self._random.uniform(*LATENCY))
                 return await self._answer(request)
             case "rate_limited":
                 return _refusal(request, 429, {"Retry-After": "1"})
@@ -119,12 +122,12 @@ class FaultyTransport(httpx.AsyncBaseTransport):
             case "lost_before":
                 raise httpx.ReadError("cut before it was done", request=request)
             case "stale_read":
-                return self._before(request) or await self._answer(request)
+                return self._stale_answer(request) or await self._answer(request)
             case _:
-                return await self._done_and(fault, request)
+                return await self._answer_badly(fault, request)
 
-    async def _done_and(self, fault: Fault, request: httpx.Request) -> httpx.Response:
-        """It is carried out, and this is what comes of its answer."""
+    async def _answer_badly(self, fault: Fault, request: httpx.Request) -> httpx.Response:
+        """Have the request carried out, and spoil the answer."""
         answer = await self._answer(request)
         match fault:
             case "error_after":
@@ -140,14 +143,14 @@ class FaultyTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         await self.inner.aclose()
 
-    def _fault(self, request: httpx.Request) -> Fault | None:
-        asked = request.headers.get(HEADER)
-        if asked is not None:
-            return next((fault for fault in FAULTS if fault == asked), None)
+    def _choose_fault(self, request: httpx.Request) -> Fault | None:
+        requested = request.headers.get(HEADER)
+        if requested is not None:
+            return next((fault for fault in FAULTS if fault == requested), None)
         if request.url.path.endswith("/token"):
             return None
-        rolled = self._dice.random()
-        for fault, rate in self.misbehaviour.rates.items():
+        rolled = self._random.random()
+        for fault, rate in self.rates.rates.items():
             rolled -= rate
             if rolled < 0:
                 return fault if fault != "stale_read" or request.method == "GET" else None
@@ -158,19 +161,21 @@ class FaultyTransport(httpx.AsyncBaseTransport):
         await answer.aread()
         if request.method == "GET":
             self._answers[str(request.url)] = self.clock(), answer
-            if len(self._answers) > _KEPT:
+            if len(self._answers) > _MOST_STORED_ANSWERS:
                 del self._answers[next(iter(self._answers))]
         return answer
 
-    def _before(self, request: httpx.Request) -> httpx.Response | None:
-        at, before = self._answers.get(str(request.url), (0.0, None))
-        if before is None or self.clock() - at > STALE:
+    def _stale_answer(self, request: httpx.Request) -> httpx.Response | None:
+        at, stored = self._answers.get(str(request.url), (0.0, None))
+        if stored is None or self.clock() - at > LONGEST_STALE:
             return None
-        return httpx.Response(before.status_code, headers={"content-type": "application/json"}, content=before.content)
+        return httpx.Response(stored.status_code, headers={"content-type": "application/json"}, content=stored.content)
 
 
 def _refusal(request: httpx.Request, status: int, headers: Mapping[str, str] | None = None) -> httpx.Response:
-    return httpx.Response(status, json={"error": "the sandbox was told to"}, headers=headers, request=request)
+    return httpx.Response(
+        status, json={"error": "a fault that the sandbox makes on purpose"}, headers=headers, request=request
+    )
 
 
 async def _half(content: bytes) -> AsyncGenerator[bytes]:

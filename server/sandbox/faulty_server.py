@@ -1,4 +1,4 @@
-"""The served sandbox with the faults of `server.sandbox.faults`, over real connections that are really cut."""
+"""The faults of `server.sandbox.faults` over real connections, which are really cut."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from server.sandbox.faults import FaultyTransport, Misbehaviour
+from server.sandbox.faults import FaultRates, FaultyTransport
 
 _SCOPE = "asgi_scope"
 _HOP_BY_HOP = (b"content-length", b"transfer-encoding", b"connection")
 
 
 class CuttableProtocol(H11Protocol):
-    """Connections that can be cut from inside the application, by the address of their client."""
+    """A uvicorn protocol whose connections the application can cut, by the address of their client."""
 
-    open: dict[Any, asyncio.Transport] = {}  # noqa: RUF012 - of all connections of the process
+    open_connections: dict[Any, asyncio.Transport] = {}  # noqa: RUF012 - shared on purpose
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self.open[transport.get_extra_info("peername")] = transport
+        self.open_connections[transport.get_extra_info("peername")] = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.open = {peer: open_ for peer, open_ in self.open.items() if open_ is not self.transport}
+        self.open_connections = {
+            peer: connection for peer, connection in self.open_connections.items() if connection is not self.transport
+        }
         super().connection_lost(exc)
 
 
-class Misbehaving:
-    """A vendor's application on which things go wrong, at the rates of the misbehaviour or by a request's header."""
+class FaultyApp:
+    """A vendor's application that makes faults, at the given rates or as a request's header says."""
 
-    def __init__(self, app: ASGIApp, misbehaviour: Misbehaviour) -> None:
+    def __init__(self, app: ASGIApp, rates: FaultRates) -> None:
         self._app = app
-        self._way = FaultyTransport(_Through(app), misbehaviour, anyio.sleep)
+        self._transport = FaultyTransport(_AppTransport(app), rates, anyio.sleep)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,25 +52,25 @@ class Misbehaving:
             content=await _body(receive),
             extensions={_SCOPE: scope},
         )
-        begun = False
+        started = False
         try:
-            answer = await self._way.handle_async_request(request)
+            answer = await self._transport.handle_async_request(request)
             headers = [(name.lower(), value) for name, value in answer.headers.raw if name.lower() not in _HOP_BY_HOP]
             await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
-            begun = True
+            started = True
             async for part in _parts(answer):
                 await send({"type": "http.response.body", "body": part, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         except httpx.TransportError:
-            await self._cut(scope, receive, begun=begun)
+            await self._cut(scope, receive, started=started)
 
-    async def _cut(self, scope: Scope, receive: Receive, *, begun: bool) -> None:
+    async def _cut(self, scope: Scope, receive: Receive, *, started: bool) -> None:
         # without an address the client has gone away already
         if scope["client"]:
-            connection = CuttableProtocol.open.get(tuple(scope["client"]))
+            connection = CuttableProtocol.open_connections.get(tuple(scope["client"]))
             if connection is None:
-                raise RuntimeError("the connection cannot be cut: it is served by another protocol")
-            if begun:
+                raise RuntimeError("the connection cannot be cut: the server does not use CuttableProtocol")
+            if started:
                 connection.close()
             else:
                 connection.abort()
@@ -76,8 +78,8 @@ class Misbehaving:
             pass
 
 
-class _Through(httpx.AsyncBaseTransport):
-    """Hands a request to the application with the scope that it came with."""
+class _AppTransport(httpx.AsyncBaseTransport):
+    """Passes a request to the application with the ASGI scope that it came with."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -98,7 +100,7 @@ class _Through(httpx.AsyncBaseTransport):
 
 
 async def _parts(answer: httpx.Response) -> AsyncGenerator[bytes]:
-    """What it holds, or what comes of it before it is cut."""
+    """The parts of the answer, up to where it is cut."""
     if answer.is_stream_consumed or answer.is_closed:
         yield answer.content
         return

@@ -1,6 +1,7 @@
-"""The start on stdio: what a client asks first is answered while a thread imports and opens the rest.
+"""The start on stdio: the first requests are answered while a thread imports and opens the live server.
 
-Afterwards this is out of the way: the live server goes on with what was not answered, and reads on by itself.
+Then the live server takes over: it continues with the requests that were not answered, and reads the rest by itself.
+This module imports only the standard library, so that the first answer is fast.
 """
 
 from __future__ import annotations
@@ -19,201 +20,213 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
-from server.stdio.frozen import Frozen, frozen
+from server.stdio.frozen import FrozenAnswers, load_frozen_answers
 from server.stdio.handover import Handover
-from server.stdio.lazy_models import in_less_time
+from server.stdio.lazy_models import lazy_models
 
 T = TypeVar("T")
 
-_AT_ONCE = 1 << 16
-_LONGEST = 1 << 14
+_READ_SIZE = 1 << 16
+_LONGEST_REQUEST = 1 << 14
 _MOST_BRACKETS = 64
-"""Of a request that is answered early: those of the clients that there are have a tenth of that."""
+"""The most brackets in a request that is answered early. The requests of known clients have a tenth of that."""
 _PAUSE = 0.005
-"""Seconds."""
-_SWITCH = 0.0005
-"""Seconds after which the importing thread lets the answering one go on; Python's own are ten times as many."""
+"""Seconds to wait before writing again to a pipe that took nothing."""
+_SWITCH_INTERVAL = 0.0005
+"""Seconds after which the importing thread lets the answering one run. Python's default is ten times as long."""
 
 
-class Making(threading.Thread, Generic[T]):
-    """Something made in another thread. ends: becomes readable when it is there."""
+class BackgroundBuild(threading.Thread, Generic[T]):
+    """Builds something in another thread. done_fd: a descriptor that becomes readable when the build has ended."""
 
-    def __init__(self, make: Callable[[], T]) -> None:
+    def __init__(self, build: Callable[[], T]) -> None:
         super().__init__(daemon=True)
-        self._make = make
-        self._made: list[T] = []
+        self._build = build
+        self._result: list[T] = []
         self._error: BaseException | None = None
-        self.ends, self._end = os.pipe()
+        self.done_fd, self._open_until_done = os.pipe()
 
     def run(self) -> None:
         try:
-            self._made.append(self._make())
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            self._result.append(self._build())
+        except BaseException as error:  # noqa: BLE001 - `result` raises it
             self._error = error
         finally:
-            os.close(self._end)
+            os.close(self._open_until_done)
 
-    def made(self) -> T:
-        """Raises what making it raised."""
+    def result(self) -> T:
+        """Wait for the result. Raises the error of the build."""
         self.join()
-        os.close(self.ends)
+        os.close(self.done_fd)
         if self._error is not None:
             raise self._error
-        return self._made[0]
+        return self._result[0]
 
 
 def serve_stdio(flags: Mapping[str, Any]) -> int:
-    """Serve until stdin ends, and return the exit code: 2 when it may not start, which stderr explains.
+    """Serve until stdin ends, and return the exit code: 2 if the server cannot start, which stderr explains.
 
-    flags: settings of the command line.
+    flags: the settings given on the command line.
     """
     if not (_is_open(0) and _is_open(1)):
-        print("adops-mcp: stdin and stdout have to be open: a client speaks MCP over them.", file=sys.stderr)  # noqa: T201
+        print("adops-mcp: stdin and stdout must be open, because a client speaks MCP over them.", file=sys.stderr)  # noqa: T201
         return 2
-    with claimed() as (reads, writes):
-        if os.isatty(reads):
-            print("adops-mcp waits for an MCP client on stdin; try `adops-mcp demo`.", file=sys.stderr)  # noqa: T201
+    with claimed_stdio() as (input_fd, output_fd):
+        if os.isatty(input_fd):
+            print("adops-mcp waits for an MCP client on stdin. Try `adops-mcp demo`.", file=sys.stderr)  # noqa: T201
         try:
-            live, handover = greeted(os.environ, flags, reads, writes, functools.partial(_live, flags))
-            return 2 if live is None else live(handover)
+            build = functools.partial(_build_live_server, flags)
+            serve, handover = answer_while_building(os.environ, flags, input_fd, output_fd, build)
+            return 2 if serve is None else serve(handover)
         except KeyboardInterrupt:
             return 130
 
 
-def _live(flags: Mapping[str, Any]) -> Callable[[Handover], int] | None:
-    with in_less_time():
-        from server.stdio.serve import opened  # noqa: PLC0415 - this is what takes its time
+def _build_live_server(flags: Mapping[str, Any]) -> Callable[[Handover], int] | None:
+    with lazy_models():
+        from server.stdio.serve import build_live_server  # noqa: PLC0415 - the slow import
 
-        return opened(flags)
+        return build_live_server(flags)
 
 
 @contextmanager
-def claimed() -> Generator[tuple[int, int]]:
-    """Descriptors of the client's ends. Meanwhile stdin is empty and stdout is stderr: nothing stray gets in."""
-    reads, writes = os.dup(0), os.dup(1)
+def claimed_stdio() -> Generator[tuple[int, int]]:
+    """New descriptors of the client's pipes, for input and output.
+
+    Inside the context stdin is empty and stdout is stderr, so that no stray print gets into the protocol.
+    """
+    input_fd, output_fd = os.dup(0), os.dup(1)
     try:
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
         os.dup2(2 if _is_open(2) else nothing, 1)
         os.close(nothing)
-        yield reads, writes
+        yield input_fd, output_fd
     finally:
-        os.dup2(reads, 0)
-        os.dup2(writes, 1)
-        os.close(reads)
-        os.close(writes)
+        os.dup2(input_fd, 0)
+        os.dup2(output_fd, 1)
+        os.close(input_fd)
+        os.close(output_fd)
 
 
-def greeted(
-    environ: Mapping[str, str], flags: Mapping[str, Any], reads: int, writes: int, make: Callable[[], T]
+def answer_while_building(
+    environ: Mapping[str, str], flags: Mapping[str, Any], input_fd: int, output_fd: int, build: Callable[[], T]
 ) -> tuple[T, Handover]:
-    """What `make` makes, in a thread, while the first requests are answered, and where to go on. Raises what it
-    raises."""
-    answers = frozen(environ, flags) if _can_be_waited_for(reads) else None
+    """Run `build` in a thread and answer the first requests meanwhile. Returns its result and the handover.
+
+    Raises what `build` raises. If no request can be answered early, `build` runs at once, without a thread.
+    """
+    answers = load_frozen_answers(environ, flags) if _can_be_polled(input_fd) else None
     if answers is None:
-        return make(), Handover(reads, writes)
-    making = Making(make)
-    front = _Front(answers, reads, writes)
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH)
+        return build(), Handover(input_fd, output_fd)
+    background = BackgroundBuild(build)
+    responder = _EarlyResponder(answers, input_fd, output_fd)
+    default_interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
-        with _ending_at_once():
-            making.start()
-            front.until(making.ends)
-            made = making.made()
+        with _exiting_on_signals():
+            background.start()
+            responder.run_until(background.done_fd)
+            result = background.result()
     finally:
-        sys.setswitchinterval(usual)
-    return made, Handover(reads, writes, front.held, front.muted, bytes(front.unsent))
+        sys.setswitchinterval(default_interval)
+    return result, responder.handover()
 
 
-class _Front:
-    def __init__(self, answers: Frozen, reads: int, writes: int) -> None:
+class _EarlyResponder:
+    """Reads the client's first requests, answers those it can, and keeps the others for the live server."""
+
+    def __init__(self, answers: FrozenAnswers, input_fd: int, output_fd: int) -> None:
         self._answers = answers
-        self._reads = reads
-        self._writes = writes
-        self._first: Mapping[str, Any] | None = None
-        self._aside = False
-        self._held = list[bytes]()
-        self._begun = list[bytes]()
-        self.muted: int | str | None = None
-        self.unsent = bytearray()
+        self._input_fd = input_fd
+        self._output_fd = output_fd
+        self._first_request: Mapping[str, Any] | None = None
+        self._is_live_session = False
+        self._unanswered = list[bytes]()
+        self._partial_line = list[bytes]()
+        self._answered_id: int | str | None = None
+        self._pending_output = bytearray()
 
-    @property
-    def held(self) -> bytes:
-        """What was not answered, and the beginning of a line."""
-        return b"".join((*self._held, *self._begun))
+    def handover(self) -> Handover:
+        """What was not answered with the beginning of a line, and what was not sent yet."""
+        pending_input = b"".join((*self._unanswered, *self._partial_line))
+        return Handover(self._input_fd, self._output_fd, pending_input, self._answered_id, bytes(self._pending_output))
 
-    def until(self, ends: int) -> None:
-        """Read and answer until `ends` is readable, or nothing more can come."""
+    def run_until(self, done_fd: int) -> None:
+        """Read and answer until `done_fd` is readable, or the input ends."""
         poll = select.poll()
-        poll.register(ends, select.POLLIN)
-        poll.register(self._reads, select.POLLIN)
+        poll.register(done_fd, select.POLLIN)
+        poll.register(self._input_fd, select.POLLIN)
         while True:
-            if self.unsent:
-                poll.register(self._writes, select.POLLOUT)
+            if self._pending_output:
+                poll.register(self._output_fd, select.POLLOUT)
             ready = {descriptor for descriptor, _ in poll.poll()}
-            if ends in ready:
+            if done_fd in ready:
                 return
-            if self._writes in ready:
+            if self._output_fd in ready:
                 self._send()
-                poll.unregister(self._writes)
-            if self._reads in ready and not self._read():
+                poll.unregister(self._output_fd)
+            if self._input_fd in ready and not self._read():
                 return
 
     def _read(self) -> bool:
-        """False at the end."""
+        """Read and handle lines. Returns False at the end of the input."""
         try:
-            read = os.read(self._reads, _AT_ONCE)
+            read = os.read(self._input_fd, _READ_SIZE)
         except OSError:
-            # a client that went away without taking all that was sent to it
+            # the client closed the pipe without reading everything
             read = b""
         if b"\n" in read:
-            *lines, rest = b"".join((*self._begun, read)).split(b"\n")
-            self._begun = [rest]
+            *lines, rest = b"".join((*self._partial_line, read)).split(b"\n")
+            self._partial_line = [rest]
             for line in lines:
-                self._take(line)
+                self._handle(line)
         else:
-            self._begun.append(read)
+            self._partial_line.append(read)
         return bool(read)
 
     def _send(self) -> None:
-        """As much as a pipe that is ready takes whole, since it is one that blocks."""
+        """Write at most PIPE_BUF bytes: a pipe that is ready takes them without blocking."""
         try:
-            del self.unsent[: os.write(self._writes, self.unsent[: select.PIPE_BUF])]
+            del self._pending_output[: os.write(self._output_fd, self._pending_output[: select.PIPE_BUF])]
         except BlockingIOError:
-            # whoever opened it made it so, and it is ready for less than this
+            # the client made the pipe non-blocking, and it has room for fewer bytes
             time.sleep(_PAUSE)
         except OSError:
-            # the client is gone, and the end of what it sends says so
-            self.unsent.clear()
+            # the client is gone, and reading will reach the end of the input
+            self._pending_output.clear()
 
-    def _take(self, line: bytes) -> None:
-        request = _request(line)
-        if request is None or self._aside or (answer := self._answers.answer(request, first=self._first)) is None:
-            self._held.append(line + b"\n")
-            # a session that begins in another way is all the live server's
-            self._aside = self._aside or self._first is None
+    def _handle(self, line: bytes) -> None:
+        request = None if self._is_live_session else _parse(line)
+        answer = None if request is None else self._answers.answer(request, first=self._first_request)
+        if request is None or answer is None:
+            self._unanswered.append(line + b"\n")
+            # if the first request cannot be answered early, the live server answers the whole session
+            self._is_live_session = self._is_live_session or self._first_request is None
             return
-        if self._first is None:
-            # it is what the live server tells the era of the session by
-            self._first, self.muted = request, request["id"]
-            self._held.append(line + b"\n")
-        self.unsent += answer.encode()
+        if self._first_request is None:
+            # the live server reads this request too, because it decides the protocol era of the session
+            self._first_request, self._answered_id = request, request["id"]
+            self._unanswered.append(line + b"\n")
+        self._pending_output += answer.encode()
 
 
-def _request(line: bytes) -> Mapping[str, Any] | None:
-    """None for what a stricter reader may take otherwise: another encoding, half of a character, NaN, deep nesting."""
-    if len(line) > _LONGEST or line.count(b"{") + line.count(b"[") > _MOST_BRACKETS:
+def _parse(line: bytes) -> Mapping[str, Any] | None:
+    """The request, or None if a stricter parser may read the line differently.
+
+    That is so for another encoding, half of a surrogate pair, NaN and deep nesting.
+    """
+    if len(line) > _LONGEST_REQUEST or line.count(b"{") + line.count(b"[") > _MOST_BRACKETS:
         return None
     try:
-        request = json.loads(line.decode(), parse_constant=_refused)
+        request = json.loads(line.decode(), parse_constant=_refuse_constant)
         json.dumps(request, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
     return cast("dict[str, Any]", request) if isinstance(request, dict) else None
 
 
-def _refused(constant: str) -> NoReturn:
+def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
@@ -225,19 +238,19 @@ def _is_open(descriptor: int) -> bool:
     return True
 
 
-def _can_be_waited_for(descriptor: int) -> bool:
-    """Pipes, sockets and terminals can, outside of Windows; files are read at once by the live server."""
+def _can_be_polled(descriptor: int) -> bool:
+    """Whether it is a pipe, socket or terminal, on another system than Windows. The live server reads files itself."""
     return sys.platform != "win32" and not stat.S_ISREG(os.fstat(descriptor).st_mode)
 
 
 @contextmanager
-def _ending_at_once() -> Generator[None]:
-    """Nothing is under way yet that had to be finished."""
+def _exiting_on_signals() -> Generator[None]:
+    """Exit at once on SIGINT and SIGTERM, since nothing is running yet that has to be finished."""
 
-    def end(number: int, _: FrameType | None) -> None:
+    def exit_now(number: int, _: FrameType | None) -> None:
         os._exit(128 + number)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, exit_now) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:

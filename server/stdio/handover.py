@@ -1,4 +1,4 @@
-"""What the early answers hand over to the live server."""
+"""What the early answers hand over to the live server. It is a module of its own, because it imports almost nothing."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """Where the live server goes on. reads, writes: the client's ends, apart from stdin and stdout. held: what it has
-    to read first. muted: the id of the request in it whose answer was given already. unsent: the rest of an answer that
-    the client has not taken yet."""
+    """Where the live server continues.
 
-    reads: int
-    writes: int
-    held: bytes = b""
-    muted: int | str | None = None
-    unsent: bytes = b""
+    input_fd, output_fd: the descriptors of the client's pipes, which are not 0 and 1 any more. pending_input: what the
+    live server has to read first. answered_id: the id of the request in it that was answered already. pending_output:
+    the rest of an answer that the client has not read yet.
+    """
+
+    input_fd: int
+    output_fd: int
+    pending_input: bytes = b""
+    answered_id: int | str | None = None
+    pending_output: bytes = b""

@@ -1,4 +1,4 @@
-"""Importing the SDK in less time."""
+"""A faster import of the MCP SDK."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def in_less_time() -> Generator[None]:
-    """While the SDK is imported, and what stands on it.
+def lazy_models() -> Generator[None]:
+    """Import the SDK, and what imports it, inside this context.
 
-    Its models, of which there are hundreds for all versions of the protocol, are built when they are used: a session
-    uses a few. And garbage is not looked for, since what is imported stays.
+    The SDK has hundreds of models for all versions of the protocol, and a session uses a few. Inside the context
+    pydantic builds a model when it is first used. Garbage collection is off, since imported objects stay anyway.
     """
     from pydantic import BaseModel  # noqa: PLC0415 - on stdio a client is answered before it is imported
 
-    usual = BaseModel.model_config
-    BaseModel.model_config = {**usual, "defer_build": True}
+    config = BaseModel.model_config
+    BaseModel.model_config = {**config, "defer_build": True}
     gc.disable()
     try:
         yield
     finally:
-        BaseModel.model_config = usual
+        BaseModel.model_config = config
         gc.freeze()
         gc.enable()

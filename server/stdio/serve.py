@@ -1,4 +1,4 @@
-"""The live server on stdio, where nothing but JSON-RPC may appear; `server.stdio.early_answers` is what starts it."""
+"""The live server on stdio, where nothing but JSON-RPC may be written. `server.stdio.early_answers` starts it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ from server.configuration.settings import SettingsError, load
 from server.preflight import may_start, unusable
 from server.protocol.app import Opened, build_calls, build_server
 from server.stdio.handover import Handover
-from server.stdio.transport import Disagreement, Reading, Writing
+from server.stdio.transport import EarlyAnswerMismatch, StdinReader, StdoutWriter
 from server.telemetry.logs_and_traces import log_to_stderr, start_tracing, stop_tracing
 
 FLUSH = 0.2
-"""Seconds for the last answer to get out before the process ends."""
+"""Seconds for the last answer to be written before the process ends."""
 
 
-def opened(flags: Mapping[str, Any], wire: Wire | None = None) -> Callable[[Handover], int] | None:
-    """Serves until stdin ends and returns the exit code; None when it may not start, after saying why on stderr."""
+def build_live_server(flags: Mapping[str, Any], wire: Wire | None = None) -> Callable[[Handover], int] | None:
+    """Build the server. The returned function serves until stdin ends and returns the exit code.
+
+    Returns None if the server cannot start, after writing the reason to stderr.
+    """
     try:
         settings = load(**flags)
         log_to_stderr(settings)
@@ -43,8 +46,8 @@ def opened(flags: Mapping[str, Any], wire: Wire | None = None) -> Callable[[Hand
         code = 0
         try:
             anyio.run(_serve, server, calls, handover)
-        except* Disagreement:
-            print("adops-mcp: ended, as it was about to serve a client otherwise than it was told.", file=sys.stderr)  # noqa: T201
+        except* EarlyAnswerMismatch:
+            print("adops-mcp: stopped, because its first answer to the client was wrong.", file=sys.stderr)  # noqa: T201
             code = 1
         return code
 
@@ -52,18 +55,18 @@ def opened(flags: Mapping[str, Any], wire: Wire | None = None) -> Callable[[Hand
 
 
 async def _serve(server: Server[Opened], calls: Calls, handover: Handover) -> None:
-    write = Writing(handover.writes, handover.muted, handover.unsent)
-    read = Reading(handover.reads, handover.held, write.send, handover.muted)
+    write = StdoutWriter(handover.output_fd, handover.answered_id, handover.pending_output)
+    read = StdinReader(handover.input_fd, handover.pending_input, write.send, handover.answered_id)
     async with anyio.create_task_group() as tasks:
         if sys.platform != "win32":
-            tasks.start_soon(_leave_on_signal, calls)
-        tasks.start_soon(write.begin)
+            tasks.start_soon(_stop_on_signal, calls)
+        tasks.start_soon(write.send_pending)
         await server.run(read, write, server.create_initialization_options())
         tasks.cancel_scope.cancel()
 
 
-async def _leave_on_signal(calls: Calls) -> None:
-    """Take no more writes, and end the process once none is under way."""
+async def _stop_on_signal(calls: Calls) -> None:
+    """On SIGINT or SIGTERM accept no more writes, and exit once no write is running."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async for number in signals:
             await calls.close()

@@ -1,7 +1,7 @@
-"""MCP over stdin and stdout without threads in between: a line of JSON-RPC a message.
+"""MCP over stdin and stdout, one line of JSON-RPC for each message, without a thread in between.
 
-The streams are what `Server.run` takes. Neither descriptor is made non-blocking, since stderr may be the same pipe: a
-write is at most what a pipe that is ready takes whole.
+`Server.run` takes the two streams. The descriptors stay blocking, since stderr may be the same pipe. Instead each write
+has at most as many bytes as a pipe that is ready takes without blocking.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ import mcp_types as types
 from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 
-_WORDS = (
-    "the message is not JSON that can be read, so nothing was done: a string holds half of a character (a lone "
-    "surrogate), or it is nested too deep"
+_UNREADABLE = (
+    "the message cannot be read as JSON, so nothing was done: a string has half of a character (a lone surrogate), or "
+    "it is nested too deeply"
 )
-_AT_ONCE = 1 << 16
+_READ_SIZE = 1 << 16
 _PAUSE = 0.005
-"""Seconds."""
-_THREADS = sys.platform == "win32"
-"""Where a pipe cannot be waited for."""
+"""Seconds to wait before writing again to a pipe that took nothing."""
+_NEEDS_THREADS = sys.platform == "win32"
+"""Whether reads and writes need a thread: on Windows a pipe cannot be polled."""
 
 
-class Disagreement(Exception):
-    """The client was answered early, and this server takes the same request otherwise."""
+class EarlyAnswerMismatch(Exception):
+    """The client was answered early, and this server would answer the same request differently."""
 
 
 class _Stream:
@@ -47,32 +47,32 @@ class _Stream:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """The descriptors belong to whoever opened them."""
+        """Do nothing: the caller opened the descriptors and closes them."""
 
 
-class Reading(_Stream):
-    """What the client sends, a message at a time, until it closes stdin.
+class StdinReader(_Stream):
+    """The client's messages, one at a time, until it closes stdin.
 
-    held: what was read before. opening: the id of the request that it begins with, where that was answered already. A
-    request that cannot be read is answered through `refuse`, so that nobody waits for an answer that never comes; any
-    other line that is no message is handed on as the error that it is.
+    pending: input that was read before. answered_id: the id of its first request, if that was answered already. A
+    request that cannot be parsed is answered through `refuse`, so that the client does not wait for ever. Any other
+    line that is not a message is returned as an error.
     """
 
     def __init__(
         self,
         descriptor: int,
-        held: bytes,
+        pending: bytes,
         refuse: Callable[[SessionMessage], Awaitable[None]],
-        opening: int | str | None = None,
+        answered_id: int | str | None = None,
     ) -> None:
         self._descriptor = descriptor
         self._refuse = refuse
-        self._opening = opening
-        *lines, self._rest = held.split(b"\n")
+        self._answered_id = answered_id
+        *lines, self._rest = pending.split(b"\n")
         self._lines = deque(lines)
         self._always_ready = False
 
-    def __aiter__(self) -> Reading:
+    def __aiter__(self) -> StdinReader:
         return self
 
     async def __anext__(self) -> SessionMessage | Exception:
@@ -82,99 +82,100 @@ class Reading(_Stream):
             raise StopAsyncIteration from None
 
     async def receive(self) -> SessionMessage | Exception:
-        """Raises anyio.EndOfStream, and Disagreement."""
+        """The next message. Raises anyio.EndOfStream and EarlyAnswerMismatch."""
         while True:
             while not self._lines:
-                await self._more()
+                await self._read_lines()
             line = self._lines.popleft().decode("utf-8", "replace")
-            opening, self._opening = self._opening, None
+            answered_id, self._answered_id = self._answered_id, None
             try:
                 message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
             except ValidationError as error:
-                message, asked = error, request_id(error)
+                message, unreadable_id = error, request_id(error)
             else:
-                asked = None
-            if opening is not None and not (isinstance(message, types.JSONRPCRequest) and message.id == opening):
-                raise Disagreement
+                unreadable_id = None
+            is_answered = isinstance(message, types.JSONRPCRequest) and message.id == answered_id
+            if answered_id is not None and not is_answered:
+                raise EarlyAnswerMismatch
             if isinstance(message, ValidationError):
-                if asked is None:
+                if unreadable_id is None:
                     return message
             else:
                 return SessionMessage(message)
-            refusal = types.ErrorData(code=types.PARSE_ERROR, message=_WORDS)
-            await self._refuse(SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=asked, error=refusal)))
+            refusal = types.ErrorData(code=types.PARSE_ERROR, message=_UNREADABLE)
+            await self._refuse(SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=unreadable_id, error=refusal)))
 
-    async def _more(self) -> None:
+    async def _read_lines(self) -> None:
         parts = [self._rest]
         while b"\n" not in parts[-1]:
             read = await self._read()
             if not read and not any(parts):
                 raise anyio.EndOfStream
-            # the last line may have no end
+            # the last line may have no line end
             parts.append(read or b"\n")
         *lines, self._rest = b"".join(parts).split(b"\n")
         self._lines.extend(lines)
 
     async def _read(self) -> bytes:
-        if _THREADS:
-            return await anyio.to_thread.run_sync(os.read, self._descriptor, _AT_ONCE, abandon_on_cancel=True)
+        if _NEEDS_THREADS:
+            return await anyio.to_thread.run_sync(os.read, self._descriptor, _READ_SIZE, abandon_on_cancel=True)
         if not self._always_ready:
             try:
                 await anyio.wait_readable(self._descriptor)
             except PermissionError:
-                # a file, which is never waited for
+                # it is a file, which is always ready
                 self._always_ready = True
         try:
-            return os.read(self._descriptor, _AT_ONCE)
+            return os.read(self._descriptor, _READ_SIZE)
         except OSError:
-            # a client that went away without taking all that was sent to it
+            # the client closed the pipe without reading everything
             return b""
 
 
-class Writing(_Stream):
-    """What goes to the client. A client that is gone gets nothing, and that is no error of the call it made.
+class StdoutWriter(_Stream):
+    """The messages to the client. If the client is gone, nothing is written, and the call does not fail for that.
 
-    muted: the id of a request that was answered already; the answer to it is dropped, once. unsent: what goes before
-    everything else.
+    answered_id: the id of a request that was answered already. The next answer to it is dropped. pending: output that
+    is written before everything else.
     """
 
-    def __init__(self, descriptor: int, muted: int | str | None = None, unsent: bytes = b"") -> None:
+    def __init__(self, descriptor: int, answered_id: int | str | None = None, pending: bytes = b"") -> None:
         self._descriptor = descriptor
-        self._unsent = unsent
-        self._muted = muted
-        self._turn = anyio.Lock(fast_acquire=True)
-        self._poll = None if _THREADS else select.poll()
+        self._pending = pending
+        self._answered_id = answered_id
+        self._lock = anyio.Lock(fast_acquire=True)
+        self._poll = None if _NEEDS_THREADS else select.poll()
         if self._poll is not None:
             self._poll.register(descriptor, select.POLLOUT)
 
     async def send(self, item: SessionMessage, /) -> None:
-        """Raises anyio.BrokenResourceError when the client is gone, and Disagreement."""
+        """Write a message. Raises anyio.BrokenResourceError if the client is gone, and EarlyAnswerMismatch."""
         message = item.message
-        answer = isinstance(message, types.JSONRPCResponse | types.JSONRPCError)
-        if self._muted is not None and answer and message.id == self._muted:
-            self._muted = None
+        is_answer = isinstance(message, types.JSONRPCResponse | types.JSONRPCError)
+        if self._answered_id is not None and is_answer and message.id == self._answered_id:
+            self._answered_id = None
             if isinstance(message, types.JSONRPCError):
-                raise Disagreement
+                raise EarlyAnswerMismatch
             return
         await self._write(message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
 
-    async def begin(self) -> None:
-        """Send what goes before everything else."""
+    async def send_pending(self) -> None:
+        """Write the pending output, although there is no message yet."""
         with suppress(anyio.BrokenResourceError):
             await self._write(b"")
 
     async def _write(self, data: bytes) -> None:
-        # half a line would spoil those that follow it
+        # a line must not be cut in the middle: the next message would be unreadable
         with anyio.CancelScope(shield=True):
-            async with self._turn:
-                left, self._unsent = memoryview(self._unsent + data), b""
+            async with self._lock:
+                left, self._pending = memoryview(self._pending + data), b""
                 try:
                     while left:
-                        left = left[await self._some_of(left) :]
+                        left = left[await self._write_part(left) :]
                 except OSError:
                     raise anyio.BrokenResourceError from None
 
-    async def _some_of(self, data: memoryview) -> int:
+    async def _write_part(self, data: memoryview) -> int:
         if self._poll is None:
             return await anyio.to_thread.run_sync(os.write, self._descriptor, data)
         if not self._poll.poll(0):
@@ -182,13 +183,13 @@ class Writing(_Stream):
         try:
             return os.write(self._descriptor, data[: select.PIPE_BUF])
         except BlockingIOError:
-            # whoever opened it made it so, and it is ready for less than this
+            # the client made the pipe non-blocking, and it has room for fewer bytes
             await anyio.sleep(_PAUSE)
             return 0
 
 
 def request_id(unreadable: ValidationError) -> int | str | None:
-    """The id of a request that is no valid JSON to pydantic; None when it has none that can be written, or is none."""
+    """The id of a request that pydantic cannot parse. None if it is not a request, or has no id that can be sent."""
     line = next((issue["input"] for issue in unreadable.errors() if issue["type"] == "json_invalid"), None)
     try:
         message: Any = json.loads(line) if isinstance(line, str) else None
@@ -198,12 +199,12 @@ def request_id(unreadable: ValidationError) -> int | str | None:
         return None
     found = cast("dict[str, Any]", message).get("id")
     if isinstance(found, str):
-        return found if _is_text(found) else None
+        return found if _is_encodable(found) else None
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
-def _is_text(text: str) -> bool:
-    """Whether it can be written: half of a character cannot."""
+def _is_encodable(text: str) -> bool:
+    """Whether the text can be encoded. A lone surrogate cannot."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""What is followed of each call: its ids in every line of the log, how it ended, and how long it took."""
+"""The record of each tool call: its ids on every log line, its outcome, and how long it took."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ _OPERATION: ContextVar[str] = ContextVar("operation", default="")
 
 
 @dataclass(slots=True)
-class Ended:
-    """How a call ended. outcome: done, rehearsed, replayed, asked (a person is), left (by its caller), or the error's
-    code. seconds: for the whole of it."""
+class CallRecord:
+    """How a call ended.
+
+    outcome: done, rehearsed (a dry run), replayed, asked (a person is asked), left (the caller went away), or the code
+    of the error. seconds: how long the whole call took.
+    """
 
     tool: str
     outcome: str = "left"
@@ -30,64 +33,65 @@ class Ended:
     operation_id: str | None = None
     seconds: float = 0.0
 
-    def with_answer(self, result: CallToolResult) -> None:
-        told: dict[str, Any] = result.structured_content or {}
-        error: dict[str, Any] = told.get("error", {})
-        otherwise = "replayed" if told.get("replayed") else "rehearsed" if "rehearsal" in told else "done"
-        self.outcome = str(error.get("code", otherwise))
-        self.account = str(told.get("account", ""))
-        self.operation_id = error.get("operation_id", told.get("operation_id"))
+    def set_result(self, result: CallToolResult) -> None:
+        """Take the outcome, the account and the operation from the result of the call."""
+        content: dict[str, Any] = result.structured_content or {}
+        error: dict[str, Any] = content.get("error", {})
+        success = "replayed" if content.get("replayed") else "rehearsed" if "rehearsal" in content else "done"
+        self.outcome = str(error.get("code", success))
+        self.account = str(content.get("account", ""))
+        self.operation_id = error.get("operation_id", content.get("operation_id"))
 
 
-Followed = Callable[[Ended], None]
+CallObserver = Callable[[CallRecord], None]
 
 
-def unfollowed(_: Ended) -> None:
-    """Nobody counts."""
+def ignore_call(_: CallRecord) -> None:
+    """The default observer: does nothing."""
 
 
 def call_id() -> str:
-    """Of the call at hand; empty outside of one."""
+    """The id of the current call, or an empty string outside a call."""
     return _CALL.get()
 
 
-def about(operation_id: str) -> None:
-    """The call at hand is that write, from here on."""
+def set_operation(operation_id: str) -> None:
+    """Set the operation of the current call. Log lines have its id from here on."""
     _OPERATION.set(operation_id)
 
 
 @contextmanager
-def following(tool: str, clock: Callable[[], float], followed: Followed, principal: str) -> Generator[Ended]:
-    """One call. clock: seconds, monotonic. followed: who counts. principal: for the log."""
-    ended = Ended(tool)
-    began = clock()
+def record_call(tool: str, clock: Callable[[], float], observer: CallObserver, principal: str) -> Generator[CallRecord]:
+    """Record one call: log it, and pass the record to the observer. clock: monotonic, in seconds."""
+    record = CallRecord(tool)
+    started = clock()
     call, operation = _CALL.set(secrets.token_hex(4)), _OPERATION.set("")
     try:
-        yield ended
+        yield record
     finally:
-        ended.seconds = clock() - began
-        ended.operation_id = ended.operation_id or _OPERATION.get() or None
-        followed(ended)
-        _tell(ended, principal)
+        record.seconds = clock() - started
+        record.operation_id = record.operation_id or _OPERATION.get() or None
+        observer(record)
+        _log(record, principal)
         _CALL.reset(call)
         _OPERATION.reset(operation)
 
 
-def _tell(ended: Ended, principal: str) -> None:
-    """In the log, and on the span of the call."""
-    level = logging.WARNING if ended.outcome in ("in_doubt", "internal_error") else logging.INFO
+def _log(record: CallRecord, principal: str) -> None:
+    """Write the record to the log and to the span of the call."""
+    level = logging.WARNING if record.outcome in ("in_doubt", "internal_error") else logging.INFO
     span = trace.get_current_span()
     if not (logger.isEnabledFor(level) or span.is_recording()):
         return
-    told = {"outcome": ended.outcome, "account": ended.account, "operation_id": ended.operation_id}
-    kept = {name: value for name, value in told.items() if value}
-    called = {"tool": ended.tool, "principal": principal, "seconds": round(ended.seconds, 3)}
-    logger.log(level, "%s ended: %s", ended.tool, ended.outcome, extra=called | kept)
-    span.set_attributes({f"adops.{name}": value for name, value in kept.items()})
+    fields = {"outcome": record.outcome, "account": record.account, "operation_id": record.operation_id}
+    outcome = {name: value for name, value in fields.items() if value}
+    call = {"tool": record.tool, "principal": principal, "seconds": round(record.seconds, 3)}
+    logger.log(level, "%s ended: %s", record.tool, record.outcome, extra=call | outcome)
+    span.set_attributes({f"adops.{name}": value for name, value in outcome.items()})
 
 
-class Ids(logging.Filter):
-    """Puts the ids of the call and of its operation on every line; `where` has them as text."""
+class IdFilter(logging.Filter):
+    """Adds the ids of the call and of its operation to every log line. `where` has them as text."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         ids = {"call_id": _CALL.get(), "operation_id": getattr(record, "operation_id", "") or _OPERATION.get()}

@@ -1,4 +1,4 @@
-"""Where logs and traces go: lines on stderr, and spans to an OpenTelemetry collector when one is named."""
+"""Logs go to stderr, and traces to an OpenTelemetry collector if one is configured."""
 
 from __future__ import annotations
 
@@ -13,48 +13,51 @@ from opentelemetry import trace
 
 from server import __version__
 from server.configuration.settings import Settings
-from server.telemetry.call_log import Ids
+from server.telemetry.call_log import IdFilter
 
 COLLECTORS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-"""OpenTelemetry's own variables; whichever is set turns the traces on."""
+"""OpenTelemetry's own variables. Traces are on if one of them is set."""
 
 logger = logging.getLogger(__name__)
 
 
-class WithoutWords:
-    """Around the SDK's span of a request: it would put the words of an error there, and ours repeat what vendors and
-    agents said. The code alone goes into the span, and the whole error to the caller."""
+class RedactedTracing:
+    """The SDK's tracing middleware without the messages of errors.
+
+    The SDK puts the message of an error into the span of the request, and our messages repeat text of vendors and
+    agents. Only the code goes into the span. The caller still gets the errors error.
+    """
 
     def __init__(self, tracing: ServerMiddleware[Any]) -> None:
         self._tracing = tracing
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        whole: list[MCPError] = []
+        errors: list[MCPError] = []
 
-        async def without(context: ServerRequestContext[Any, Any]) -> HandlerResult:
+        async def call_redacted(context: ServerRequestContext[Any, Any]) -> HandlerResult:
             try:
                 return await call_next(context)
             except MCPError as error:
-                whole.append(error)
+                errors.append(error)
                 raise MCPError(error.code, "refused") from None
 
         try:
-            return await self._tracing(ctx, without)
+            return await self._tracing(ctx, call_redacted)
         except MCPError:
-            if whole:
-                raise whole[0] from None
+            if errors:
+                raise errors[0] from None
             raise
 
 
 def log_to_stderr(settings: Settings) -> None:
-    """stdout is for JSON-RPC alone."""
+    """Configure logging to stderr, since on stdio only JSON-RPC may reach stdout."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(Ids())
+    handler.addFilter(IdFilter())
     handler.setFormatter(_json() if settings.log_format == "json" else _text())
     logging.basicConfig(level=settings.log_level, handlers=[handler])
-    # what these log of a request is logged by us, without what is secret
-    for chatty in ("httpx", "httpcore", "httpx2", "httpcore2"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    # they log requests with their secrets, and we log requests without them
+    for library in ("httpx", "httpcore", "httpx2", "httpcore2"):
+        logging.getLogger(library).setLevel(logging.WARNING)
 
 
 def _text() -> logging.Formatter:
@@ -62,7 +65,7 @@ def _text() -> logging.Formatter:
 
 
 def _json() -> logging.Formatter:
-    from pythonjsonlogger.json import JsonFormatter  # noqa: PLC0415 - only who asks for JSON pays for it
+    from pythonjsonlogger.json import JsonFormatter  # noqa: PLC0415 - a slow import that text logs do not need
 
     return JsonFormatter(
         ("levelname", "name", "message"),
@@ -74,7 +77,7 @@ def _json() -> logging.Formatter:
 
 
 def start_tracing() -> None:
-    """Send spans to the collector that OpenTelemetry's variables name; its others hold, too: OTEL_SERVICE_NAME, ..."""
+    """Send spans to the collector that OpenTelemetry's variables name. Its other variables apply too."""
     if not any(os.environ.get(name) for name in COLLECTORS) or os.environ.get("OTEL_SDK_DISABLED") == "true":
         return
     try:
@@ -83,7 +86,7 @@ def start_tracing() -> None:
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     except ImportError:
-        logger.warning("no traces are sent, as OpenTelemetry is not installed: pip install 'adops-mcp[telemetry]'")
+        logger.warning("no traces are sent, because OpenTelemetry is not installed: pip install 'adops-mcp[telemetry]'")
         return
     name = os.environ.get("OTEL_SERVICE_NAME", "adops-mcp")
     provider = TracerProvider(resource=Resource.create({"service.name": name, "service.version": __version__}))
@@ -92,6 +95,6 @@ def start_tracing() -> None:
 
 
 def stop_tracing() -> None:
-    """Send what is left, before the process is ended the hard way."""
+    """Send the remaining spans. It is called before the process ends without cleanup."""
     if (stop := getattr(trace.get_tracer_provider(), "shutdown", None)) is not None:
         stop()

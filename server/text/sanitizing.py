@@ -1,6 +1,6 @@
-"""The last look at what goes to an agent: no token of ours, nothing that controls a terminal or cannot be seen.
+"""Sanitizing of everything that goes to an agent: our tokens, control characters and invisible characters are removed.
 
-The clients show vendors' prose on one line already; this holds for every other string, such as an id.
+The vendors' clients already put prose on one line. This covers every other string too, such as an id.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 SHORTEST_TOKEN = 8
-"""Characters: anything shorter is no secret, and stands in half of all texts."""
+"""In characters. Anything shorter is not a secret, and occurs in many texts by chance."""
 
 LONGEST_STRING = 200_000
-"""Characters of one string; a setup projection as a whole is a quarter of that."""
+"""In characters of one string. A whole setup projection has a quarter of that."""
 
-_UNSEEN = re.compile(
+_INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\u115f\u1160\u3164\uffa0\ufff0-\ufff8\ue000-\uf8ff\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
     "\U000f0000-\U0010ffff]"
@@ -24,42 +24,44 @@ _UNSEEN = re.compile(
 _ESCAPED = re.compile(r"\\(?:u00[01][0-9a-f]|[bfr])")
 
 
-def encoded(answer: dict[str, Any], tokens: Iterable[str]) -> tuple[dict[str, Any], str]:
-    """The answer and its text, cleaned where it has to be: most need nothing but this look."""
+def sanitized_json(answer: dict[str, Any], tokens: Iterable[str]) -> tuple[dict[str, Any], str]:
+    """The sanitized answer and its JSON text. Most answers need no change and are only checked."""
     secrets = [token for token in tokens if len(token) >= SHORTEST_TOKEN]
     text = _json(answer)
-    unclean = _UNSEEN.search(text) or _ESCAPED.search(text) or len(text) > LONGEST_STRING
+    unclean = _INVISIBLE.search(text) or _ESCAPED.search(text) or len(text) > LONGEST_STRING
     if not unclean and not any(json.dumps(secret, ensure_ascii=False)[1:-1] in text for secret in secrets):
         return answer, text
-    clean = cast("dict[str, Any]", _cleaned(answer, secrets))
+    clean = cast("dict[str, Any]", _sanitized(answer, secrets))
     return clean, _json(clean)
 
 
 def without_tokens(text: str, tokens: Iterable[str]) -> str:
+    """The text with `***` in place of the tokens."""
     for token in tokens:
         if len(token) >= SHORTEST_TOKEN:
             text = text.replace(token, "***")
     return text
 
 
-def cleaned(text: str, tokens: Iterable[str]) -> str:
-    return cast("str", _cleaned(text, [token for token in tokens if len(token) >= SHORTEST_TOKEN]))
+def sanitized(text: str, tokens: Iterable[str]) -> str:
+    """The text without the tokens and without characters that control a terminal or are invisible."""
+    return cast("str", _sanitized(text, [token for token in tokens if len(token) >= SHORTEST_TOKEN]))
 
 
-def _cleaned(node: Any, secrets: list[str]) -> Any:
+def _sanitized(node: Any, secrets: list[str]) -> Any:
     if isinstance(node, str):
-        seen = _UNSEEN.sub(" ", without_tokens(node, secrets))
-        return seen if len(seen) <= LONGEST_STRING else f"{seen[:LONGEST_STRING]}…"
+        text = _INVISIBLE.sub(" ", without_tokens(node, secrets))
+        return text if len(text) <= LONGEST_STRING else f"{text[:LONGEST_STRING]}…"
     if isinstance(node, list):
-        return [_cleaned(item, secrets) for item in cast("list[Any]", node)]
+        return [_sanitized(item, secrets) for item in cast("list[Any]", node)]
     if isinstance(node, dict):
         items = cast("dict[str, Any]", node).items()
-        return keyed((_cleaned(key, secrets), _cleaned(value, secrets)) for key, value in items)
+        return with_unique_keys((_sanitized(key, secrets), _sanitized(value, secrets)) for key, value in items)
     return node
 
 
-def keyed(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of these; names that became the same are told apart, so that nothing is lost."""
+def with_unique_keys(items: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """A dict of the items. If sanitizing made two keys the same, one gets an apostrophe, so that no item is lost."""
     made: dict[str, Any] = {}
     for key, value in items:
         name = key

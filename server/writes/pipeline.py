@@ -18,7 +18,7 @@ import anyio
 
 from server.ledger.entries import Begun, Busy, Ending, New, Operation, Settlement, Taken
 from server.ledger.operations import RENEWED_EVERY, Operations
-from server.telemetry.call_log import about
+from server.telemetry.call_log import set_operation
 from server.text.redaction import redacted
 from server.writes.departure import Journey, ended_as
 from server.writes.dry_run import plan_of, says_the_same, told_before
@@ -339,7 +339,7 @@ class Writes:
 
     async def _send(self, operation_id: str, call: WriteCall, plan: Plan | None) -> dict[str, Any]:
         """Send it and record the outcome, whatever becomes of the caller meanwhile."""
-        about(operation_id)
+        set_operation(operation_id)
         journey = Journey(self.record, operation_id, call.backends.sent_tokens, plan)
         try:
             with anyio.fail_after(self.longest):

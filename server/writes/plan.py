@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.ledger.entries import digest
-from server.text.sanitizing import cleaned
+from server.text.sanitizing import sanitized
 
 _AGREED = ("does", "changes", "problems", "would_send")
 """What a person's word is for. What is not among these may move without another word: see `tools.effects.Brief`."""
@@ -40,7 +40,7 @@ class Plan:
         """What a person in the client is asked. account: whose, where there are several."""
         problems = [f"Problem: {problem}" for problem in self.problems]
         whose = [f"Account: {account}"] if account else []
-        return cleaned("\n".join([*whose, self.does, *self.changes, *self.now, *problems, "Send this?"]), ())
+        return sanitized("\n".join([*whose, self.does, *self.changes, *self.now, *problems, "Send this?"]), ())
 
 
 def agreed(shown: Mapping[str, Any]) -> str:

@@ -22,7 +22,7 @@ from server.configuration.settings import Settings
 from server.http.application import application
 from server.protocol.app import build_calls
 from server.sandbox import Sandbox
-from server.sandbox.freewheel.access import PASSWORD, USERNAME
+from server.sandbox.freewheel.tokens import PASSWORD, USERNAME
 from server.writes.records import RecordView
 from tests.bench.figures import Figure
 from tests.bench.inside import caller, cpu_of

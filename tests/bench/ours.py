@@ -13,10 +13,10 @@ import httpx
 
 from server.clients import Wire
 from server.sandbox import Sandbox
-from server.sandbox.freewheel.access import PASSWORD, USERNAME
-from server.stdio.early_answers import claimed
+from server.sandbox.freewheel.tokens import PASSWORD, USERNAME
+from server.stdio.early_answers import claimed_stdio
 from server.stdio.handover import Handover
-from server.stdio.lazy_models import in_less_time
+from server.stdio.lazy_models import lazy_models
 from tools.vendor_http.transport import Timing
 
 READ: dict[str, Any] = {"name": "get_proposed_io", "arguments": {"proposed_io_id": 418250}}
@@ -61,12 +61,12 @@ def ahead() -> Timing:
 
 
 def main() -> int:
-    with in_less_time():
-        from server.stdio.serve import opened  # noqa: PLC0415 - as at a real start
-    with claimed() as (reads, writes):
-        live = opened({}, wire())
-        assert live is not None
-        return live(Handover(reads, writes))
+    with lazy_models():
+        from server.stdio.serve import build_live_server  # noqa: PLC0415 - as at a real start
+    with claimed_stdio() as (input_fd, output_fd):
+        serve = build_live_server({}, wire())
+        assert serve is not None
+        return serve(Handover(input_fd, output_fd))
 
 
 if __name__ == "__main__":

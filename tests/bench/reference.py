@@ -152,9 +152,9 @@ def _bare_on_stdio() -> None:
 def main() -> None:
     which, *port = sys.argv[1:]
     if port:
-        from server.http.application import Place, run  # noqa: PLC0415
+        from server.http.application import BindAddress, run  # noqa: PLC0415
 
-        run(application(), Place(port=int(port[0])), workers=1)
+        run(application(), BindAddress(port=int(port[0])), workers=1)
         return
     {"lowlevel": _lowlevel_on_stdio, "mcpserver": _mcpserver_on_stdio, "bare": _bare_on_stdio}[which]()
 

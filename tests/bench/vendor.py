@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from server.http.application import Place, run
+from server.http.application import BindAddress, run
 from tests.bench.ours import GRANT, JSON, PATH, wire
 
 
@@ -38,4 +38,4 @@ class Vendor:
 
 
 if __name__ == "__main__":
-    run(Vendor(anyio.run(answers)), Place(port=int(sys.argv[1])), workers=1)  # pyright: ignore[reportArgumentType]
+    run(Vendor(anyio.run(answers)), BindAddress(port=int(sys.argv[1])), workers=1)  # pyright: ignore[reportArgumentType]

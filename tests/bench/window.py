@@ -29,8 +29,7 @@ from server.ledger.operations import Operations
 from server.writes.departure import Journey
 from tests.bench.figures import table
 from tools.effects import recording_departures
-from tools.vendor_http.connections import Connections
-from tools.vendor_http.network import Network
+from tools.vendor_http.network.client import http_client
 from tools.vendor_http.rate_limit import SlidingWindow
 from tools.vendor_http.transport import Kind, Timing, Transport
 
@@ -122,8 +121,8 @@ async def measured(seen: Seen, url: str, directory: Path, writes: int, others: i
             sum(range(3000))
             await anyio.lowlevel.checkpoint()
 
-    async with Network(trust_env=False) as network, anyio.create_task_group() as tasks:
-        transport = Transport("Acme", Connections(network), limit=window, auth=None, timing=Timing())
+    async with http_client(trust_env=False) as http, anyio.create_task_group() as tasks:
+        transport = Transport("Acme", http, limit=window, auth=None, timing=Timing())
         for _ in range(others):
             tasks.start_soon(busy)
         for number in range(writes):

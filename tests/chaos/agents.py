@@ -20,8 +20,8 @@ from mcp.client.stdio import StdioServerParameters
 from mcp.shared.exceptions import MCPError
 
 from server.ledger.operations import LEASE
-from server.sandbox.freewheel.access import PASSWORD, USERNAME
-from server.sandbox.interchange.gate import API_KEY
+from server.sandbox.freewheel.tokens import PASSWORD, USERNAME
+from server.sandbox.interchange.wire import API_KEY
 from tests.chaos.intents import Intent, Upstream, Verdicts, judged, shown
 from tests.chaos.launcher import SETTING, ClockFile
 from tests.chaos.trouble import (

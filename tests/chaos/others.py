@@ -30,8 +30,11 @@ class Others:
                 state.execute(statement, values)
             state.execute("COMMIT")
 
-    def move_lists(self) -> None:
+    def move_lists(self, times: int = 1) -> None:
         """Delete the first entry of somebody else, or add one: what follows is on another page then."""
+        self._change(*(statement for _ in range(times) for statement in self._a_move_of_lists()))
+
+    def _a_move_of_lists(self) -> list[tuple[str, tuple[Any, ...]]]:
         self._made += 1
         now = timestamp(self._clock())
         order = (
@@ -55,7 +58,7 @@ class Others:
                 ("freewheel_inventory_package", "name LIKE 'Somebody else%'"),
             )
         ]
-        self._change(*(gone if self._made > 20 and self._dice.random() < 0.5 else [order, package]))
+        return gone if self._made > 20 and self._dice.random() < 0.5 else [order, package]
 
     def move_holds(self) -> None:
         """End a hold that may end, or hold something for another buy: amounts that no holds of ours add up to.

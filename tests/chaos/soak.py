@@ -110,7 +110,7 @@ def soak(
         return run.verdicts(time.monotonic() - began)
 
 
-def main() -> int:
+def command() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.chaos.soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -125,7 +125,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the dice (1)")
     parser.add_argument("--workers", type=int, default=4, help="server processes at once (4)")
     parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both", help="of the record")
-    arguments = vars(parser.parse_args())
+    return parser
+
+
+def main() -> int:
+    arguments = vars(command().parse_args())
     database = arguments.pop("database")
     holds = True
     for name in ("sqlite", "postgresql") if database == "both" else (database,):

@@ -23,8 +23,8 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.sandbox import FILE_NAME, Sandbox
-from server.sandbox.faults import Misbehaviour
-from server.sandbox.faulty_server import CuttableProtocol, Misbehaving
+from server.sandbox.faults import FaultRates
+from server.sandbox.faulty_server import CuttableProtocol, FaultyApp
 from server.sandbox.store import utc_now
 from tests.chaos.others import Others, contradicted
 
@@ -113,7 +113,8 @@ class Unreliable:
                 return
             head = f"HTTP/1.1 {start['status']} Told\r\ncontent-type: application/json\r\nconnection: close\r\n"
             answer = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
-        connection = CuttableProtocol.open.get(tuple(scope["client"])) if scope["client"] else None
+        client = scope["client"]
+        connection = CuttableProtocol.open_connections.get(tuple(client)) if client else None
         if connection is not None and not connection.is_closing():
             connection.write(answer + answer)
             connection.close()
@@ -125,10 +126,10 @@ def _app(directory: Path, faults: str, *, moods: float, ends: bool, seed: int) -
     dice = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
     sandbox = Sandbox(directory / FILE_NAME)
     others = Others(directory, dice, utc_now)
-    misbehaviour = Misbehaviour.read(faults)
+    rates = FaultRates.parse(faults)
 
     def served(make: Callable[[], ASGIApp]) -> ASGIApp:
-        return Unreliable(Misbehaving(make(), misbehaviour), others, dice, moods)
+        return Unreliable(FaultyApp(make(), rates), others, dice, moods)
 
     @asynccontextmanager
     async def others_at_work(_: Starlette) -> AsyncGenerator[None]:

@@ -22,7 +22,7 @@ from server.ledger.operations import Operations, T
 from server.ledger.rows import Record
 from server.ledger.storage.database import Unrecorded
 from server.protocol.app import build_server
-from server.sandbox.faults import HEADER, Fault, FaultyTransport, Misbehaviour
+from server.sandbox.faults import HEADER, Fault, FaultRates, FaultyTransport
 from server.writes.pipeline import Writes
 from tests.chaos.intents import seeded
 from tests.chaos.others import Others, contradicted
@@ -86,7 +86,7 @@ class Way(httpx.AsyncBaseTransport):
 
     def __init__(self, inner: httpx.AsyncBaseTransport, world: World) -> None:
         clock = world.time.now_seconds
-        self._faulty = FaultyTransport(inner, Misbehaviour.read(""), world.time.sleep, clock=clock)
+        self._faulty = FaultyTransport(inner, FaultRates.parse(""), world.time.sleep, clock=clock)
         self._world = world
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -139,8 +139,7 @@ class World:
         self.let_go: anyio.Event | None = None
         self.dice = random.Random(0)  # noqa: S311 - to be repeated, not to be secret
         self.others = Others(directory, self.dice, self.time.now)
-        for _ in range(60):
-            self.others.move_lists()
+        self.others.move_lists(60)
 
     def wall(self) -> float:
         """By the wall clock of the server's machine, which is not the vendor's."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 
 from server.configuration.settings import load
-from server.http.application import Place, application, run
+from server.http.application import BindAddress, application, run
 from server.protocol.app import build_server
 from tests.conformance.fixtures import with_fixtures
 
 
 def main(port: int) -> None:
     app = application(load(), build=lambda settings, wire, calls: with_fixtures(build_server(settings, wire, calls)))
-    run(app, Place(port=port), workers=1)
+    run(app, BindAddress(port=port), workers=1)
 
 
 if __name__ == "__main__":

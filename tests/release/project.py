@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from server import __version__
-from server.configuration.settings import SECRETS, VENDORS_OWN, Settings
+from server.configuration.settings import SECRETS, VENDOR_SETTINGS, Settings
 from tests.wheel import PACKAGES, files
 
 ROOT = Path(__file__).parents[2]
@@ -88,7 +88,7 @@ def form() -> tuple[Field, ...]:
 
     Another address of a vendor is for tests of ours, and the file of a secret for who keeps it in one.
     """
-    credentials = [name for name in VENDORS_OWN if not name.endswith("_url") and not _in_a_file(name)]
+    credentials = [name for name in VENDOR_SETTINGS if not name.endswith("_url") and not _in_a_file(name)]
     return tuple(_fields("environment", "read_only", "data_dir", *credentials))
 
 

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 import prompts
-from server.configuration.settings import SECRETS, VENDORS_OWN, Settings, load, variable
+from server.configuration.settings import SECRETS, VENDOR_SETTINGS, Settings, load, variable
 from tests.release.bundle import about, lay
 from tests.release.manifest import manifest
 from tests.release.project import PYPROJECT, form, project, sources
@@ -15,7 +15,7 @@ from tools.catalogue import CATALOGUE
 
 def test_a_secret_is_masked_and_nothing_else_is() -> None:
     asked = manifest()["user_config"]
-    assert {name for name, field in asked.items() if field.get("sensitive")} == set(SECRETS) & set(VENDORS_OWN)
+    assert {name for name, field in asked.items() if field.get("sensitive")} == set(SECRETS) & set(VENDOR_SETTINGS)
 
 
 def test_every_way_into_every_vendor_can_be_filled_in() -> None:

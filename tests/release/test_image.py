@@ -1,4 +1,7 @@
-"""What the Dockerfile, compose.yaml and README.md say of the container; `python -m tests.release.image` runs it."""
+"""What the Dockerfile, compose.yaml and docs/installing.md say about the container.
+
+`python -m tests.release.image` runs it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from ruamel.yaml import YAML
 from server.access.authentication import Tokens
 from server.configuration.settings import SECRETS, Settings, load, variable
 from server.http.application import LONGEST_DRAIN
-from tests.docs import fenced
+from tests.docs import INSTALLING, fenced
 from tests.release.bundle import about
 from tests.release.dockerfile import DOCKERFILE, context_files, last, steps
 from tests.release.project import PYPROJECT, ROOT, sources
@@ -73,7 +76,7 @@ def test_its_user_is_a_number_without_rights() -> None:
 
 
 def test_every_variable_of_a_container_is_a_setting() -> None:
-    words = shlex.split(fenced("container"))
+    words = shlex.split(fenced("container", INSTALLING))
     run = [after.partition("=")[0] for word, after in itertools.pairwise(words) if word == "--env"]
     image = [name for step in steps() if step.command == "ENV" for name in step.pairs]
     given = [*run, *image, *compose()["services"]["adops-mcp"]["environment"]]
@@ -81,7 +84,7 @@ def test_every_variable_of_a_container_is_a_setting() -> None:
 
 
 def test_what_is_in_flight_has_the_time_to_end() -> None:
-    (timeout,) = re.findall(r"--stop-timeout (\d+)", fenced("container"))
+    (timeout,) = re.findall(r"--stop-timeout (\d+)", fenced("container", INSTALLING))
     grace = compose()["services"]["adops-mcp"]["stop_grace_period"].removesuffix("s")
     assert min(int(timeout), int(grace)) > LONGEST_DRAIN
 
@@ -110,7 +113,7 @@ def test_every_file_of_a_secret_is_given_to_the_service_that_reads_it() -> None:
 
 
 def test_the_snippet_makes_each_secret_so_that_the_server_takes_it(tmp_path: Path) -> None:
-    snippet = fenced("secrets").replace(".venv/bin", str(BIN))
+    snippet = fenced("secrets", INSTALLING).replace(".venv/bin", str(BIN))
     ended = subprocess.run(["/bin/sh", "-euc", snippet], cwd=tmp_path, stderr=subprocess.PIPE, check=True)
     made = {path.relative_to(tmp_path).as_posix(): path.read_text("utf-8") for path in tmp_path.glob("secrets/*")}
     assert made.keys() == {secret["file"] for secret in compose()["secrets"].values()}

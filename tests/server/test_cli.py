@@ -31,8 +31,8 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["sell"], "invalid choice: 'sell'"),
         (["sandbox"], "required: ACTION"),
-        (["sandbox", "serve", "--port", "eighty"], "'eighty' is no port: give a number from 0 to 65535"),
-        (["sandbox", "serve", "--port", "65536"], "'65536' is no port"),
+        (["sandbox", "serve", "--port", "eighty"], "'eighty' is not a port: give a number from 0 to 65535"),
+        (["sandbox", "serve", "--port", "65536"], "'65536' is not a port"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_is_wrong(
@@ -69,7 +69,7 @@ def test_the_demo_tells_the_whole_job_and_ends_with_0() -> None:
         "refused [conflict]",
         "yes: The service account reaches the network.",
         "no [ADAPTER_PERMISSION_DENIED]",
-        "Every step said what it should.",
+        "Every step had the expected result.",
     ):
         assert words in told
 

@@ -12,10 +12,11 @@ import pytest
 from tests.support import Answer, FakeTime, Recorder
 from tools.effects import recording_departures
 from tools.errors import AdOpsError, Unavailable
-from tools.vendor_http.connections import Connections
+from tools.vendor_http.auth import Auth
+from tools.vendor_http.network.client import http_client
 from tools.vendor_http.rate_limit import SlidingWindow
 from tools.vendor_http.timing import Timing
-from tools.vendor_http.transport import Auth, Hints, Kind, Transport
+from tools.vendor_http.transport import Hints, Kind, Transport
 
 LOOK = "Look in the vendor's list first."
 NOT_OPENED = "No connection to Acme could be opened, so nothing was sent."
@@ -76,17 +77,15 @@ class Departures:
         self.told.append(f"answered {status}")
 
 
-def transport(
-    network: httpx.AsyncBaseTransport, *, auth: Auth | None = None, timing: Timing | None = None
-) -> Transport:
+def transport(http: httpx.AsyncClient, *, auth: Auth | None = None, timing: Timing | None = None) -> Transport:
     """A transport that nobody listens in to."""
     timing = timing or FakeTime().timing
     window = SlidingWindow(1000, 1.0, clock=timing.clock, sleep=timing.sleep)
-    return Transport("Acme", Connections(network), limit=window, auth=auth, timing=timing)
+    return Transport("Acme", http, limit=window, auth=auth, timing=timing)
 
 
 async def write(
-    network: httpx.AsyncBaseTransport,
+    http: httpx.AsyncClient,
     url: str,
     departures: Departures | None = None,
     *,
@@ -96,16 +95,20 @@ async def write(
 ) -> Any:
     """What a write is answered."""
     with recording_departures(departures or Departures()):
-        acme = transport(network, auth=auth, timing=timing)
+        acme = transport(http, auth=auth, timing=timing)
         answer = await acme.request(Kind.WRITE, "POST", url, json={"n": 1}, timeout=timeout, hints=Hints(look=LOOK))
     return answer.json()
 
 
 def line(
-    answer: Answer | httpx.AsyncBaseTransport, *, auth: Auth | None = None, limit: tuple[int, float] = (1000, 1.0)
+    answer: Answer | httpx.AsyncBaseTransport,
+    *,
+    auth: Auth | None = None,
+    limit: tuple[int, float] = (1000, 1.0),
+    base_url: str = "https://acme.example",
 ) -> Line:
     time, network = FakeTime(), Recorder(answer)
     timing = time.timing
-    http = Connections(network, base_url="https://acme.example")
+    http = http_client(transport=network, base_url=base_url)
     window = SlidingWindow(*limit, clock=timing.clock, sleep=timing.sleep)
     return Line(Transport("Acme", http, limit=window, auth=auth, timing=timing), network, time)

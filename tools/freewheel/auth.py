@@ -14,8 +14,8 @@ from urllib.parse import quote_plus
 from pydantic import BaseModel, Field, SecretStr
 
 from tools.errors import Unauthorized
+from tools.vendor_http.auth import SharedToken
 from tools.vendor_http.replies import Answer, Kind
-from tools.vendor_http.tokens import SharedToken
 from tools.vendor_http.transport import Timing, Transport
 
 RETRY_REFUSED_AFTER = 60.0

@@ -18,9 +18,10 @@ import anyio.to_thread
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
 
 from tools.errors import AdOpsError, NotConfigured, Unauthorized, Unavailable
+from tools.vendor_http.auth import SharedToken
+from tools.vendor_http.network.client import is_safe
 from tools.vendor_http.replies import Answer, Kind
-from tools.vendor_http.tokens import SharedToken
-from tools.vendor_http.transport import Timing, Transport, is_safe
+from tools.vendor_http.transport import Timing, Transport
 
 if TYPE_CHECKING:
     from google.auth.crypt import RSASigner

@@ -1,29 +1,39 @@
-"""A vendor that is down is not asked for a while: calls fail at once, instead of each waiting for nothing."""
+"""A circuit breaker: while a vendor is down, calls fail at once instead of each waiting for an answer in vain."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import Self
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from tools.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
 FAILURES = 5
-"""Tries in a row, without an answer or with one that says that nobody is there (`DOWN`): two reads, repeated."""
+"""How many tries have to fail in a row before the breaker opens: two reads with their retries. A try fails when no
+answer comes, or one of `DOWN`."""
 
 DOWN = (502, 503, 504)
-"""A 500 is an answer, which may be about one object; it neither counts nor ends the counting."""
+"""Statuses that say that nobody is there. A 500 is an answer and may concern one object alone: it neither counts as a
+failure nor ends the count."""
 
-FIRST = 10.0
-"""Seconds for which nothing is sent after that; twice as long each time that the next try fails, too."""
+FIRST_PAUSE = 10.0
+"""Seconds for which the breaker is open at first; twice as long each time that the next try fails, too."""
 
-LONGEST = 60.0
+LONGEST_PAUSE = 60.0
 
 
-class Breaker:
-    """Counts tries of one account at one vendor. The libraries for this know neither asyncio nor a clock of ours.
+@dataclass(slots=True)
+class Try:
+    """One try. failed: whether the vendor was down, or None while that is not known."""
+
+    failed: bool | None = None
+
+
+class CircuitBreaker:
+    """The circuit breaker of one account at one vendor.
 
     clock: seconds, monotonic.
     """
@@ -31,69 +41,53 @@ class Breaker:
     def __init__(self, vendor: str, clock: Callable[[], float]) -> None:
         self._vendor = vendor
         self._clock = clock
-        self._failed = 0
-        self._last = 0.0
-        self._closed_until = 0.0
-        self._pause = FIRST
-        self._trying = False
+        self._failures = 0
+        self._failed_at = 0.0
+        self._open_until = 0.0
+        self._pause = FIRST_PAUSE
+        self._is_probing = False
 
     def check(self) -> None:
-        """Raises Unavailable, with how long to wait, while nothing is sent."""
-        if self._failed < FAILURES:
+        """Raises Unavailable, which says how long to wait, while the breaker is open."""
+        if self._failures < FAILURES:
             return
         now = self._clock()
-        wait = self._closed_until - now
-        if wait <= 0 and not self._trying:
+        wait = self._open_until - now
+        if wait <= 0 and not self._is_probing:
             return
         raise Unavailable(
-            f"{self._vendor} did not answer, or failed, {self._failed} times in a row, the last time "
-            f"{now - self._last:.0f} s ago. It is left alone for a moment, and nothing was sent.",
+            f"{self._vendor} did not answer, or failed, {self._failures} times in a row, the last time "
+            f"{now - self._failed_at:.0f} s ago. It is left alone for a moment, and nothing was sent.",
             next_step=f"Wait {max(wait, 5.0):.0f} s, then make the same call again. If it stays so, tell the person "
             "that the vendor is down.",
         )
 
-    def passing(self) -> Try:
-        """One try, which tells how it ended. Raises Unavailable as `check` does; after a pause, one try goes first."""
+    @contextmanager
+    def begin(self) -> Generator[Try]:
+        """One try. Raises Unavailable as `check` does. After a pause, one try goes alone; the others are refused."""
         self.check()
-        first = self._failed >= FAILURES
-        self._trying = self._trying or first
-        return Try(self, first=first)
+        is_probe = self._failures >= FAILURES
+        self._is_probing = self._is_probing or is_probe
+        made = Try()
+        try:
+            yield made
+        finally:
+            if is_probe:
+                self._is_probing = False
+            if made.failed is True:
+                self._count_failure(is_probe=is_probe)
+            elif made.failed is False:
+                self._failures = 0
 
-    def ended(self, made: Try) -> None:
-        if made.first:
-            self._trying = False
-        if made.failed is not None:
-            self._count(failed=made.failed, first=made.first)
-
-    def _count(self, *, failed: bool, first: bool) -> None:
-        """Of many that were under way when it closed, none makes the pause longer."""
-        if not failed:
-            self._failed = 0
-            return
-        self._failed += 1
-        self._last = self._clock()
-        if self._failed == FAILURES:
-            self._pause = FIRST
-        elif first:
-            self._pause = min(LONGEST, self._pause * 2)
+    def _count_failure(self, *, is_probe: bool) -> None:
+        """Count a failure. Tries that were under way when the breaker opened do not make the pause longer."""
+        self._failures += 1
+        self._failed_at = self._clock()
+        if self._failures == FAILURES:
+            self._pause = FIRST_PAUSE
+        elif is_probe:
+            self._pause = min(LONGEST_PAUSE, self._pause * 2)
         else:
             return
-        self._closed_until = self._last + self._pause
-        logger.warning("%s is left alone for %.0f s: it failed %d times", self._vendor, self._pause, self._failed)
-
-
-class Try:
-    """failed: whether nobody was there; None as long as that is not known."""
-
-    __slots__ = ("_breaker", "failed", "first")
-
-    def __init__(self, breaker: Breaker, *, first: bool) -> None:
-        self._breaker = breaker
-        self.first = first
-        self.failed: bool | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._breaker.ended(self)
+        self._open_until = self._failed_at + self._pause
+        logger.warning("%s is left alone for %.0f s: it failed %d times", self._vendor, self._pause, self._failures)

@@ -1,4 +1,4 @@
-"""Client-side rate limits: at most so many requests in any window of so many seconds."""
+"""The vendors' rate limits, kept on our side: at most so many requests in any window of so many seconds."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from tools.errors import RateLimited
 
 
 class SlidingWindow:
-    """At most `requests` in any `seconds`; callers wait their turn in the order in which they came.
+    """At most `requests` in any window of `seconds`. Callers get their turn in the order in which they came.
 
-    Vendors state their limits as "N per window". A leaky bucket of that size lets almost 2N through a window
-    (a full burst and then the steady rate), so this keeps the times of the last N and no bucket. The clock
-    and the sleep are given, which is what the established limiters do not allow.
+    Vendors state their limits as "N per window". A leaky bucket of that size lets almost 2N through one window: a full
+    burst and then the steady rate. So this stores the times of the last N requests instead.
     """
 
     def __init__(
@@ -25,7 +24,7 @@ class SlidingWindow:
         sleep: Callable[[float], Awaitable[None]],
         longest_wait: float = 20.0,
     ) -> None:
-        self.told = f"{requests} requests in {seconds:g} s"
+        self.description = f"{requests} requests in {seconds:g} s"
         self._seconds = seconds
         self._slots: deque[float] = deque(maxlen=requests)
         self._clock = clock
@@ -35,15 +34,15 @@ class SlidingWindow:
     async def acquire(self, vendor: str) -> None:
         """Wait until one more request is allowed.
 
-        Raises RateLimited, without having waited, when the queue is longer than `longest_wait` seconds.
+        Raises RateLimited at once when that would take longer than `longest_wait` seconds.
         """
         now = self._clock()
-        full = len(self._slots) == self._slots.maxlen
-        slot = max(now, self._slots[0] + self._seconds) if full else now
+        is_full = len(self._slots) == self._slots.maxlen
+        slot = max(now, self._slots[0] + self._seconds) if is_full else now
         wait = slot - now
         if wait > self._longest_wait:
             raise RateLimited(
-                f"More calls to {vendor} are waiting than its limit of {self.told} lets through in "
+                f"More calls to {vendor} are waiting than its limit of {self.description} lets through in "
                 f"{self._longest_wait:g} s. Nothing was sent.",
                 next_step=f"Wait {wait:.0f} s, then make the call again; make fewer calls at once.",
             )

@@ -1,4 +1,4 @@
-"""What an answer means that is no success: the class of its error, and the next step for whoever meets it."""
+"""The error for an answer that is no success: its class, its message and the next step."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from tools.errors import (
 from tools.vendor_http.replies import Answer, Kind
 
 REFUSALS = frozenset({*range(400, 408), *range(409, 418), 421, 422, 423, 426, 428, 429, 431, 451})
-"""The statuses that prove that nothing was carried out, by HTTP's registry. A proxy's 407 is one: it passed nothing on.
+"""The statuses that prove, by HTTP's registry, that nothing was carried out. A proxy's 407 is one: it passes nothing
+on.
 
-Not 408, 424 and 425, by which gateways also mean that the work took too long, or failed further on. Nor what is in no
-registry: nginx's 499 and the 460 of a load balancer say that somebody gave up waiting.
+408, 424 and 425 are left out, because gateways also use them when the work took too long or failed further on. So are
+statuses in no registry: nginx's 499 and a load balancer's 460 say that somebody gave up waiting.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What only the caller knows about one request, for its errors.
+    """What only the caller knows about a request, for its error texts.
 
-    by_status: the next step for a status, replacing the general one. by_code: for the vendor's own code, before that.
-    look: for a write, how a person or agent finds out whether it was done.
+    by_status: the next step for a status, instead of the general one. by_code: the next step for a code of the vendor,
+    which goes before by_status. look: for a write, how a person or agent finds out whether it was carried out.
     """
 
     by_status: Mapping[int, str] = field(default_factory=dict[int, str])
@@ -40,7 +41,7 @@ class Hints:
 
 
 def refusal(answer: Answer, hints: Hints, setting: str | None) -> AdOpsError:
-    """The error for an answer that is no success. setting: of the credentials that were sent, if any were."""
+    """The error for an answer that is no success. setting: the one that the credentials came from, if any were sent."""
     reply, status = answer.reply, answer.status
     kind, otherwise = _MEANINGS.get(status, (Refused, _CORRECT_IT))
     if status >= 500:

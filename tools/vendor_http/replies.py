@@ -1,4 +1,4 @@
-"""Reading a vendor's answer: its JSON, its error words, its request id, and what it means when it cannot be read."""
+"""Reading a vendor's answer: its JSON, its error message and request id, and what an unreadable answer means."""
 
 from __future__ import annotations
 
@@ -19,35 +19,36 @@ from tools.errors import InDoubt, UnexpectedAnswer
 M = TypeVar("M", bound=BaseModel)
 
 EXCERPT = 300
-"""How much of a vendor's own words an agent is shown, in characters."""
+"""Characters of a vendor's own words that an agent is shown."""
 
 _TAG = re.compile(r"<[a-z!/?][^<>]*>", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 LONGEST_WAIT = 86_400.0
-"""Seconds of a `Retry-After` that are believed."""
+"""Seconds: a longer `Retry-After` is ignored."""
 
 DEEPEST = 100
-"""Levels of nesting of a part that is passed on as it came: those who pass it on write few more than twice as many."""
+"""Levels of nesting in a part that is passed on unchanged. Libraries that write JSON can do little more than twice as
+many."""
 
 MOST_IN_A_LIST = 50_000
-"""Entries of one list in an answer that are read; no page and no projection comes near."""
+"""Entries of one list in an answer that are read. No page and no projection has nearly as many."""
 
 MOST_VALUES = 500_000
-"""Values in an answer that are read, whatever they hold: of the smallest, sixteen megabytes take seconds."""
+"""Values in an answer that are read: sixteen megabytes of the smallest values take seconds."""
 
 _TEXT = 16 * 1024
-"""Bytes of a body that is no JSON in which words for an error are looked for."""
+"""Bytes of a body that is not JSON in which an error message is looked for."""
 
 _HALF_PAIR = re.compile(r"[\ud800-\udfff]")
 _ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 _INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
-"""Unicode's categories of what controls a terminal, turns text around or cannot be seen."""
+"""Unicode's categories of characters that control a terminal, reverse the direction of text or cannot be seen."""
 
 _REQUEST_ID_HEADERS = ("x-request-id", "x-goog-correlation-id", "x-amzn-requestid", "x-correlation-id")
 
 
 class Kind(Enum):
-    """What a request is to the vendor: see `tools.vendor_http.transport`."""
+    """The kind of a request, which decides whether it is sent again: see `tools.vendor_http.transport`."""
 
     READ = "read"
     PROBE = "probe"
@@ -67,7 +68,7 @@ def shown(value: str) -> str:
 
 
 IfReadable = WrapValidator(_or_none)
-"""For a model's fields that may come in any shape: what cannot be read must not hide what can."""
+"""For fields that may come in any shape: one that cannot be read is None, so that the others are still shown."""
 
 
 class NotJson(ValueError):
@@ -75,12 +76,12 @@ class NotJson(ValueError):
 
 
 class TooManyValues(NotJson):
-    """It may be JSON, and nothing else would go on while it is read."""
+    """The body may be JSON, but has so many values that nothing else would run while it is parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer of a vendor, read to its end."""
+    """One answer of a vendor, read completely."""
 
     status: int
     headers: httpx.Headers
@@ -114,14 +115,14 @@ class Reply:
     @property
     def retry_after(self) -> float | None:
         """Seconds to wait, from a numeric `Retry-After`; no vendor here documents its date form."""
-        told = self.headers.get("retry-after", "").strip()
-        if not _SECONDS.fullmatch(told):
+        value = self.headers.get("retry-after", "").strip()
+        if not _SECONDS.fullmatch(value):
             return None
-        seconds = float(told)
+        seconds = float(value)
         return seconds if seconds <= LONGEST_WAIT else None
 
     def vendor_error(self, secrets: Iterable[str] = ()) -> tuple[str | None, str | None]:
-        """The vendor's own (code, message), each None when the body has none that can be shown.
+        """The vendor's own code and message, each None when the body has none that can be shown.
 
         Reads every error shape that the contracts know: `{"error": {code, message, status}}`,
         `{"errors": [{message}]}`, `{"message"}`, `{"Message"}`, `{"error": "..."}`, `{"error_description"}`;
@@ -161,9 +162,9 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A vendor's answer with what was asked, which decides what it means when it cannot be understood.
+    """A vendor's answer, and what is known about its request, which decides what an unreadable answer means.
 
-    look: for a write, how a person or agent finds out whether it was done. secrets: what no text may repeat.
+    look: for a write, how a person or agent finds out whether it was carried out. secrets: what no text may repeat.
     """
 
     vendor: str
@@ -181,7 +182,7 @@ class Answer:
         return self.reply.is_success
 
     def words(self) -> tuple[str | None, str | None]:
-        """The vendor's own (code, message), without our secrets."""
+        """The vendor's own code and message, without our secrets."""
         return self.reply.vendor_error(self.secrets)
 
     def clean(self, text: str | None) -> str | None:
@@ -198,7 +199,7 @@ class Answer:
             self.unreadable(f"{self.reply.looks_like()} instead of JSON")
 
     def parse(self, model: type[M], payload: Any) -> M:
-        """The payload as `model`, which ignores what it does not know. Raises as `json` does, naming the fields."""
+        """The payload as a `model`, which ignores unknown fields. Raises as `json` does, naming the wrong fields."""
         for found in cast("dict[str, Any]", payload).values() if isinstance(payload, dict) else ():
             if isinstance(found, list) and len(cast("list[Any]", found)) > MOST_IN_A_LIST:
                 self.unreadable(f"a list of more than {MOST_IN_A_LIST:,} entries")
@@ -206,11 +207,11 @@ class Answer:
             return model.model_validate(payload)
         except ValidationError as error:
             fields = sorted({".".join(str(step) for step in issue["loc"]) for issue in error.errors()} - {""})
-        named = f"JSON whose {', '.join(fields[:5])} could not be read" if fields else "JSON of another shape"
-        self.unreadable(named)
+        what = f"JSON whose {', '.join(fields[:5])} could not be read" if fields else "JSON of another shape"
+        self.unreadable(what)
 
     def unreadable(self, what: str) -> NoReturn:
-        """Raise for an answer that cannot be understood: `what` completes "answered with ..."."""
+        """Raise the error for an answer that cannot be read. what: completes the phrase "answered with ..."."""
         if self.kind is Kind.WRITE:
             raise in_doubt(f"{self.vendor} answered with {what}", self.look, self.reply)
         raise UnexpectedAnswer(
@@ -223,7 +224,7 @@ class Answer:
 
 
 def in_doubt(what: str, look: str, reply: Reply | None = None) -> InDoubt:
-    """The error for a write that was sent and whose outcome is not known; `what` says how that came about."""
+    """The error for a write that was sent and whose outcome is not known. what: how that came about."""
     return InDoubt(
         f"The request was sent, but {what}: it may or may not have been carried out.",
         next_step=f"Do not send it again yet. {look}".strip(),
@@ -233,16 +234,16 @@ def in_doubt(what: str, look: str, reply: Reply | None = None) -> InDoubt:
 
 
 def differences(asked: Mapping[str, object], answer: BaseModel) -> str:
-    """What the answer says otherwise than was asked, in a sentence; empty when nothing.
+    """A sentence with the fields in which the answer differs from what was asked for, or an empty string.
 
-    asked: by the answer's field names; what was not asked for, or not answered, is no difference.
+    asked: the values by the answer's field names. A field that one of the two leaves out is no difference.
     """
-    told = [
+    differing = [
         f"{name} {printable(str(getattr(answer, name)), limit=80)} instead of {printable(str(value), limit=80)}"
         for name, value in asked.items()
         if value is not None and getattr(answer, name) is not None and getattr(answer, name) != value
     ]
-    return f"The answer is not what was asked for: {', '.join(told)}." if told else ""
+    return f"The answer is not what was asked for: {', '.join(differing)}." if differing else ""
 
 
 STOP_AT_A_DIFFERENCE = "Do nothing more with it: show the person this difference, and have it looked at at the vendor."
@@ -261,7 +262,7 @@ def _finite(digits: str) -> float:
 
 
 def _may_hold_half(body: bytes) -> bool:
-    """Whether a string of a body can hold half of a surrogate pair; looking through all of them takes far longer."""
+    """Whether a string in the body can hold half of a surrogate pair. Looking at every string takes far longer."""
     if _ESCAPED_HALF.search(body) or b"\0" in body:
         return True
     try:
@@ -272,7 +273,7 @@ def _may_hold_half(body: bytes) -> bool:
 
 
 def _encodable(node: Any) -> Any:
-    """Half a surrogate pair is legal in JSON's escapes and in no encoding that the answer has to pass later."""
+    """Replace halves of surrogate pairs: JSON's escapes allow them, the encodings of our own output do not."""
     if isinstance(node, str):
         return _HALF_PAIR.sub("\N{REPLACEMENT CHARACTER}", node)
     if isinstance(node, list):
@@ -283,7 +284,7 @@ def _encodable(node: Any) -> Any:
 
 
 def is_too_deep(node: Any) -> bool:
-    """Whether a part of an answer is nested deeper than it can be passed on."""
+    """Whether a part of an answer is nested too deeply to be passed on."""
     level = [node]
     for _ in range(DEEPEST):
         level = [
@@ -300,7 +301,7 @@ def is_too_deep(node: Any) -> bool:
 
 
 def printable(text: str, *, limit: int = EXCERPT, secrets: Iterable[str] = ()) -> str:
-    """A vendor's words on one line, cut to `limit`: no URLs, markup, invisible characters or secrets of ours."""
+    """A vendor's words on one line of at most `limit` characters: no URLs, markup, invisible characters or secrets."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")

@@ -1,15 +1,15 @@
-"""What is seen of each request to a vendor: a span of the trace, a line of the log, and a number for who counts."""
+"""Telemetry for each request to a vendor: a span of the trace, a line of the log, and a record for the metrics."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 
 import httpx
-from opentelemetry import context, trace
-from opentelemetry.trace import Span, SpanKind, StatusCode
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, StatusCode
 
 logger = logging.getLogger(__name__)
 
@@ -18,8 +18,8 @@ _tracer = trace.get_tracer("adops-mcp")
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer. status: None when no answer came. seconds: from the first byte sent to the last
-    one read."""
+    """One request and its answer. status: None when no answer came. seconds: from opening the connection to the last
+    byte read."""
 
     vendor: str
     account: str
@@ -32,75 +32,57 @@ Observed = Callable[[Exchange], None]
 
 
 def unobserved(_: Exchange) -> None:
-    """Nobody counts."""
+    """The default: counts nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """clock: seconds, monotonic. observed: who counts the exchanges of a vendor and an account."""
+    """Follows the requests of one account at one vendor.
+
+    clock: seconds, monotonic. observed: is given every exchange.
+    """
 
     vendor: str
     account: str
     clock: Callable[[], float]
     observed: Observed
 
-    def watching(self, request: httpx.Request) -> Watching:
-        """Neither query, headers nor body are told: they may hold what is nobody's business, or a secret."""
-        return Watching(self, request)
+    @contextmanager
+    def watching(self, request: httpx.Request) -> Generator[Exchange]:
+        """Follow one request. The caller sets the status of its answer.
 
+        Query, headers and body are not recorded: they may hold secrets or private data.
+        """
+        exchange, began = Exchange(self.vendor, self.account, request.method), self.clock()
+        with _tracer.start_as_current_span(
+            f"{request.method} {self.vendor}",
+            kind=SpanKind.CLIENT,
+            attributes=self._attributes(request),
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            try:
+                yield exchange
+            except BaseException as error:
+                span.set_attribute("error.type", type(error).__name__)
+                raise
+            finally:
+                if exchange.status is not None:
+                    span.set_attribute("http.response.status_code", exchange.status)
+                if exchange.status is None or exchange.status >= 400:
+                    span.set_status(StatusCode.ERROR)
+                exchange.seconds = self.clock() - began
+                self.observed(exchange)
+                if logger.isEnabledFor(logging.INFO):
+                    _log(exchange, request.url.path)
 
-class Watching:
-    """From the request to its answer, whose status is for the caller to set."""
-
-    __slots__ = ("_began", "_exchange", "_observer", "_request", "_span", "_within")
-
-    def __init__(self, observer: Observer, request: httpx.Request) -> None:
-        self._observer = observer
-        self._request = request
-
-    def __enter__(self) -> Exchange:
-        observer, method = self._observer, self._request.method
-        self._exchange = Exchange(observer.vendor, observer.account, method)
-        self._began = observer.clock()
-        self._span = _tracer.start_span(f"{method} {observer.vendor}", kind=SpanKind.CLIENT)
-        self._within = None
-        if self._span.is_recording():
-            self._span.set_attributes(_attributes(observer, self._request))
-            self._within = context.attach(trace.set_span_in_context(self._span))
-        return self._exchange
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        observer, exchange = self._observer, self._exchange
-        exchange.seconds = observer.clock() - self._began
-        try:
-            observer.observed(exchange)
-            if logger.isEnabledFor(logging.INFO):
-                _log(exchange, self._request.url.path)
-        finally:
-            if self._within is not None:
-                _end(self._span, exchange.status, kind)
-                context.detach(self._within)
-
-
-def _attributes(observer: Observer, request: httpx.Request) -> dict[str, str]:
-    return {
-        "http.request.method": request.method,
-        "server.address": request.url.host,
-        "url.path": request.url.path,
-        "adops.vendor": observer.vendor,
-    } | ({"adops.account": observer.account} if observer.account else {})
-
-
-def _end(span: Span, status: int | None, error: type[BaseException] | None) -> None:
-    if error is not None:
-        span.set_attribute("error.type", error.__name__)
-    if status is not None:
-        span.set_attribute("http.response.status_code", status)
-    if error is not None or (status is not None and status >= 400):
-        span.set_status(StatusCode.ERROR)
-    span.end()
+    def _attributes(self, request: httpx.Request) -> dict[str, str]:
+        return {
+            "http.request.method": request.method,
+            "server.address": request.url.host,
+            "url.path": request.url.path,
+            "adops.vendor": self.vendor,
+        } | ({"adops.account": self.account} if self.account else {})
 
 
 def _log(exchange: Exchange, path: str) -> None:

@@ -1,4 +1,4 @@
-"""The clocks and dice of everything on the wire, and a deadline that does not pass while this process stands still."""
+"""Clocks, sleeps and random numbers for requests, and a deadline that does not pass while this process stands still."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from dataclasses import dataclass
 
 import anyio
 
-TICK = 1.0
-"""Seconds, at most, of which a deadline that is counted consists."""
+LONGEST_TICK = 1.0
+"""Seconds: a deadline is counted in ticks of at most this length."""
 
 ON_TIME = 1.5
-"""How many times its length a tick may take and still be one in which this process ran."""
+"""A tick that took up to this many times its length is one in which this process ran."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Tests hand in their own.
+    """The sources of time and chance. Tests hand in their own.
 
-    clock: seconds, monotonic. now: seconds since the epoch. tick: a sleep while something else is waited for. jitter: a
-    number from 0 to 1.
+    clock: seconds, monotonic. now: seconds since the epoch. sleep: a pause before a request. tick: a step of a
+    deadline. jitter: a random number from 0 to 1.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -34,26 +34,26 @@ class Timing:
     jitter: Callable[[], float] = random.random
 
     @contextmanager
-    def counting(self, seconds: float, scope: anyio.CancelScope) -> Generator[None]:
-        """Cancel `scope` once this process ran for `seconds` in here."""
+    def deadline(self, seconds: float, scope: anyio.CancelScope) -> Generator[None]:
+        """Cancel `scope` once this process has run for `seconds` inside the block."""
 
         async def cancel() -> None:
             await self._run_for(seconds)
             scope.cancel()
 
-        counted = asyncio.create_task(cancel())
+        task = asyncio.create_task(cancel())
         try:
             yield
         finally:
-            counted.cancel()
+            task.cancel()
 
     async def _run_for(self, seconds: float) -> None:
-        """Return once this process ran for `seconds`.
+        """Return once this process has run for `seconds`.
 
-        A process that was stopped finds that its timers are due before it has read what came meanwhile. So a tick
-        counts once, however late it is, and the last one has to be on time; after twice as many, whatever it was.
+        When a stopped process wakes up, its timers are due before it has read what came meanwhile. So each tick counts
+        once, however late it is, and the last one has to be on time. After twice as many ticks it returns in any case.
         """
-        count = math.ceil(seconds / TICK)
+        count = math.ceil(seconds / LONGEST_TICK)
         for number in range(1, 2 * count + 1):
             began = self.clock()
             await self.tick(seconds / count)

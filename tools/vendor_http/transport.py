@@ -1,16 +1,16 @@
-"""The way of the API clients to their vendors: what is sent again, what never, and what a lost answer means.
+"""Sending requests to a vendor: which are sent again, which never, and what a missing answer means.
 
 A request is one of three kinds. A READ is sent again after a connection error, 408, 429 and 5xx. A PROBE changes
-nothing that matters but is sent once, because its answer is a finding and not an obstacle. A WRITE is sent again only
-when it certainly was not carried out: the connection never opened, or the vendor refused its token (401) and gave
-another. After anything else, an answer that did not come, a 408, a 5xx, a redirect, a 4xx that is no refusal of HTTP's
-registry or an answer that cannot be read, it is in doubt. A write whose departure is on record is not cancelled with
-its caller: it is seen through to its answer.
+nothing that matters, and is sent once because its answer is a finding and not an obstacle. A WRITE is sent again only
+when it was certainly not carried out: the connection never opened, or the vendor refused the token (401) and there is
+another one. After anything else (no answer, a 408, a 5xx, a redirect, a 4xx that HTTP's registry does not list as a
+refusal, an answer that cannot be read) it is in doubt. A write whose departure is recorded is not cancelled together
+with its caller, but waits for its answer.
 
-The order of a try: token, breaker, rate limit, the connection with its TLS and the tunnel of a proxy, then for a write
-its departure on record, and last, right before the first byte, whether it may still leave. Until then nothing was sent,
-whatever goes wrong. Bytes that come before the request, or more than one answer, prove nothing of a write; so one that
-is refused listens until the other side closes, for a second.
+The steps of a try are: token, circuit breaker, rate limit, connection (with TLS and a proxy's tunnel), then for a write
+the record of its departure, and right before the first byte the check that it may still leave. If anything fails before
+that, nothing was sent. Bytes that come before the request was sent, or more than one answer, prove nothing about a
+write. So a refused write reads on until the other side closes the connection, for a second at most.
 """
 
 from __future__ import annotations
@@ -19,47 +19,47 @@ import math
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
-from urllib.parse import urlsplit
+from typing import Any, NoReturn
 
 import anyio
 import anyio.lowlevel
 import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 
 from tools.effects import DEPARTURE, LONGEST_REQUEST, Departure
 from tools.errors import AdOpsError, NotConfigured, RateLimited, Unavailable
-from tools.vendor_http.attempts import Attempt, Unsolicited
-from tools.vendor_http.breaker import DOWN, Breaker, Try
-from tools.vendor_http.connections import TIMEOUT, UNTIL_COUNTED, Connections
+from tools.vendor_http.auth import Auth
+from tools.vendor_http.breaker import DOWN, CircuitBreaker, Try
 from tools.vendor_http.decoding import Undecodable, body_of
-from tools.vendor_http.network import is_address
+from tools.vendor_http.network.attempts import AnsweredEarly, Attempt
 from tools.vendor_http.rate_limit import SlidingWindow
 from tools.vendor_http.refusals import REFUSALS, Hints, refusal
 from tools.vendor_http.replies import Answer, Kind, Reply, in_doubt
 from tools.vendor_http.telemetry import Observed, Observer, unobserved
 from tools.vendor_http.timing import Timing
 
-if TYPE_CHECKING:
-    from tenacity import RetryCallState
+WRITE_TIMEOUT = httpx.Timeout(connect=5.0, write=None, read=None, pool=5.0)
+"""The limits of the single steps of a write. Its answer may come while this process stands still, so only the transport
+decides when to stop waiting for it."""
 
 NEVER_OPENED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-"""httpx's exceptions that prove that no byte of the request left; before its attempt was asked, any other does too."""
+"""httpx's exceptions that prove that no byte of the request left. Until its attempt starts, any other does too."""
 
-LOST = (httpx.TransportError, TimeoutError)
-"""What comes when there is no answer: it may have been carried out, if the request had left."""
+NO_ANSWER = (httpx.TransportError, TimeoutError)
+"""What is raised when no answer comes. The request may have been carried out if it had left."""
 
-AFTERWARDS = 1.0
-"""Seconds for which a refused write listens for another answer, unless the other side closes earlier: it was asked to
-close, and a gateway that gave up waiting may be followed by whom it waited for."""
+LISTEN_AFTER_REFUSAL = 1.0
+"""Seconds for which a refused write waits for another answer. The other side, which was asked to close the connection,
+usually does so earlier. A gateway that gave up waiting may pass on the vendor's own answer later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often a read is sent in all, and how long the pauses are, in seconds.
+    """How often a read is sent in all, and how many seconds the pauses last.
 
-    The pause after try n is `first * 2**(n-1)`, at most `longest`, of which a random half is taken off. A
-    vendor's Retry-After replaces it; one above `longest_retry_after` ends the tries, so that an agent never
-    waits in silence. After a 429 without one, the pause is at least `after_429`.
+    The pause after try n is `first * 2**(n-1)`, at most `longest`, less a random part of up to a half. A vendor's
+    Retry-After replaces it. One above `longest_retry_after` ends the tries, so that an agent never waits long without
+    being told why. After a 429 without Retry-After the pause is at least `after_429`.
     """
 
     attempts: int = 3
@@ -67,42 +67,6 @@ class Retries:
     longest: float = 8.0
     longest_retry_after: float = 20.0
     after_429: float = 0.0
-
-
-def is_safe(url: str) -> bool:
-    """Whether credentials may be sent there: https, or http on this machine."""
-    if not is_address(url):
-        return False
-    parts = urlsplit(url)
-    loopback = parts.hostname in ("127.0.0.1", "::1", "localhost")
-    return parts.scheme == "https" or (parts.scheme == "http" and loopback)
-
-
-class Auth(Protocol):
-    """Where a vendor's bearer token comes from."""
-
-    setting: str
-    """The settings to fix when the vendor does not accept it."""
-
-    async def token(self) -> str: ...
-
-    async def renew(self, refused: str) -> str | None:
-        """Another token after the vendor refused this one; None when there is no other to be had."""
-        ...
-
-
-class StaticToken:
-    """A ready-made bearer token."""
-
-    def __init__(self, token: str, *, setting: str) -> None:
-        self._token = token
-        self.setting = setting
-
-    async def token(self) -> str:
-        return self._token
-
-    async def renew(self, refused: str) -> str | None:  # noqa: ARG002 - the protocol's signature
-        return None
 
 
 class _SendAgain(Exception):
@@ -115,12 +79,12 @@ class _SendAgain(Exception):
 
 
 class Transport:
-    """One vendor's HTTP: its connections, its limit, its token, and one place that judges answers."""
+    """The HTTP of one vendor: its client, rate limit and token, and the one place that judges answers."""
 
     def __init__(
         self,
         vendor: str,
-        http: Connections,
+        http: httpx.AsyncClient,
         *,
         limit: SlidingWindow,
         auth: Auth | None,
@@ -130,14 +94,14 @@ class Transport:
         account: str = "",
         observed: Observed = unobserved,
     ) -> None:
-        """sent_tokens: where every token that is sent is noted, so that no text of any vendor repeats it. account:
-        whose it is, where there are several. observed: who counts what is sent."""
+        """sent_tokens: collects every token that is sent, so that it can be removed from all texts of vendors. account:
+        its name, where there are several. observed: is given every exchange, for counting."""
         self.vendor = vendor
         self._http = http
         self._limit = limit
         self._auth = auth
         self._timing = timing
-        self._breaker = Breaker(vendor, timing.clock)
+        self._breaker = CircuitBreaker(vendor, timing.clock)
         self._observer = Observer(vendor, account, timing.clock, observed)
         self._retries = retries or Retries()
         self._sent_tokens = set[str]() if sent_tokens is None else sent_tokens
@@ -159,39 +123,34 @@ class Transport:
     ) -> Answer:
         """Send one request and return its 2xx answer.
 
-        timeout: seconds for one whole try, from the opening of its connection to the last byte read; for a write, from
-        its departure, and only those in which this process ran: the answer may have come while it stood still.
-        answers: other statuses that the caller reads itself.
+        timeout: seconds for one whole try, from opening the connection to the last byte of the answer. For a write they
+        count from its departure, and only while this process runs: the answer may come while it stands still.
+        answers: further statuses to return, which the caller reads itself.
         secrets: what the request holds, besides the token, that no error may repeat.
-        Raises a class of `tools.errors` for anything else.
+        Raises a class of `tools.errors` for any other answer, or none.
         """
-        steps = UNTIL_COUNTED if kind is Kind.WRITE else TIMEOUT
-        request = self._http.request(method, path, params=params, json=json, form=form, headers=headers, timeout=steps)
+        request = self._http.build_request(
+            method,
+            path,
+            # httpx drops the query of a path for parameters that are empty
+            params=params or None,
+            json=json,
+            data=form or None,
+            headers=headers,
+            timeout=WRITE_TIMEOUT if kind is Kind.WRITE else httpx.USE_CLIENT_DEFAULT,
+        )
         call = _Call(kind, request, json, timeout, hints or Hints(), answers, secrets)
-        try:
-            return await self._try(call)
-        except _SendAgain as failure:
-            return await self._retried(call, failure)
-
-    async def _retried(self, call: _Call, failed: _SendAgain) -> Answer:
-        """Try again after a first try that failed."""
-        from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt  # noqa: PLC0415 - rarely needed
-
-        failures = [failed]
-
-        async def another() -> Answer:
-            if failures:
-                raise failures.pop()
-            return await self._try(call)
-
         tries = AsyncRetrying(
             stop=stop_after_attempt(self._retries.attempts),
             wait=self._pause,
             sleep=self._timing.sleep,
             retry=retry_if_exception_type(_SendAgain),
-            retry_error_callback=_give_up,
+            reraise=True,
         )
-        return await tries(another)
+        try:
+            return await tries(self._try, call)
+        except _SendAgain as failure:
+            raise failure.error from None
 
     async def _try(self, call: _Call) -> Answer:
         reply, token = await self._send_with_token(call, None)
@@ -214,18 +173,18 @@ class Transport:
         await anyio.lowlevel.checkpoint_if_cancelled()
         departure = DEPARTURE.get() if call.kind is Kind.WRITE else None
         if departure is not None:
-            departure.requested(*call.shown)
-        with self._breaker.passing() as made:
+            departure.requested(*call.recorded)
+        with self._breaker.begin() as made:
             reply = await self._answered(call, made, departure)
         if departure is not None:
             departure.answered(reply.status)
         return reply, token
 
     async def _answered(self, call: _Call, made: Try, departure: Departure | None) -> Reply:
-        scope, counting = anyio.CancelScope(deadline=anyio.current_time() + call.timeout), ExitStack()
-        attempt = self._attempt(call, scope, counting, departure)
+        scope, deadline = anyio.CancelScope(deadline=anyio.current_time() + call.timeout), ExitStack()
+        attempt = self._attempt(call, scope, deadline, departure)
         try:
-            with counting, self._observer.watching(call.request) as seen:
+            with deadline, self._observer.watching(call.request) as seen:
                 reply = await self._exchange(call, scope, attempt)
                 seen.status = reply.status
         except BaseException as error:
@@ -234,16 +193,16 @@ class Transport:
                 departure.not_sent()
             self._judge_failure(call, made, error, is_sent=is_sent)
             raise
-        if attempt.is_followed:
-            self._lost(call, "sent more than one answer")
+        if attempt.has_several_answers:
+            self._no_answer(call, "sent more than one answer")
         made.failed = None if reply.status == 500 else reply.status in DOWN
         return reply
 
     def _attempt(
-        self, call: _Call, scope: anyio.CancelScope, counting: ExitStack, departure: Departure | None
+        self, call: _Call, scope: anyio.CancelScope, deadline: ExitStack, departure: Departure | None
     ) -> Attempt:
-        """The attempt of a try within `scope`, which a caller that gives up does not end once a write has departed:
-        `counting` does."""
+        """The attempt of a try within `scope`. Once a write has departed, the scope is not cancelled together with the
+        caller, but only by the deadline that is put into `deadline`."""
         if call.kind is not Kind.WRITE:
             return Attempt()
 
@@ -251,23 +210,23 @@ class Transport:
             await anyio.lowlevel.checkpoint_if_cancelled()
             scope.deadline = math.inf
             if departure is not None:
-                await departure.leaving(*call.shown)
+                await departure.leaving(*call.recorded)
             scope.shield = True
-            counting.enter_context(self._timing.counting(call.timeout, scope))
+            deadline.enter_context(self._timing.deadline(call.timeout, scope))
 
         return Attempt(depart, departure.check) if departure is not None else Attempt(depart)
 
     def _judge_failure(self, call: _Call, made: Try, error: BaseException, *, is_sent: bool) -> None:
-        """Raise what a try that failed means; return for what says so itself."""
+        """Raise what a failed try means. Return when the error says so itself."""
         if isinstance(error, httpx.LocalProtocolError):
             raise self._not_sendable() from None
-        if not isinstance(error, (*LOST, Unsolicited)):
+        if not isinstance(error, (*NO_ANSWER, AnsweredEarly)):
             return
         made.failed = True
         if is_sent:
             timed_out = isinstance(error, (httpx.TimeoutException, TimeoutError))
-            self._lost(call, "did not answer in time" if timed_out else "closed the connection before it answered")
-        if isinstance(error, Unsolicited):
+            self._no_answer(call, "did not answer in time" if timed_out else "closed the connection before it answered")
+        if isinstance(error, AnsweredEarly):
             what, way = f"{self.vendor} answered before it was asked", "network"
         elif isinstance(error, httpx.ProxyError):
             what, way = f"No connection to {self.vendor} could be opened through this machine's proxy", _PROXY
@@ -282,29 +241,30 @@ class Transport:
         ) from None
 
     async def _exchange(self, call: _Call, scope: anyio.CancelScope, attempt: Attempt) -> Reply:
-        """Send, and read to the end. A 4xx is told by its status, whatever becomes of its body."""
+        """Send the request and read its answer to the end. A 4xx counts whether or not its body can be read."""
         reply: Reply | None = None
         try:
-            # as anyio.fail_after does, which is a generator
             with scope:
-                response = await self._http.send(call.request, attempt)
+                call.request.extensions["attempt"] = attempt
+                response = await self._http.send(call.request, stream=True)
                 reply = Reply(response.status_code, response.headers, b"")
                 async with aclosing(response):
                     try:
                         reply = Reply(reply.status, reply.headers, await self._body(call, response, reply))
+                        await attempt.look_for_more()
                     finally:
                         if call.kind is Kind.WRITE and reply.is_refusal:
-                            await self._hear_out(attempt)
+                            await self._read_to_the_end(attempt)
                 return reply
             raise TimeoutError
-        except (*LOST, AdOpsError):
+        except (*NO_ANSWER, AdOpsError):
             if reply is not None and reply.is_refusal:
                 return reply
             raise
 
-    async def _hear_out(self, attempt: Attempt) -> None:
-        with anyio.CancelScope() as scope, self._timing.counting(AFTERWARDS, scope):
-            await attempt.hear_out()
+    async def _read_to_the_end(self, attempt: Attempt) -> None:
+        with anyio.CancelScope() as scope, self._timing.deadline(LISTEN_AFTER_REFUSAL, scope):
+            await attempt.read_to_the_end()
 
     async def _body(self, call: _Call, response: httpx.Response, head: Reply) -> bytes:
         try:
@@ -323,7 +283,7 @@ class Transport:
             next_step=f"The operator corrects {setting}, then runs `adops-mcp doctor`.",
         )
 
-    def _lost(self, call: _Call, what: str) -> NoReturn:
+    def _no_answer(self, call: _Call, what: str) -> NoReturn:
         if call.kind is Kind.WRITE:
             raise in_doubt(f"{self.vendor} {what}", call.hints.look) from None
         if call.kind is Kind.PROBE:
@@ -372,16 +332,9 @@ class _Call:
     secrets: Collection[str]
 
     @property
-    def shown(self) -> tuple[str, str, Any]:
+    def recorded(self) -> tuple[str, str, Any]:
         """Method, path and body, as they are recorded."""
         return self.request.method, self.request.url.path, self.body
 
 
 _PROXY = "proxy (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, or NO_PROXY for hosts that need none)"
-
-
-def _give_up(state: RetryCallState) -> NoReturn:
-    failure = state.outcome.exception() if state.outcome else None
-    if isinstance(failure, _SendAgain):
-        raise failure.error from None
-    raise failure or RuntimeError("a retry ended without an outcome")

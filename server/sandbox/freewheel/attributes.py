@@ -1,8 +1,9 @@
-"""The sandbox's Standard Attributes API v4: where the ids of inventory package targeting come from.
+"""The sandbox's Standard Attributes API v4, which has the ids for the targeting of inventory packages.
 
-Invented, as no document says them: which item type takes which kind (names decide; STANDARD_CONTENT_FORM takes
-content_forms and content_durations, which may be two names of one thing), and the envelope and search of series.
-Ids are unique within a kind only. Parameters that would choose kinds are ignored: the answer always holds all.
+Two things are made up, since no document has them. One is which item type takes which kind of attribute: the names
+decide, and STANDARD_CONTENT_FORM takes content_forms and content_durations, which may be two names of one thing. The
+other is the envelope and the search of series. Ids are unique only within a kind. Parameters that would choose kinds
+are ignored: the answer always has all of them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from server.sandbox.freewheel.seed.attributes import BY_PLURAL, KINDS, KINDS_OF, SERIES, Attribute, Kind
-from server.sandbox.freewheel.wire import name_of, page_of
+from server.sandbox.freewheel.wire import read_name, read_page
 
 Shape = Literal["flat", "nested"]
 
@@ -25,14 +26,14 @@ _IDS = {
 
 
 def is_unknown(item_type: str, item_id: str) -> bool:
-    """Whether standard attributes should supply the id of such an item, and do not."""
+    """Whether an item of this type needs the id of a standard attribute, and this is not one."""
     return item_type in _IDS and item_id not in _IDS[item_type]
 
 
 def listing(shape: Shape) -> Callable[[Request], Awaitable[Response]]:
-    """`GET /services/v4/standard_attributes`: every kind but series in one answer, never paged.
+    """`GET /services/v4/standard_attributes`: every kind except series in one answer, without pages.
 
-    flat is `{kind: [entry]}`, nested `{"standard_attributes": {kind: {singular: [entry]}}}`: both were seen.
+    flat is `{kind: [entry]}`, nested is `{"standard_attributes": {kind: {singular: [entry]}}}`. Both were seen.
     """
     flat = {kind.plural: [_entry(kind, entry) for entry in kind.entries] for kind in KINDS}
     nested = {"standard_attributes": {kind.plural: {kind.singular: flat[kind.plural]} for kind in KINDS}}
@@ -44,11 +45,11 @@ def listing(shape: Shape) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def list_series(request: Request) -> Response:
-    """`GET /services/v4/standard_attributes/series`: `name` matches a part of the name in any case, none all."""
-    wanted, part = page_of(request.query_params), name_of(request.query_params).casefold()
+    """`GET /services/v4/standard_attributes/series`: `name` matches a part of the name, ignoring case."""
+    wanted, part = read_page(request.query_params), read_name(request.query_params).casefold()
     matching = [entry for entry in SERIES.entries if part in entry.name.casefold()]
     page = matching[wanted.offset : wanted.offset + wanted.per_page]
-    return wanted.under("series", [_entry(SERIES, entry) for entry in page], len(matching))
+    return wanted.response_under("series", [_entry(SERIES, entry) for entry in page], len(matching))
 
 
 def _entry(kind: Kind, entry: Attribute) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """The sandbox's Inventory Package API v4.
 
-Undocumented, and answered in the way that costs a careless client most: a PUT replaces the whole package (only a
-`status` that is left out stays), and names are not unique, so a repeated POST makes a second package.
+Where nothing is documented, the sandbox does what costs a careless client most: a PUT replaces the whole package (only
+an omitted `status` stays), and names are not unique, so a repeated POST makes a second package.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from server.sandbox.freewheel.wire import forbid, json_object, name_of, page_of, path_id, refuse
+from server.sandbox.freewheel.wire import forbid, json_object, path_id, read_name, read_page, refuse
 from server.sandbox.store import Clock, Store, timestamp
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _UPDATED_AT = re.compile(rf"(?:{_MOMENT})?\.\.(?:{_MOMENT})?", re.ASCII)
 
 
 class InventoryPackages:
-    """The resource over `freewheel_inventory_package`."""
+    """The inventory packages, stored in `freewheel_inventory_package`."""
 
     def __init__(self, store: Store, clock: Clock, *, ssp_targeting_enabled: bool) -> None:
         self._store = store
@@ -35,32 +35,33 @@ class InventoryPackages:
         self._ssp_targeting_enabled = ssp_targeting_enabled
 
     async def collection(self, request: Request) -> Response:
-        """`GET`: the list. `POST`: create; 201 with the package, bare and whole."""
+        """`GET`: the list. `POST`: create, which answers 201 with the whole package and no envelope."""
         if request.method == "POST":
-            return self._create(self._allowed(await json_object(request)))
+            return self._create(self._check_ssp_targeting(await json_object(request)))
         return self._list(request.query_params)
 
     async def one(self, request: Request) -> Response:
-        """`GET`: the package with its targeting, wrapped in its resource's name. `PUT`: replace; 200 with the
-        package, bare and whole.
+        """`GET`: the package with its targeting, under the name of its resource.
+
+        `PUT`: replace it, which answers 200 with the whole package and no envelope.
         """
         package_id = path_id(request, "id", "Inventory package")
         if request.method == "PUT":
-            return self._update(package_id, self._allowed(await json_object(request)))
+            return self._update(package_id, self._check_ssp_targeting(await json_object(request)))
         with self._store.transaction() as connection:
             row = _row(connection, package_id)
-        return JSONResponse({"inventory_package": _whole(row)})
+        return JSONResponse({"inventory_package": _whole_package(row)})
 
     def _list(self, query: QueryParams) -> Response:
-        """Query parameters: the basic fields, in the order of `id` unless sorted.
+        """The list, with the basic fields, sorted by `id` unless the query says otherwise.
 
-        A page past the last one is empty and tells the true totals. Of a parameter given twice the last counts.
+        A page after the last one is empty and has the true totals. If a parameter is given twice, the last one counts.
         A range that ends before it starts matches nothing.
         """
-        wanted, name, status = page_of(query), name_of(query), query.get("status")
+        wanted, name, status = read_page(query), read_name(query), query.get("status")
         if status not in {None, "ACTIVE", "INACTIVE"}:
             refuse(422, "status must be ACTIVE or INACTIVE.")
-        updated = _updated(query)
+        updated = _read_updated_filter(query)
         matching = (
             "FROM freewheel_inventory_package WHERE instr(name, :name) AND (:status IS NULL OR status = :status)"
             " AND updated_at >= :since AND (:until = '' OR updated_at <= :until)"
@@ -73,64 +74,64 @@ class InventoryPackages:
                 f" ORDER BY {updated.order} LIMIT :limit OFFSET :offset",
                 {**values, "limit": wanted.per_page, "offset": wanted.offset},
             ).fetchall()
-        return wanted.under("inventory_packages", [dict(row) for row in rows], total)
+        return wanted.response_under("inventory_packages", [dict(row) for row in rows], total)
 
     def _create(self, body: dict[str, object]) -> Response:
-        from server.sandbox.freewheel.package_bodies import new_package  # noqa: PLC0415 - reading does without
+        from server.sandbox.freewheel.package_bodies import read_new_package  # noqa: PLC0415 - reading does without
 
-        package = new_package(body)
+        package = read_new_package(body)
         with self._store.transaction() as connection:
             row = connection.execute(
                 "INSERT INTO freewheel_inventory_package"
                 " (name, description, status, targeting, ssp_targeting, created_at, updated_at)"
                 " VALUES (:name, :description, 'ACTIVE', :targeting, :ssp_targeting, :now, :now) RETURNING *",
-                {**_stored(package), "now": timestamp(self._clock())},
+                {**_columns(package), "now": timestamp(self._clock())},
             ).fetchone()
-        return JSONResponse(_whole(row), 201)
+        return JSONResponse(_whole_package(row), 201)
 
     def _update(self, package_id: int, body: dict[str, object]) -> Response:
-        from server.sandbox.freewheel.package_bodies import whole_package  # noqa: PLC0415 - reading does without
+        from server.sandbox.freewheel.package_bodies import read_whole_package  # noqa: PLC0415 - reading does without
 
         with self._store.transaction() as connection:
-            present = _row(connection, package_id)
-            package = whole_package(body)
-            status = package.status if "status" in package.model_fields_set else present["status"]
+            current = _row(connection, package_id)
+            package = read_whole_package(body)
+            status = package.status if "status" in package.model_fields_set else current["status"]
             row = connection.execute(
                 "UPDATE freewheel_inventory_package SET name = :name, description = :description, status = :status,"
                 " targeting = :targeting, ssp_targeting = :ssp_targeting, updated_at = :now"
                 " WHERE id = :id RETURNING *",
-                {**_stored(package), "status": status, "now": timestamp(self._clock()), "id": package_id},
+                {**_columns(package), "status": status, "now": timestamp(self._clock()), "id": package_id},
             ).fetchone()
-        return JSONResponse(_whole(row))
+        return JSONResponse(_whole_package(row))
 
-    def _allowed(self, body: dict[str, object]) -> dict[str, object]:
-        """403 for an `ssp_targeting` other than null without its network function, whatever else the body holds."""
+    def _check_ssp_targeting(self, body: dict[str, object]) -> dict[str, object]:
+        """Return the body: 403 if it has an `ssp_targeting` other than null and that network function is off."""
         if not self._ssp_targeting_enabled and body.get("ssp_targeting") is not None:
             forbid()
         return body
 
 
-class _Updated(NamedTuple):
-    """`since` and `until` are inclusive timestamps on the wire; "" is open."""
+class _UpdatedFilter(NamedTuple):
+    """The filter by `updated_at`. `since` and `until` are inclusive; an empty string means no bound."""
 
     since: str
     until: str
     order: str
 
 
-def _updated(query: QueryParams) -> _Updated:
+def _read_updated_filter(query: QueryParams) -> _UpdatedFilter:
     ascending, descending = query.get("updated_at"), query.get("-updated_at")
     if ascending is not None and descending is not None:
         refuse(422, "updated_at and -updated_at cannot be used together.")
     if ascending is None and descending is None:
-        return _Updated("", "", "id")
+        return _UpdatedFilter("", "", "id")
     text = ascending if ascending is not None else descending or ""
     match = _UPDATED_AT.fullmatch(text)
     moments = [moment or "" for moment in match.groups()] if match else []
     if not any(moments) or not all(_is_moment(moment) for moment in moments if moment):
         refuse(422, "updated_at must be ..T, T.. or T1..T2, where T is like 2021-03-01T13:47:00Z.")
     order = "updated_at, id" if ascending is not None else "updated_at DESC, id"
-    return _Updated(moments[0], moments[1], order)
+    return _UpdatedFilter(moments[0], moments[1], order)
 
 
 def _is_moment(text: str) -> bool:
@@ -148,7 +149,7 @@ def _row(connection: sqlite3.Connection, package_id: int) -> sqlite3.Row:
     return row
 
 
-def _stored(package: NewPackage) -> dict[str, object]:
+def _columns(package: NewPackage) -> dict[str, object]:
     return {
         "name": package.name,
         "description": package.description,
@@ -157,8 +158,8 @@ def _stored(package: NewPackage) -> dict[str, object]:
     }
 
 
-def _whole(row: sqlite3.Row) -> dict[str, object]:
-    """Every attribute; a targeting that is not configured is null."""
+def _whole_package(row: sqlite3.Row) -> dict[str, object]:
+    """The package with every attribute. A targeting that is not configured is null."""
     return {
         "id": row["id"],
         "name": row["name"],

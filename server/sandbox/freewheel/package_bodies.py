@@ -1,11 +1,11 @@
-"""Bodies of the Inventory Package API v4: "Request Body Attributes" and the targeting tables below it.
+"""Request bodies of the Inventory Package API v4: "Request Body Attributes" and the targeting tables below it.
 
-Readings of what the page leaves open:
-- "Must include at least 1 standard attribute": an item whose type starts with STANDARD_ stands in `include`. Endpoints,
-  stream modes and other items that are standard attributes by FreeWheel's own list, but not by the name of their type,
-  do not count; nor does what is only excluded.
-- `sets` beside `item_sets` is ignored. Any item type may stand under any targeting type of its tree.
-- The ids of the network's own items (ASSET, DMA, SITE, ...) are not looked up.
+The page leaves some things open. The sandbox reads it like this:
+- "Must include at least 1 standard attribute" means that `include` has an item whose type starts with STANDARD_. Items
+  that are standard attributes in FreeWheel's own list but not by the name of their type, such as endpoints and stream
+  modes, do not count. Nor do excluded items.
+- `sets` beside `item_sets` is ignored. Any item type may be under any targeting type of its tree.
+- The ids of the network's own items (ASSET, DMA, SITE, ...) are not checked.
 """
 
 from __future__ import annotations
@@ -63,45 +63,47 @@ SspItemType = Literal[
     "STANDARD_SITE_DOMAIN",
 ]
 
-_Where = TypeVar("_Where", bound=str)
-_What = TypeVar("_What", bound=str)
+_TargetingType = TypeVar("_TargetingType", bound=str)
+_ItemType = TypeVar("_ItemType", bound=str)
 
 
-class Item(Body, Generic[_What]):
-    """Item Lists Object Attributes: `id` is a string, unlike every other FW_ID."""
+class Item(Body, Generic[_ItemType]):
+    """Item Lists Object Attributes. `id` is a string, unlike every other FW_ID."""
 
     id: Text
-    type: _What
+    type: _ItemType
 
 
-class ItemList(Body, Generic[_What]):
+class ItemList(Body, Generic[_ItemType]):
     relationship: Relationship
-    items: Annotated[list[Item[_What]], Field(min_length=1)]
+    items: Annotated[list[Item[_ItemType]], Field(min_length=1)]
 
 
-class ItemSet(Body, Generic[_Where, _What]):
-    targeting_type: _Where
+class ItemSet(Body, Generic[_TargetingType, _ItemType]):
+    targeting_type: _TargetingType
     relationship: Relationship
-    item_lists: Annotated[list[ItemList[_What]], Field(min_length=1)]
+    item_lists: Annotated[list[ItemList[_ItemType]], Field(min_length=1)]
 
 
-class Include(Body, Generic[_Where, _What]):
+class Include(Body, Generic[_TargetingType, _ItemType]):
     relationship: Relationship
-    item_sets: list[ItemSet[_Where, _What]] = Field(default_factory=list[ItemSet[_Where, _What]])
+    item_sets: list[ItemSet[_TargetingType, _ItemType]] = Field(
+        default_factory=list[ItemSet[_TargetingType, _ItemType]]
+    )
 
 
-class Exclude(Body, Generic[_Where, _What]):
-    item_sets: Annotated[list[ItemSet[_Where, _What]], Field(min_length=1)]
+class Exclude(Body, Generic[_TargetingType, _ItemType]):
+    item_sets: Annotated[list[ItemSet[_TargetingType, _ItemType]], Field(min_length=1)]
 
 
-class Tree(Body, Generic[_Where, _What]):
-    """Targeting Attributes, of either tree."""
+class Tree(Body, Generic[_TargetingType, _ItemType]):
+    """Targeting Attributes, of `targeting` or `ssp_targeting`."""
 
-    include: Include[_Where, _What]
-    exclude: Exclude[_Where, _What] | None = None
+    include: Include[_TargetingType, _ItemType]
+    exclude: Exclude[_TargetingType, _ItemType] | None = None
 
     def faults(self) -> Iterator[str]:
-        """What no single field can tell: a tree without a standard attribute, and ids that are not known."""
+        """The faults that no single field shows: no standard attribute in the tree, and unknown ids."""
         if not any(item.type.startswith("STANDARD_") for _, item in _items(self.include.item_sets)):
             yield "include: must include at least 1 standard attribute"
         excluded = self.exclude.item_sets if self.exclude else []
@@ -126,31 +128,31 @@ class NewPackage(Body):
 
 
 class WholePackage(NewPackage):
-    """What a PUT replaces a package by; `status` counts only when it was sent."""
+    """The fields of a PUT, which replaces the package. `status` counts only if it was sent."""
 
     status: Literal["ACTIVE", "INACTIVE"] = "ACTIVE"
 
 
-def new_package(body: dict[str, object]) -> NewPackage:
-    """422 for a body that cannot become a package; what the network assigns cannot be set on create."""
+def read_new_package(body: dict[str, object]) -> NewPackage:
+    """The body of a create: 422 if it is not valid, or sets a field that the network assigns."""
     faults = set_on_create(body, "id", "status", "created_at", "updated_at")
-    return _with_known_items(validated(NewPackage, body, faults + _untargeted(body)))
+    return _check_items(validated(NewPackage, body, faults + _missing_targeting(body)))
 
 
-def whole_package(body: dict[str, object]) -> WholePackage:
-    """422 for a body that a package cannot be replaced by; id, created_at and updated_at in it are ignored."""
-    return _with_known_items(validated(WholePackage, body, _untargeted(body)))
+def read_whole_package(body: dict[str, object]) -> WholePackage:
+    """The body of a PUT: 422 if it is not valid. Its id, created_at and updated_at are ignored."""
+    return _check_items(validated(WholePackage, body, _missing_targeting(body)))
 
 
 _Package = TypeVar("_Package", bound=NewPackage)
 
 
-def _untargeted(body: dict[str, object]) -> list[str]:
-    untargeted = body.get("targeting") is None and body.get("ssp_targeting") is None
-    return ["targeting: required, if ssp_targeting is not configured"] if untargeted else []
+def _missing_targeting(body: dict[str, object]) -> list[str]:
+    is_missing = body.get("targeting") is None and body.get("ssp_targeting") is None
+    return ["targeting: required, if ssp_targeting is not configured"] if is_missing else []
 
 
-def _with_known_items(package: _Package) -> _Package:
+def _check_items(package: _Package) -> _Package:
     messages = [f"targeting.{fault}" for fault in package.targeting.faults()] if package.targeting else []
     if package.ssp_targeting:
         messages += [f"ssp_targeting.{fault}" for fault in package.ssp_targeting.faults()]
@@ -159,7 +161,7 @@ def _with_known_items(package: _Package) -> _Package:
     return package
 
 
-def _items(item_sets: list[ItemSet[_Where, _What]]) -> Iterator[tuple[str, Item[_What]]]:
+def _items(item_sets: list[ItemSet[_TargetingType, _ItemType]]) -> Iterator[tuple[str, Item[_ItemType]]]:
     """Every item with its path inside `include` or `exclude`."""
     for s, item_set in enumerate(item_sets):
         for n, item_list in enumerate(item_set.item_lists):

@@ -1,6 +1,6 @@
-"""The proposed placements of a proposed insertion order in the sandbox's FreeWheel: listed, never written.
+"""The proposed placements of a proposed insertion order in the sandbox's FreeWheel, read-only.
 
-Fields are those of Proposed Placement API v4 ("Basic Attributes"); the price models are those of Proposed Ad API v4.
+The fields are those of Proposed Placement API v4 ("Basic Attributes"). The price models are from Proposed Ad API v4.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.sandbox.freewheel.proposals import existing_order
-from server.sandbox.freewheel.wire import page_of, path_id
+from server.sandbox.freewheel.wire import path_id, read_page
 from server.sandbox.store import Store
 
 
 class ProposedPlacements:
-    """The resource over `freewheel_proposed_placement`."""
+    """The proposed placements, stored in `freewheel_proposed_placement`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def of_order(self, request: Request) -> Response:
-        """`GET .../proposed_placements`: in the order of `id`, paged and wrapped like the list of orders; 404 for an
-        unknown order, an empty list for one that has none.
+        """`GET .../proposed_placements`: sorted by `id`, with the pages and the envelope of the list of orders.
+
+        404 for an unknown order, an empty list for an order without placements.
         """
-        order_id, wanted = path_id(request, "id", "Proposed insertion order"), page_of(request.query_params)
+        order_id, wanted = path_id(request, "id", "Proposed insertion order"), read_page(request.query_params)
         with self._store.transaction() as connection:
             existing_order(connection, order_id)
             total: int = connection.execute(
@@ -36,11 +37,11 @@ class ProposedPlacements:
                 "SELECT * FROM freewheel_proposed_placement WHERE insertion_order_id = ? ORDER BY id LIMIT ? OFFSET ?",
                 (order_id, wanted.per_page, wanted.offset),
             ).fetchall()
-        return wanted.items([_placement(row) for row in rows], total)
+        return wanted.items_response([_placement(row) for row in rows], total)
 
 
 def _placement(row: sqlite3.Row) -> dict[str, object]:
-    """A proposed placement is always INACTIVE: it delivers nothing until it is sold."""
+    """The placement as in the answer. It is always INACTIVE, since a proposed placement delivers nothing."""
     return {
         "id": row["id"],
         "insertion_order_id": row["insertion_order_id"],

@@ -1,4 +1,4 @@
-"""Bodies of the Proposed Insertion Order API v4: its attribute tables, as strict as they are."""
+"""Request bodies of the Proposed Insertion Order API v4, validated as strictly as its attribute tables say."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Percentage = Annotated[float, Field(ge=0)]
 
 
 class FrequencyCap(Body):
-    """Frequency Cap Attributes; `period` in minutes."""
+    """Frequency Cap Attributes. `period` is in minutes."""
 
     value: Count
     type: Literal["IMPRESSION", "PACKAGE"]
@@ -24,7 +24,7 @@ class FrequencyCap(Body):
     period: Count | None = None
 
     @model_validator(mode="after")
-    def _period_goes_with_time(self) -> Self:
+    def _period_needs_scope_time(self) -> Self:
         if (self.scope == "TIME") is (self.period is None):
             raise ValueError("period is valid and required only when scope is TIME")
         return self
@@ -37,7 +37,7 @@ class Delivery(Body):
 
 
 class Budget(Body):
-    """Budget Attributes; EVERGREEN is GET only. `currency` is an amount, `over_delivery` a percentage."""
+    """Budget Attributes. `currency` is an amount, `over_delivery` a percentage. EVERGREEN exists in answers only."""
 
     budget_model: Literal["CURRENCY_TARGET", "IMPRESSION_TARGET"]
     currency: Annotated[float, Field(gt=0)] | None = None
@@ -46,14 +46,14 @@ class Budget(Body):
     over_delivery_type: Literal["CUSTOM", "DEFAULT"] | None = None
 
     @model_validator(mode="after")
-    def _goal_goes_with_model(self) -> Self:
+    def _goal_matches_model(self) -> Self:
         for goal, model in (("currency", "CURRENCY_TARGET"), ("impression", "IMPRESSION_TARGET")):
             if (self.budget_model == model) is (getattr(self, goal) is None):
                 raise ValueError(f"{goal} is valid and required only when budget_model is {model}")
         return self
 
     def stored(self) -> dict[str, object]:
-        """As the network keeps it: DEFAULT, or no custom value, means the network's over delivery."""
+        """The budget as the network stores it. DEFAULT, or no custom value, means the network's own over delivery."""
         custom = self.over_delivery is not None and self.over_delivery_type != "DEFAULT"
         given: dict[str, object] = self.model_dump(exclude_none=True)
         return given | {
@@ -63,7 +63,7 @@ class Budget(Body):
 
 
 class AssignedUser(Body):
-    """Users Attributes; full_name and login are ignored when passed."""
+    """Users Attributes. full_name and login are ignored."""
 
     id: FwId
 
@@ -73,7 +73,7 @@ class Assignments(Body):
 
 
 class NewOrder(Body):
-    """What may be set on create."""
+    """The fields that may be set on create."""
 
     external_id: Text
     name: Text
@@ -90,17 +90,17 @@ class NewOrder(Body):
 
 
 class WholeOrder(NewOrder):
-    """What an update replaces an order by; `proposed_io_status` counts only when it was sent."""
+    """The fields of an update, which replaces the order. `proposed_io_status` counts only if it was sent."""
 
     proposed_io_status: Literal["PROPOSED", "COMPLETED", "LOST"] = "PROPOSED"
 
 
-def new_order(body: dict[str, object]) -> NewOrder:
-    """422 for a body that cannot become an order; what is not creatable cannot be set."""
+def read_new_order(body: dict[str, object]) -> NewOrder:
+    """The body of a create: 422 if it is not valid, or sets a field that cannot be set on create."""
     faults = set_on_create(body, "id", "schedule", "created_at", "updated_at", "proposed_io_status")
     return validated(NewOrder, body, faults)
 
 
-def whole_order(body: dict[str, object]) -> WholeOrder:
-    """422 for a body that an order cannot be replaced by; id, schedule and both times in it are ignored."""
+def read_whole_order(body: dict[str, object]) -> WholeOrder:
+    """The body of an update: 422 if it is not valid. Its id, schedule and both times are ignored."""
     return validated(WholeOrder, body)

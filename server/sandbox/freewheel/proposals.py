@@ -1,7 +1,7 @@
-"""The sandbox's Proposed Insertion Order API v4 (a preview in FreeWheel's own words).
+"""The sandbox's Proposed Insertion Order API v4, which FreeWheel calls a preview.
 
-Undocumented, and answered in the way that costs a careless client most: `external_id` is not unique and there is no
-idempotency key, so a repeated POST makes a second order; an update replaces the whole order.
+Where nothing is documented, the sandbox does what costs a careless client most: `external_id` is not unique and there
+is no idempotency key, so a repeated POST makes a second order, and an update replaces the whole order.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Literal
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from server.sandbox.freewheel.proposal_bodies import Delivery, NewOrder, new_order, whole_order
-from server.sandbox.freewheel.wire import json_object, page_of, path_id, refuse
+from server.sandbox.freewheel.proposal_bodies import Delivery, NewOrder, read_new_order, read_whole_order
+from server.sandbox.freewheel.wire import json_object, path_id, read_page, refuse
 from server.sandbox.store import Clock, Store, timestamp
 
 UpdateVerb = Literal["PUT", "PATCH"]
@@ -23,42 +23,46 @@ NETWORK_TIME_ZONE = "(GMT-05:00) America - New York"
 
 
 class ProposedInsertionOrders:
-    """The resource over `freewheel_proposed_insertion_order`, listed in the order of `id`: newest last."""
+    """The proposed insertion orders, stored in `freewheel_proposed_insertion_order`. Lists are sorted by `id`."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     async def collection(self, request: Request) -> Response:
-        """`GET`: `page` and `per_page` only, with bounds and defaults as for inventory packages; there is no
-        search by `external_id`. `POST`: create without a campaign.
+        """`GET`: the list. `POST`: create an order without a campaign.
+
+        The list takes only `page` and `per_page`, with the bounds and defaults of inventory packages. It has no search
+        by `external_id`.
         """
         if request.method == "POST":
             return self._create(await json_object(request), None)
-        wanted = page_of(request.query_params)
+        wanted = read_page(request.query_params)
         with self._store.transaction() as connection:
             total: int = connection.execute("SELECT count(*) FROM freewheel_proposed_insertion_order").fetchone()[0]
             rows = connection.execute(
                 "SELECT * FROM freewheel_proposed_insertion_order ORDER BY id LIMIT ? OFFSET ?",
                 (wanted.per_page, wanted.offset),
             ).fetchall()
-        return wanted.items([_basic(row) for row in rows], total)
+        return wanted.items_response([_basic_fields(row) for row in rows], total)
 
     async def create_in_campaign(self, request: Request) -> Response:
-        """`POST` under a campaign; 404 for an unknown one. The campaign is not among an order's fields."""
+        """`POST` under a campaign: 404 for an unknown campaign. An order has no field for its campaign."""
         campaign_id = path_id(request, "campaign_id", "Campaign")
         return self._create(await json_object(request), campaign_id)
 
     async def one(self, request: Request) -> Response:
-        """`GET`: one order, wrapped in its resource's name; `show=all` adds delivery, budget and assignments. An
-        order without a budget reads as EVERGREEN, the model that is GET only. Every other method updates.
+        """`GET`: one order under the name of its resource. Every other method updates it.
+
+        `show=all` adds delivery, budget and assignments. An order without a budget has the model EVERGREEN, which
+        exists in answers only.
         """
         order_id = path_id(request, "id", "Proposed insertion order")
         if request.method not in {"GET", "HEAD"}:
             return self._update(order_id, await json_object(request))
         with self._store.transaction() as connection:
             row = existing_order(connection, order_id)
-            order = _basic(row)
+            order = _basic_fields(row)
             if request.query_params.get("show") == "all":
                 order |= {
                     "delivery": json.loads(row["delivery"]),
@@ -79,19 +83,19 @@ class ProposedInsertionOrders:
                 " :time_zone, :delivery, :budget, :brand_id, :user_ids, :now, :now,"
                 " :probability_of_close, 'PROPOSED') RETURNING *",
                 {
-                    **_stored(connection, new_order(body)),
+                    **_columns(connection, read_new_order(body)),
                     "campaign_id": campaign_id,
                     "time_zone": NETWORK_TIME_ZONE,
                     "now": timestamp(self._clock()),
                 },
             ).fetchone()
-        return JSONResponse(_basic(row), 201)
+        return JSONResponse(_basic_fields(row), 201)
 
     def _update(self, order_id: int, body: dict[str, object]) -> Response:
-        """A full replacement, by PUT or PATCH alike; 200 with the basic fields, bare."""
+        """Replace the whole order, whether by PUT or PATCH. Answers 200 with the basic fields, without an envelope."""
         with self._store.transaction() as connection:
-            present = existing_order(connection, order_id)
-            order = whole_order(body)
+            current = existing_order(connection, order_id)
+            order = read_whole_order(body)
             sent = "proposed_io_status" in order.model_fields_set
             row = connection.execute(
                 "UPDATE freewheel_proposed_insertion_order SET external_id = :external_id, name = :name,"
@@ -99,25 +103,25 @@ class ProposedInsertionOrders:
                 " user_ids = :user_ids, updated_at = :now, probability_of_close = :probability_of_close,"
                 " proposed_io_status = :status WHERE id = :id RETURNING *",
                 {
-                    **_stored(connection, order),
-                    "status": order.proposed_io_status if sent else present["proposed_io_status"],
+                    **_columns(connection, order),
+                    "status": order.proposed_io_status if sent else current["proposed_io_status"],
                     "now": timestamp(self._clock()),
                     "id": order_id,
                 },
             ).fetchone()
-        return JSONResponse(_basic(row))
+        return JSONResponse(_basic_fields(row))
 
 
 def existing_order(connection: sqlite3.Connection, order_id: int) -> sqlite3.Row:
-    """404 for an unknown one."""
+    """Return the order: 404 if it is unknown."""
     row = connection.execute("SELECT * FROM freewheel_proposed_insertion_order WHERE id = ?", (order_id,)).fetchone()
     if row is None:
         refuse(404, "Proposed insertion order not found.")
     return row
 
 
-def _stored(connection: sqlite3.Connection, order: NewOrder) -> dict[str, object]:
-    """The columns that a body decides; 422 for users and a brand that do not exist."""
+def _columns(connection: sqlite3.Connection, order: NewOrder) -> dict[str, object]:
+    """The columns that come from the body: 422 for users or a brand that do not exist."""
     user_ids = order.user_ids()
     unknown = [
         f"assignments.users: user {user_id} does not exist"
@@ -140,8 +144,8 @@ def _stored(connection: sqlite3.Connection, order: NewOrder) -> dict[str, object
     }
 
 
-def _basic(row: sqlite3.Row) -> dict[str, object]:
-    """The fields "included in basic GET". The schedule follows from placements: a new order has no times."""
+def _basic_fields(row: sqlite3.Row) -> dict[str, object]:
+    """The fields "included in basic GET". The schedule comes from placements, so a new order has no times."""
     return {
         "id": row["id"],
         "external_id": row["external_id"],

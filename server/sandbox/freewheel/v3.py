@@ -1,8 +1,8 @@
 """The sandbox's FreeWheel v3 API: campaigns, advertisers and brands, as XML.
 
-What public clients rely on is here: the names of elements, `total_pages` on the root, `page` and `per_page`. That
-`status` filters nothing (all of Northlight's are active), that pages hold 50 at most and that refusals come as JSON, as
-in v4, is the sandbox's choice.
+It has what public clients rely on: the element names, `total_pages` on the root, `page` and `per_page`. The rest is the
+sandbox's choice: `status` filters nothing (everything of Northlight's is active), a page holds at most 50 entries, and
+errors are JSON, as in v4.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from starlette.requests import Request
 from starlette.responses import Response
 
-from server.sandbox.freewheel.wire import XML, page_of, path_id, refuse
+from server.sandbox.freewheel.wire import XML, path_id, read_page, refuse
 from server.sandbox.store import Store
 
 
-class Directory:
-    """Who buys: read-only lists over `freewheel_campaign` and `freewheel_brand`."""
+class BuyerLists:
+    """The read-only lists of buyers, over `freewheel_campaign` and `freewheel_brand`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -40,7 +40,7 @@ class Directory:
         )
 
     async def brands(self, request: Request) -> Response:
-        """404 for an advertiser that there is not."""
+        """The brands of an advertiser: 404 for an unknown advertiser."""
         advertiser = path_id(request, "id", "Advertiser")
         query = "SELECT id, name, advertiser_id FROM freewheel_brand WHERE advertiser_id = ? ORDER BY id"
         response = self._page(request, "brand", query, advertiser)
@@ -53,11 +53,11 @@ class Directory:
         return response
 
     def _page(self, request: Request, name: str, query: str, *values: int) -> Response:
-        wanted = page_of(request.query_params)
+        wanted = read_page(request.query_params)
         with self._store.transaction() as connection:
             rows: list[Any] = connection.execute(query, values).fetchall()
         shown = rows[wanted.offset : wanted.offset + wanted.per_page]
-        root = {"page": wanted.page, "per_page": wanted.per_page, "total_pages": wanted.pages(len(rows))}
+        root = {"page": wanted.page, "per_page": wanted.per_page, "total_pages": wanted.page_count(len(rows))}
         return Response(_xml(name, root, [dict(row) for row in shown]), media_type=XML)
 
 

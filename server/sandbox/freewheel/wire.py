@@ -1,6 +1,7 @@
-"""How the sandbox's FreeWheel speaks: JSON (v3 XML), errors as `{"errors": [{"message": ...}]}`, page bounds.
+"""What the sandbox's FreeWheel resources have in common: media types, errors, pages, ids and body validation.
 
-FreeWheel publishes no error format for its v4 resources; the shape is the one its sister APIs use.
+v4 resources answer JSON and v3 resources XML. FreeWheel publishes no error format for v4: the shape used here,
+`{"errors": [{"message": ...}]}`, is that of its sister APIs.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _ID = re.compile(r"[1-9][0-9]{0,18}", re.ASCII)
 
 
 class RefusedError(Exception):
-    """Carries the answer to a request that the vendor refuses."""
+    """Carries the response to a request that the vendor refuses."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status_code)
@@ -41,15 +42,15 @@ def refuse(status: int, *messages: str, headers: dict[str, str] | None = None) -
 
 
 def forbid() -> NoReturn:
-    """403 of the gateway, in its own shape, for what a network function does not open."""
+    """Refuse with the gateway's 403, which has its own shape, because a network function is off."""
     raise RefusedError(JSONResponse({"Message": "User is not authorized to access this resource"}, 403))
 
 
 def require_accept(request: Request, wanted: str = JSON) -> None:
-    """406 unless `Accept` names what the resource speaks: JSON, or XML in v3.
+    """Refuse with 406 unless `Accept` names the media type of the resource: JSON, or XML in v3.
 
-    The documents ask for the header on every request and say nothing of wildcards: they are refused, so that
-    a client that leaves the header to its HTTP library finds out here.
+    The documents ask for the header on every request and do not mention wildcards. A wildcard is refused, so that a
+    client that leaves the header to its HTTP library finds out here.
     """
     accepted = {_media_type(part) for part in request.headers.get("accept", "").split(",")}
     if wanted not in accepted:
@@ -57,7 +58,7 @@ def require_accept(request: Request, wanted: str = JSON) -> None:
 
 
 async def json_object(request: Request) -> dict[str, object]:
-    """The JSON object in the body; 415 for another content type, 400 when it is not UTF-8 JSON."""
+    """The JSON object in the body: 415 for another content type, 400 if it is not UTF-8 JSON, 422 if no object."""
     _require_content_type(request, JSON)
     body = await request.body()
     try:
@@ -72,7 +73,7 @@ async def json_object(request: Request) -> dict[str, object]:
 
 
 async def form_text(request: Request) -> str:
-    """The urlencoded body as text; 415 for another content type, 400 when it is not ASCII."""
+    """The urlencoded body as text: 415 for another content type, 400 if it is not ASCII."""
     _require_content_type(request, FORM)
     try:
         return (await request.body()).decode("ascii")
@@ -80,8 +81,8 @@ async def form_text(request: Request) -> str:
         refuse(400, "The request body is not a valid form.")
 
 
-class PageOf(NamedTuple):
-    """Which slice of a list is asked for: `page` 1..1000, `per_page` 5..50."""
+class PageRequest(NamedTuple):
+    """The requested page of a list: `page` is 1 to 1000, `per_page` 5 to 50."""
 
     page: int
     per_page: int
@@ -90,24 +91,26 @@ class PageOf(NamedTuple):
     def offset(self) -> int:
         return (self.page - 1) * self.per_page
 
-    def under(self, key: str, entries: Sequence[object], total: int) -> JSONResponse:
-        """The envelope of inventory packages: the entries under the resource's own name."""
-        return JSONResponse({key: entries, **self._asdict(), "total": total, "total_pages": self.pages(total)})
+    def response_under(self, key: str, entries: Sequence[object], total: int) -> JSONResponse:
+        """A page in the envelope of inventory packages: the entries are under the resource's own name."""
+        return JSONResponse({key: entries, **self._asdict(), "total": total, "total_pages": self.page_count(total)})
 
-    def items(self, entries: Sequence[object], total: int) -> JSONResponse:
-        """The envelope seen in other v4 resources: the entries under `items`, the totals by other names."""
-        return JSONResponse({"items": entries, **self._asdict(), "total_count": total, "total_page": self.pages(total)})
+    def items_response(self, entries: Sequence[object], total: int) -> JSONResponse:
+        """A page in the envelope of other v4 resources: the entries are under `items`, the totals have other names."""
+        return JSONResponse(
+            {"items": entries, **self._asdict(), "total_count": total, "total_page": self.page_count(total)}
+        )
 
-    def pages(self, total: int) -> int:
+    def page_count(self, total: int) -> int:
         return -(-total // self.per_page)
 
 
-def page_of(query: QueryParams) -> PageOf:
-    return PageOf(_bounded(query, "page", 1, 1, 1000), _bounded(query, "per_page", 20, 5, 50))
+def read_page(query: QueryParams) -> PageRequest:
+    return PageRequest(_bounded(query, "page", 1, 1, 1000), _bounded(query, "per_page", 20, 5, 50))
 
 
-def name_of(query: QueryParams) -> str:
-    """The `name` to look for; "" looks for none."""
+def read_name(query: QueryParams) -> str:
+    """The `name` to search for. An empty string means no search."""
     name = query.get("name", "")
     if len(name) > 255:
         refuse(422, "name must not be longer than 255 characters.")
@@ -115,7 +118,7 @@ def name_of(query: QueryParams) -> str:
 
 
 def path_id(request: Request, parameter: str, resource: str) -> int:
-    """An FW_ID of the path; 404 when no object could have it."""
+    """An FW_ID in the path: 404 if it cannot be an id."""
     text = str(request.path_params[parameter])
     if not _ID.fullmatch(text) or int(text) > LARGEST_ID:
         refuse(404, f"{resource} not found.")
@@ -164,12 +167,12 @@ _Body = TypeVar("_Body", bound=Body)
 
 
 def set_on_create(body: dict[str, object], *fields: str) -> list[str]:
-    """The faults of a body that sets what cannot be set on create."""
+    """The error messages of a body that sets a field which cannot be set on create."""
     return [f"{field}: cannot be set on create" for field in fields if field in body]
 
 
 def validated(model: type[_Body], body: dict[str, object], faults: Iterable[str] = ()) -> _Body:
-    """422 with a message, `<path of the field>: <what is wrong>`, for each of `faults` and of the model's own."""
+    """The body as `model`. Refuses with 422 and a message, `<field>: <problem>`, for each fault."""
     messages = list(faults)
     try:
         read = model.model_validate(body)

@@ -1,8 +1,8 @@
-"""What an agent is told of the sandbox: the Ad Manager networks, which a person would know and no tool lists."""
+"""What an agent reads about the sandbox: Ad Manager networks that a person would know and no tool lists."""
 
 from __future__ import annotations
 
-from server.sandbox.google_ad_manager.app import GRANT_MISSING, NETWORK
+from server.sandbox.google_ad_manager.seed import GRANT_MISSING, NETWORK
 
 GUIDE = f"""\
 This is the sandbox of a made-up publisher, Northlight Television: nothing here is real, and everything may be tried.

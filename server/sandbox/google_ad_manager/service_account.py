@@ -1,4 +1,4 @@
-"""The sandbox's Google service account: its key, the JWT grant at the token endpoint, and access tokens."""
+"""The sandbox's Google service account: its key file, the token endpoint, and the check of access tokens."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ _TIMEFRAME = (
 
 
 def create(connection: sqlite3.Connection) -> None:
+    """Make the tables of the service account and its tokens."""
     connection.execute(
         "CREATE TABLE gam_service_account (client_email TEXT PRIMARY KEY, private_key_id TEXT NOT NULL,"
         " private_key TEXT NOT NULL, public_key TEXT NOT NULL)"
@@ -38,10 +39,10 @@ def create(connection: sqlite3.Connection) -> None:
 
 
 def service_account_key(store: Store, token_uri: str) -> dict[str, str]:
-    """The service account's key file as Google issues it, with `token_uri` where the sandbox is mounted.
+    """The service account's key file as Google issues it. `token_uri` is where the sandbox is mounted.
 
-    The RSA key is made when first asked for and stays in the store: it is in no repository, and a start that
-    does not touch Google does not pay for it.
+    The RSA key is made on first use and then stays in the store. So it is in no repository, and a session that does not
+    use Google does not wait for it.
     """
     row = _service_account(store)
     if row is None:
@@ -66,11 +67,10 @@ def service_account_key(store: Store, token_uri: str) -> dict[str, str]:
 
 
 async def access_token(store: Store, clock: Clock, request: Request) -> Response:
-    """`POST /token`: the JWT bearer grant (RFC 7523), form-encoded; refusals are 400 `{error,
-    error_description}`.
+    """`POST /token`: the JWT bearer grant (RFC 7523), form-encoded. Refusals are 400 `{error, error_description}`.
 
-    Any audience that ends in `/token` will do: the sandbox may be mounted anywhere, and google-auth always
-    names Google's own endpoint.
+    Any audience that ends in `/token` is accepted: the sandbox may be mounted anywhere, and google-auth always names
+    Google's own endpoint.
     """
     form = _form(await request.body())
     if form.get("grant_type") != _GRANT_TYPE:
@@ -90,7 +90,7 @@ async def access_token(store: Store, clock: Clock, request: Request) -> Response
 
 
 def token_problem(store: Store, clock: Clock, authorization: str) -> str | None:
-    """Why a request's `Authorization` is not good: an ErrorInfo reason, or None when it is."""
+    """Why a request's `Authorization` is refused, as an ErrorInfo reason. None if it is accepted."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         return "CREDENTIALS_MISSING"
@@ -111,7 +111,7 @@ def _assertion_problem(assertion: str, account: sqlite3.Row | None, now: int) ->
     signed = (
         header.get("alg") == "RS256"
         and header.get("kid", account["private_key_id"]) == account["private_key_id"]
-        and _is_signed(head, signature, account["public_key"])
+        and _has_valid_signature(head, signature, account["public_key"])
     )
     audience, scope = claims.get("aud"), claims.get("scope")
     issued, expires = claims.get("iat"), claims.get("exp")
@@ -128,8 +128,8 @@ def _assertion_problem(assertion: str, account: sqlite3.Row | None, now: int) ->
     return None
 
 
-def _is_signed(message: str, signature: str, public_key: str) -> bool:
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - only who signs in pays for its import
+def _has_valid_signature(message: str, signature: str, public_key: str) -> bool:
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - a slow import that most sessions do not need
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15  # noqa: PLC0415 - as above
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey  # noqa: PLC0415 - as above
     from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - as above
@@ -146,9 +146,9 @@ def _is_signed(message: str, signature: str, public_key: str) -> bool:
 
 
 def _new_key() -> tuple[str, str, str]:
-    """Key id, private key and public key; the keys in PEM."""
-    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key  # noqa: PLC0415 - see _is_signed
-    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - see _is_signed
+    """The key id, the private key and the public key. The keys are in PEM."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key  # noqa: PLC0415 - see _has_valid_signature
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - see _has_valid_signature
         Encoding,
         NoEncryption,
         PrivateFormat,

@@ -1,8 +1,8 @@
 """Ad-server backed sources at Interchange: their Google Ad Manager connection, its configuration and its test.
 
-The network code alone chooses what a test finds, whichever source it is configured on:
+The network code alone decides the outcome of a connection test, whichever source it is configured on:
 
-| code | a test finds |
+| code | outcome of a test |
 |---|---|
 | 21700001 | a network that works |
 | 21700003 | ADAPTER_PERMISSION_DENIED: nobody added the service account |
@@ -13,10 +13,10 @@ The network code alone chooses what a test finds, whichever source it is configu
 | 21700002, any other | ADAPTER_NETWORK_NOT_FOUND |
 | none yet | ADAPTER_INVALID_CONFIG |
 
-A test probes with the platform's own service account and changes nothing in the ad server. Whatever it finds, it
-answers HTTP 200; `success` tells. The connection keeps the outcome of the last one, and the first that passes
-provisions it. Not documented, and here as it costs a careless client most: saving a configuration tests nothing,
-and another network code takes the provisioning away, so that the source is PENDING until a test passes.
+A test uses the platform's own service account and changes nothing in the ad server. It answers HTTP 200 whatever the
+outcome, which is in `success`. The connection keeps the outcome of its last test, and the first test that passes
+provisions it. Where nothing is documented, the sandbox does what costs a careless client most: saving a configuration
+tests nothing, and a new network code ends the provisioning, so that the source is PENDING until a test passes.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from server.sandbox.interchange.ledger import find_source
-from server.sandbox.interchange.refusals import Refusal, not_found
 from server.sandbox.interchange.seed.storefront import CUSTOMER_ID, SERVICE_ACCOUNT_EMAIL, tenant_id
+from server.sandbox.interchange.sources import find_source
+from server.sandbox.interchange.wire import Refusal, not_found
 from server.sandbox.store import timestamp
 
 
 @dataclass(frozen=True)
 class _Network:
-    """What a network code stands for; `name` is its display name when a test can see it."""
+    """The behaviour of a network code. `name` is its display name, if a test can see it."""
 
     name: str | None = None
     fault: str | None = None
     fails: Literal["always", "on odd attempts", "at first"] = "always"
 
     def fault_at(self, attempt: int) -> str | None:
-        """The error code of the test with this number, counted from 1 since the code was configured."""
+        """The error code of a test, or None if it passes. `attempt` counts from 1 since the code was configured."""
         passes = {"always": False, "on odd attempts": attempt % 2 == 0, "at first": attempt > 1}[self.fails]
         return None if passes else self.fault
 
@@ -97,8 +97,8 @@ _NOT_CONFIGURED = _Fault(
     "Save the ad-server configuration, grant its service account access to the network and test.",
     "authenticate",
 )
-_PROBES = ("authenticate", "resolve_network", "read_network", "read_inventory")
-_SYNC_TAKES = timedelta(minutes=7)
+_CHECKED_CAPABILITIES = ("authenticate", "resolve_network", "read_network", "read_inventory")
+_SYNC_DURATION = timedelta(minutes=7)
 
 
 def find_connection(connection: sqlite3.Connection, source_id: str) -> sqlite3.Row:
@@ -111,9 +111,10 @@ def find_connection(connection: sqlite3.Connection, source_id: str) -> sqlite3.R
 
 
 def configure(connection: sqlite3.Connection, now: datetime, source_id: str, network_code: str | None) -> sqlite3.Row:
-    """Replace the configuration; `network_code` is None for an ad server other than Google Ad Manager.
+    """Replace the configuration. `network_code` is None for an ad server other than Google Ad Manager.
 
-    404 NOT_FOUND; 422 CAPABILITY_NOT_SUPPORTED for a source without an ad server and for another ad server.
+    Refuses with 404 NOT_FOUND, and with 422 CAPABILITY_NOT_SUPPORTED for a source without an ad server and for an ad
+    server other than Google Ad Manager.
     """
     source = find_source(connection, source_id)
     if source["execution_type"] != "MANAGED_SALES_AGENT":
@@ -136,21 +137,21 @@ def configure(connection: sqlite3.Connection, now: datetime, source_id: str, net
             " provisioned_at = NULL WHERE source_id = ?",
             (network_code, source_id),
         )
-        _turn(connection, moment, source_id, "ACTIVE", "PENDING")
+        _change_source_status(connection, moment, source_id, "ACTIVE", "PENDING")
     return find_connection(connection, source_id)
 
 
-def _turn(connection: sqlite3.Connection, moment: str, source_id: str, old: str, new: str) -> None:
+def _change_source_status(connection: sqlite3.Connection, moment: str, source_id: str, old: str, new: str) -> None:
     connection.execute(
         "UPDATE interchange_sources SET status = ?, updated_at = ? WHERE source_id = ? AND status = ?",
         (new, moment, source_id, old),
     )
 
 
-def probe(connection: sqlite3.Connection, now: datetime, source_id: str) -> dict[str, object]:
-    """EsaTestConnectionResponse; 404 NOT_FOUND when the source has no ad server."""
+def test_connection(connection: sqlite3.Connection, now: datetime, source_id: str) -> dict[str, object]:
+    """Test the connection and return an EsaTestConnectionResponse. Refuses with 404 NOT_FOUND without an ad server."""
     row = find_connection(connection, source_id)
-    code, fault = _finding(row["network_code"], row["attempts"] + 1)
+    code, fault = _test_outcome(row["network_code"], row["attempts"] + 1)
     tested_at = timestamp(now)
     connection.execute(
         "UPDATE interchange_connections SET attempts = attempts + 1, last_error = ?, last_error_code = ?,"
@@ -162,7 +163,7 @@ def probe(connection: sqlite3.Connection, now: datetime, source_id: str) -> dict
             "UPDATE interchange_connections SET tenant_id = ?, provisioned_at = ? WHERE source_id = ?",
             (tenant_id(row["network_code"]), tested_at, source_id),
         )
-        _turn(connection, tested_at, source_id, "PENDING", "ACTIVE")
+        _change_source_status(connection, tested_at, source_id, "PENDING", "ACTIVE")
     return {
         "success": fault is None,
         "error": fault and fault.error,
@@ -174,8 +175,8 @@ def probe(connection: sqlite3.Connection, now: datetime, source_id: str) -> dict
     }
 
 
-def _finding(network_code: str | None, attempt: int) -> tuple[str | None, _Fault | None]:
-    """(error code, the fault in words), both None when the test passes."""
+def _test_outcome(network_code: str | None, attempt: int) -> tuple[str | None, _Fault | None]:
+    """The error code and the fault, both None if the test passes."""
     if network_code is None:
         return "ADAPTER_INVALID_CONFIG", _NOT_CONFIGURED
     code = _NETWORKS.get(network_code, _UNKNOWN).fault_at(attempt)
@@ -199,10 +200,10 @@ def _details(network_code: str | None, *, reached: bool) -> dict[str, object] | 
 
 
 def _checks(code: str | None, fault: _Fault | None) -> list[dict[str, object]]:
-    """Probes run in order and stop at the first that fails; writing is never tried."""
+    """The capability checks. They run in order and stop at the first that fails. Writing is never tried."""
     checks: list[dict[str, object]] = []
     status = "passed"
-    for capability in _PROBES:
+    for capability in _CHECKED_CAPABILITIES:
         if fault is not None and capability == fault.failed_capability:
             checks.append(
                 {
@@ -226,8 +227,8 @@ def _checks(code: str | None, fault: _Fault | None) -> list[dict[str, object]]:
     return checks
 
 
-def answer(row: sqlite3.Row, now: datetime) -> dict[str, object]:
-    """EsaConnection, without `provisioningStatus`: the published OpenAPI document no longer has it."""
+def connection_answer(row: sqlite3.Row, now: datetime) -> dict[str, object]:
+    """The connection as EsaConnection. The published OpenAPI document no longer has `provisioningStatus`."""
     provisioned = row["tenant_id"] is not None
     return {
         "id": row["id"],
@@ -249,10 +250,10 @@ def answer(row: sqlite3.Row, now: datetime) -> dict[str, object]:
 
 
 def _inventory_sync(row: sqlite3.Row, now: datetime) -> dict[str, object] | None:
-    """Provisioning starts the one sync there is."""
+    """The state of the inventory sync. Provisioning starts it, and it runs once."""
     if row["provisioned_at"] is None:
         return None
-    finished = timestamp(datetime.fromisoformat(row["provisioned_at"]) + _SYNC_TAKES)
+    finished = timestamp(datetime.fromisoformat(row["provisioned_at"]) + _SYNC_DURATION)
     running = timestamp(now) < finished
     return {
         "status": "running" if running else "success",
@@ -265,7 +266,7 @@ def _inventory_sync(row: sqlite3.Row, now: datetime) -> dict[str, object] | None
 
 
 def summary(row: sqlite3.Row) -> dict[str, object]:
-    """ManagedSalesAgentSummary, the `managedSa` of an inventory source."""
+    """The connection as ManagedSalesAgentSummary, which is the `managedSa` of an inventory source."""
     return {
         "connectionId": row["id"],
         "tenantId": row["tenant_id"],

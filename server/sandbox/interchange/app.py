@@ -1,14 +1,14 @@
-"""Interchange's storefront API v2 as an ASGI app, rooted like `https://api.interchange.io`.
+"""Interchange's storefront API v2 as an ASGI app, with the same paths as `https://api.interchange.io`.
 
-After the published OpenAPI document and the pages "Prepare modular booking handoff" and "Replace ad-server source
-config". Refusals are `{data: null, error: {code, message, field?, details?}}`. What the platform does not document is
-answered in the way that costs a careless client most:
+It follows the published OpenAPI document and the pages "Prepare modular booking handoff" and "Replace ad-server source
+config". Where the platform documents nothing, the sandbox takes the answer that costs a careless client most:
 
-- a repeated reservation is a second hold, a repeated finalization a second set of work items;
-- finalizing or releasing where there never was a hold is 404 NOT_FOUND; an expired, released or booked one is
-  400 INVALID_STATE; over the available impressions is 409 CONFLICT; a source that is not modular is
-  422 CAPABILITY_NOT_SUPPORTED; another buyer's media buy is 403 FORBIDDEN;
-- a finalized hold no longer expires, and `executionStatus` is told for Cadent sources only.
+- A repeated reservation makes a second hold, and a repeated finalization makes a second set of work items.
+- Finalizing or releasing is 404 NOT_FOUND where there never was a hold, and 400 INVALID_STATE where the hold has
+  expired or was released or booked.
+- Reserving more than is available is 409 CONFLICT, a source that is not modular is 422 CAPABILITY_NOT_SUPPORTED, and
+  another buyer's media buy is 403 FORBIDDEN.
+- A finalized hold no longer expires, and only Cadent sources answer with an `executionStatus`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from server.sandbox.interchange import ad_server_sources as esa
-from server.sandbox.interchange import bodies, handoff, ledger, media_buys, work_items
-from server.sandbox.interchange.gate import API_KEY, Gate
+from server.sandbox.interchange import bodies, bookings, handoff, media_buys, sources, work_items
 from server.sandbox.interchange.modules import cadent
 from server.sandbox.interchange.projection import projection
-from server.sandbox.interchange.refusals import Refusal, invalid
 from server.sandbox.interchange.seed.storefront import CUSTOMER_ID, MEDIA_BUYS, SERVICE_ACCOUNT_EMAIL, MediaBuy, create
+from server.sandbox.interchange.wire import API_KEY, RateLimitAndAuthMiddleware, Refusal, invalid
 from server.sandbox.store import Clock, Store
 
 __all__ = ["API_KEY", "MEDIA_BUYS", "SERVICE_ACCOUNT_EMAIL", "MediaBuy", "app", "create"]
@@ -50,10 +49,11 @@ def app(
     requests_per_minute: int | None = 100,
     unreachable: str | None = None,
 ) -> Starlette:
-    """`envelope`: answer `{data, error: null}` instead of the bare payload, as the platform's SDK expects.
+    """Interchange as an ASGI app over `store`, in which the seed's `create` has made the tables.
 
-    `requests_per_minute`: per client address, counted from its first request; None or 0 is no limit.
-    `unreachable`: an ad-server source that has not answered for hours; the list of media buys warns of it.
+    `envelope`: answer `{data, error: null}` instead of the bare payload, as the platform's SDK expects.
+    `requests_per_minute`: the limit of each client address, counted from its first request. None or 0 means no limit.
+    `unreachable`: an ad-server source that has not answered for hours. The list of media buys warns of it.
     """
     api = _Api(store, clock, unreachable)
 
@@ -82,10 +82,10 @@ def app(
             route(_MODULAR + "/work-items/{item_id}", GET=api.get_work_item, PATCH=api.update_work_item),
             route(_MODULAR + "/work-items/{item_id}/complete", POST=api.complete_work_item),
         ],
-        exception_handlers={Refusal: _refused, HTTPException: _not_served},
+        exception_handlers={Refusal: _refused, HTTPException: _unrouted},
     )
     application.router.redirect_slashes = False
-    application.add_middleware(Gate, clock=clock, requests_per_minute=requests_per_minute or 0)
+    application.add_middleware(RateLimitAndAuthMiddleware, clock=clock, requests_per_minute=requests_per_minute or 0)
     return application
 
 
@@ -102,7 +102,7 @@ async def _refused(_: Request, error: Exception) -> Response:
     return JSONResponse(refusal.body(), refusal.status)
 
 
-async def _not_served(request: Request, error: Exception) -> Response:
+async def _unrouted(request: Request, error: Exception) -> Response:
     refused = cast("HTTPException", error)
     code = {404: "NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}.get(refused.status_code, "BAD_REQUEST")
     refusal = Refusal(refused.status_code, code, f"{request.method} {request.url.path} is not served")
@@ -110,7 +110,7 @@ async def _not_served(request: Request, error: Exception) -> Response:
 
 
 class _Api:
-    """One method for each operation; the payload it returns is what the OpenAPI document shows for 200."""
+    """One method for each operation. It returns the payload that the OpenAPI document shows for status 200."""
 
     def __init__(self, store: Store, clock: Clock, unreachable: str | None) -> None:
         self._store = store
@@ -139,11 +139,13 @@ class _Api:
 
     async def get_source(self, request: Request) -> object:
         with self._store.transaction() as connection:
-            return _source(connection, ledger.find_source(connection, request.path_params["source_id"]))
+            return _source(connection, sources.find_source(connection, request.path_params["source_id"]))
 
     async def get_esa(self, request: Request) -> object:
         with self._store.transaction() as connection:
-            return esa.answer(esa.find_connection(connection, request.path_params["source_id"]), self._clock())
+            return esa.connection_answer(
+                esa.find_connection(connection, request.path_params["source_id"]), self._clock()
+            )
 
     async def put_ad_server(self, request: Request) -> object:
         network_code = None
@@ -151,21 +153,23 @@ class _Api:
             network_code = (await bodies.read(request, bodies.GoogleAdManager)).network_code
         now = self._clock()
         with self._store.transaction() as connection:
-            return esa.answer(esa.configure(connection, now, request.path_params["source_id"], network_code), now)
+            return esa.connection_answer(
+                esa.configure(connection, now, request.path_params["source_id"], network_code), now
+            )
 
     async def test_connection(self, request: Request) -> object:
         with self._store.transaction() as connection:
-            return esa.probe(connection, self._clock(), request.path_params["source_id"])
+            return esa.test_connection(connection, self._clock(), request.path_params["source_id"])
 
     async def get_projection(self, request: Request) -> object:
         with self._store.transaction() as connection:
-            source = ledger.modular_source(connection, request.path_params["source_id"])
+            source = sources.modular_source(connection, request.path_params["source_id"])
             return projection(connection, self._clock(), source)
 
     async def list_products(self, request: Request) -> object:
         with self._store.transaction() as connection:
-            source = ledger.modular_source(connection, request.path_params["source_id"])
-            return {"products": ledger.products(connection, self._clock(), source["source_id"])}
+            source = sources.modular_source(connection, request.path_params["source_id"])
+            return {"products": bookings.products(connection, self._clock(), source["source_id"])}
 
     async def reserve(self, request: Request) -> object:
         body = await bodies.read(request, bodies.Reserve)
@@ -173,13 +177,13 @@ class _Api:
             raise invalid([("productId", "productId or availId is required")])
         now = self._clock()
         with self._store.transaction() as connection:
-            source = ledger.selling_source(connection, request.path_params["source_id"])
-            buy = ledger.check_media_buy(connection, body.media_buy_id, body.buyer_customer_id)
+            source = sources.active_modular_source(connection, request.path_params["source_id"])
+            buy = bookings.check_media_buy(connection, body.media_buy_id, body.buyer_customer_id)
             media_buys.check_open(connection, now, buy)
-            avail = ledger.find_avail(
+            avail = bookings.find_avail(
                 connection, source["source_id"], avail_id=body.avail_id, product_id=body.product_id
             )
-            return ledger.reserve(
+            return bookings.reserve(
                 connection,
                 now,
                 avail,
@@ -193,16 +197,16 @@ class _Api:
         body = await bodies.read(request, bodies.Finalize)
         now = self._clock()
         with self._store.transaction() as connection:
-            source = ledger.selling_source(connection, request.path_params["source_id"])
-            buy = ledger.check_media_buy(connection, body.media_buy_id, body.buyer_customer_id)
+            source = sources.active_modular_source(connection, request.path_params["source_id"])
+            buy = bookings.check_media_buy(connection, body.media_buy_id, body.buyer_customer_id)
             media_buys.check_open(connection, now, buy)
-            avail = ledger.find_avail(connection, source["source_id"], avail_id=body.avail_id)
-            hold = ledger.live_hold(connection, now, _booking_key(source, body))
-            ledger.keep(connection, now, hold["booking_id"])
-            details = handoff.details(buy, avail, hold, _wishes(body))
+            avail = bookings.find_avail(connection, source["source_id"], avail_id=body.avail_id)
+            hold = bookings.live_hold(connection, now, _booking_key(source, body))
+            bookings.clear_expiry(connection, now, hold["booking_id"])
+            details = handoff.details(buy, avail, hold, _options(body))
             items = handoff.prepare(connection, now, source, details)
             answer: dict[str, object] = {
-                "booking": ledger.booking_answer(hold),
+                "booking": bookings.booking_answer(hold),
                 "workItems": [work_items.answer(source, item) for item in items],
                 "projection": projection(connection, now, source),
             }
@@ -219,17 +223,17 @@ class _Api:
         body = await bodies.read(request, bodies.Release)
         now = self._clock()
         with self._store.transaction() as connection:
-            source = ledger.modular_source(connection, request.path_params["source_id"])
-            ledger.check_media_buy(connection, body.media_buy_id, body.buyer_customer_id)
-            ledger.find_avail(connection, source["source_id"], avail_id=body.avail_id)
-            booking = ledger.release(connection, now, _booking_key(source, body))
+            source = sources.modular_source(connection, request.path_params["source_id"])
+            bookings.check_media_buy(connection, body.media_buy_id, body.buyer_customer_id)
+            bookings.find_avail(connection, source["source_id"], avail_id=body.avail_id)
+            booking = bookings.release(connection, now, _booking_key(source, body))
             work_items.cancel_for_booking(connection, now, booking["booking_id"])
-            return ledger.booking_answer(booking)
+            return bookings.booking_answer(booking)
 
     async def list_work_items(self, request: Request) -> object:
         filters = bodies.read_work_item_query(request.query_params)
         with self._store.transaction() as connection:
-            source = ledger.modular_source(connection, request.path_params["source_id"])
+            source = sources.modular_source(connection, request.path_params["source_id"])
             return work_items.search(connection, source, filters)
 
     async def get_work_item(self, request: Request) -> object:
@@ -256,16 +260,16 @@ class _Api:
 
 
 def _work_item(connection: sqlite3.Connection, request: Request) -> tuple[sqlite3.Row, sqlite3.Row]:
-    source = ledger.modular_source(connection, request.path_params["source_id"])
+    source = sources.modular_source(connection, request.path_params["source_id"])
     return source, work_items.get(connection, source["source_id"], request.path_params["item_id"])
 
 
-def _booking_key(source: sqlite3.Row, body: bodies.Finalize | bodies.Release) -> ledger.BookingKey:
-    return ledger.BookingKey(source["source_id"], body.media_buy_id, body.package_id, body.avail_id)
+def _booking_key(source: sqlite3.Row, body: bodies.Finalize | bodies.Release) -> bookings.BookingKey:
+    return bookings.BookingKey(source["source_id"], body.media_buy_id, body.package_id, body.avail_id)
 
 
-def _wishes(body: bodies.Finalize) -> handoff.Wishes:
-    return handoff.Wishes(
+def _options(body: bodies.Finalize) -> handoff.BookingOptions:
+    return handoff.BookingOptions(
         campaign_name=body.campaign_name,
         advertiser_name=body.advertiser_name,
         advertiser_external_ref=body.advertiser_external_ref,
@@ -274,8 +278,8 @@ def _wishes(body: bodies.Finalize) -> handoff.Wishes:
 
 
 def _source(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, object]:
-    """InventorySourceResponse."""
-    managed = row["execution_type"] == "MANAGED_SALES_AGENT"
+    """The source as InventorySourceResponse of the OpenAPI document."""
+    is_managed = row["execution_type"] == "MANAGED_SALES_AGENT"
     answer: dict[str, object] = {
         "id": row["id"],
         "sourceId": row["source_id"],
@@ -283,7 +287,7 @@ def _source(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, objec
         "executionType": row["execution_type"],
         "status": row["status"],
         "agentId": None,
-        "managedSa": esa.summary(esa.find_connection(connection, row["source_id"])) if managed else None,
+        "managedSa": esa.summary(esa.find_connection(connection, row["source_id"])) if is_managed else None,
         "linkedStorefront": None,
         "reportingType": None,
         "reportingPollingCadence": None,

@@ -1,7 +1,7 @@
-"""Interchange's request bodies and query, read as strictly as its OpenAPI document says.
+"""Interchange's request bodies and query parameters, validated as strictly as its OpenAPI document says.
 
-Types, enums, ranges and required fields are enforced and null is refused where it is not documented; fields and
-query parameters that are not documented are ignored, as the schemas allow. Values are never coerced.
+Types, enums, ranges and required fields are enforced, and null is refused where it is not documented. Fields and query
+parameters that are not documented are ignored, as the schemas allow. Values are never coerced.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from server.sandbox.interchange import media_buys, work_items
-from server.sandbox.interchange.ledger import DEFAULT_HOLD_MINUTES, DEFAULT_PACKAGE
-from server.sandbox.interchange.refusals import bad_request, invalid
+from server.sandbox.interchange.bookings import DEFAULT_HOLD_MINUTES, DEFAULT_PACKAGE
+from server.sandbox.interchange.wire import bad_request, invalid
 
 _MAX_SAFE_INTEGER = 9007199254740991
 _MAX_DEPTH = 64
@@ -77,7 +77,7 @@ class Release(Body):
 
 
 class UpdateWorkItem(Body):
-    """UpdateInventorySourceWorkItemBody; only what was sent counts."""
+    """UpdateInventorySourceWorkItemBody. Only the fields that were sent count."""
 
     status: Literal["OPEN", "IN_PROGRESS", "BLOCKED"] = "OPEN"
     assigned_to: NonEmpty | SafeInteger | None = None
@@ -104,7 +104,7 @@ class ConnectionContract(Body):
 
 
 class AdServer(Body):
-    """The discriminator of AdServerConfig."""
+    """The field of AdServerConfig that says which ad server it is."""
 
     type: Literal["google_ad_manager", "freewheel", "springserve", "adswizz"]
 
@@ -127,14 +127,14 @@ _Body = TypeVar("_Body", bound=Body)
 
 
 async def read(request: Request, model: type[_Body]) -> _Body:
-    """The JSON body: 400 BAD_REQUEST when it is not JSON, 400 VALIDATION_ERROR when it breaks the schema."""
+    """Read the JSON body. 400 BAD_REQUEST if it is not JSON, 400 VALIDATION_ERROR if it breaks the schema."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         raise bad_request("Content-Type must be application/json")
-    return _checked(model, _parse(await request.body()))
+    return _validated(model, _parse(await request.body()))
 
 
-def _checked(model: type[_Body], value: object) -> _Body:
+def _validated(model: type[_Body], value: object) -> _Body:
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -149,7 +149,7 @@ def _checked(model: type[_Body], value: object) -> _Body:
 def _parse(raw: bytes) -> object:
     try:
         value = json.loads(raw.decode("utf-8"), parse_constant=_refuse_number, parse_float=_finite)
-        _check_tree(value)
+        _check_strings_and_depth(value)
     except (ValueError, RecursionError):
         raise bad_request("The request body is not valid JSON") from None
     return value
@@ -166,8 +166,8 @@ def _finite(text: str) -> float:
     return number
 
 
-def _check_tree(value: object) -> None:
-    """Lone surrogates cannot be written again as UTF-8, and deep trees not as JSON."""
+def _check_strings_and_depth(value: object) -> None:
+    """Raise ValueError for a lone surrogate, which UTF-8 cannot encode, and for a tree that is nested too deeply."""
     level: list[Any] = [value]
     for _ in range(_MAX_DEPTH):
         deeper: list[Any] = []
@@ -214,11 +214,11 @@ class WorkItemQuery(Body):
 
 
 def read_work_item_query(query: QueryParams) -> work_items.Filters:
-    """`status` may be comma-separated or repeated."""
+    """Read the filters of the list of work items. `status` may be comma-separated or repeated."""
     values = _single(query, ("kind", "resourceType", "resourceId", "mediaBuyId"), ("buyerCustomerId", "limit"))
     if "status" in query:
         values["status"] = tuple(status for text in query.getlist("status") for status in text.split(","))
-    parsed = _checked(WorkItemQuery, values)
+    parsed = _validated(WorkItemQuery, values)
     return work_items.Filters(
         statuses=parsed.status,
         kind=parsed.kind,
@@ -267,7 +267,7 @@ class MediaBuyQuery(Body):
 
 def read_media_buy_query(query: QueryParams) -> media_buys.Filters:
     texts = ("status", "sourceId", "flightStartFrom", "flightStartTo")
-    parsed = _checked(MediaBuyQuery, _single(query, texts, ("buyerCustomerId", "take", "skip")))
+    parsed = _validated(MediaBuyQuery, _single(query, texts, ("buyerCustomerId", "take", "skip")))
     return media_buys.Filters(
         status=parsed.status,
         buyer_customer_id=parsed.buyer_customer_id,
@@ -280,7 +280,7 @@ def read_media_buy_query(query: QueryParams) -> media_buys.Filters:
 
 
 def _single(query: QueryParams, texts: Sequence[str], integers: Sequence[str]) -> dict[str, object]:
-    """Single-valued parameters; one that is repeated counts once, its last value."""
+    """Read parameters that have one value. If one is repeated, its last value counts."""
     values: dict[str, object] = {key: query[key] for key in texts if key in query}
     for key in integers:
         if key in query:

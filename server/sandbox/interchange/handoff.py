@@ -1,4 +1,4 @@
-"""The handoff of a held avail at Interchange: what people are told, and the work items they get."""
+"""The handoff of a held avail at Interchange: the work items that people get, and the details in them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from server.sandbox.interchange import work_items
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What finalizing adds to the hold."""
+class BookingOptions:
+    """The optional fields of a finalize request, which a hold does not have."""
 
     campaign_name: str = ""
     advertiser_name: str = ""
@@ -21,8 +21,8 @@ class Wishes:
     creative: dict[str, Any] | None = None
 
 
-def details(buy: sqlite3.Row, avail: sqlite3.Row, hold: sqlite3.Row, wishes: Wishes) -> dict[str, Any]:
-    """What the people who book need to know: the payload of every work item."""
+def details(buy: sqlite3.Row, avail: sqlite3.Row, hold: sqlite3.Row, options: BookingOptions) -> dict[str, Any]:
+    """The details that people need to book the hold. They are the payload of every work item."""
     advertiser, _, _ = str(buy["campaign"]).partition(" - ")
     return {
         "bookingId": str(hold["booking_id"]),
@@ -36,22 +36,22 @@ def details(buy: sqlite3.Row, avail: sqlite3.Row, hold: sqlite3.Row, wishes: Wis
         "endTime": avail["end_time"],
         "requestedImpressions": hold["requested_impressions"],
         "cpm": avail["cpm"],
-        "campaignName": wishes.campaign_name or buy["campaign"],
-        "advertiserName": wishes.advertiser_name or advertiser,
-        "advertiserExternalRef": wishes.advertiser_external_ref or None,
-        "creative": wishes.creative or {},
+        "campaignName": options.campaign_name or buy["campaign"],
+        "advertiserName": options.advertiser_name or advertiser,
+        "advertiserExternalRef": options.advertiser_external_ref or None,
+        "creative": options.creative or {},
     }
 
 
 def prepare(
     connection: sqlite3.Connection, now: datetime, source: sqlite3.Row, details: dict[str, Any]
 ) -> list[sqlite3.Row]:
-    """The work items of a finalized hold; `details` is their payload.
+    """Create the work items of a finalized hold, with `details` as their payload.
 
-    A Cadent source has one to traffic. A FreeWheel source has the upstream booking, a confirmation of the avails
-    from two million impressions on, and a creative to map when no client copy master reference was given; the
-    booking waits, BLOCKED, while the source's setup is incomplete. Nothing recognises a repeated finalization:
-    it leaves people with a second set.
+    A Cadent source has one item: to traffic the campaign. A FreeWheel source has the upstream booking, a confirmation
+    of the avails from two million impressions on, and a creative to map if no client copy master reference was given.
+    The booking item is BLOCKED while the source's setup is incomplete. A repeated finalization is not recognised: it
+    creates a second set of items.
     """
     missing: list[str] = json.loads(source["missing_setup"])
     return [
@@ -80,7 +80,7 @@ def prepare(
 
 
 def _tasks(executor: str, details: dict[str, Any]) -> list[tuple[str, str, str, timedelta]]:
-    """(kind, title, description, time until it is due)."""
+    """The tasks as tuples: kind, title, description, and the time until the task is due."""
     name, impressions = details["productName"], details["requestedImpressions"]
     if executor == "cadent":
         return [

@@ -1,11 +1,11 @@
-"""The media buys of an Interchange storefront: every one that was routed to a source, and those of its ad servers.
+"""The media buys of an Interchange storefront: those routed to its sources, and those of its ad servers.
 
-What the ledger has for a media buy comes first: with something booked it is booked, delivering in its flight and
-completed after it; with something held it awaits the source. Otherwise it is as it was seeded.
+The bookings decide the status of a media buy. One with booked impressions is booked, delivering during its flight and
+completed after it. One with held impressions awaits the source. Any other has the status that it was seeded with.
 
-Default order, which the platform calls urgency: those that still wait for somebody and whose flight starts within 48
-hours, or has started, then all by the start of their flight. As soon as possible is before every instant. A filter
-by flight leaves out what has no instant to compare.
+The platform calls its default order urgency. First come the media buys that wait for somebody and whose flight starts
+within 48 hours or has started. The rest follow by the start of their flight, "as soon as possible" first. A filter by
+flight leaves out a media buy that starts as soon as possible, since it has no instant to compare.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from server.sandbox.interchange.refusals import invalid_state
+from server.sandbox.interchange.wire import invalid_state
 from server.sandbox.store import timestamp
 
 _URGENT_WITHIN = timedelta(hours=48)
@@ -33,8 +33,8 @@ _CREATIVE_REASONS = (
     "creative_processing_at_source",
     "awaiting_creative_approval",
 )
-"""Reasons that no hold and no booking takes away."""
-_NOTHING_IS_WRONG = ("accepted_awaiting_trafficking", "scheduled_not_started")
+"""Pending reasons that stay although impressions are held or booked."""
+_NOBODY_HAS_TO_ACT = ("accepted_awaiting_trafficking", "scheduled_not_started")
 _NOT_OPEN = ("pending_approval", "rejected", "canceled", "completed")
 
 
@@ -50,8 +50,8 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class _Sold:
-    """What the ledger has for a media buy; `since` is when that last changed."""
+class _LiveBookings:
+    """The live bookings of a media buy, taken together. `since` is when one of them last changed."""
 
     booked: bool
     held: bool
@@ -74,16 +74,16 @@ class _Progress:
 def search(
     connection: sqlite3.Connection, now: datetime, filters: Filters, *, unreachable: str | None
 ) -> dict[str, object]:
-    """StorefrontMediaBuyListResponse; `unreachable` is a source that has not answered for hours."""
-    sold = _ledger(connection, now)
+    """Return a StorefrontMediaBuyListResponse. `unreachable` is a source that has not answered for hours."""
+    live = _live_bookings(connection, now)
     found: list[tuple[tuple[bool, str, str], dict[str, object]]] = []
     for buy in connection.execute("SELECT * FROM interchange_media_buys"):
-        bought = sold.get(buy["media_buy_id"])
-        progress = _progress(buy, bought, now)
-        legs = {*json.loads(buy["legs"]), *(bought.sources if bought else ())}
-        if _matches(buy, progress, legs, filters):
-            found.append((_rank(buy, progress, now), _summary(buy, progress, len(legs))))
-    found.sort(key=lambda ranked: ranked[0])
+        bookings = live.get(buy["media_buy_id"])
+        progress = _progress(buy, bookings, now)
+        sources = {*json.loads(buy["legs"]), *(bookings.sources if bookings else ())}
+        if _matches(buy, progress, sources, filters):
+            found.append((_urgency(buy, progress, now), _summary(buy, progress, len(sources))))
+    found.sort(key=lambda entry: entry[0])
     page = found[filters.skip : filters.skip + filters.take]
     return {
         "items": [item for _, item in page],
@@ -102,15 +102,15 @@ def _stale(now: datetime) -> dict[str, object]:
 
 
 def check_open(connection: sqlite3.Connection, now: datetime, buy: sqlite3.Row) -> None:
-    """400 INVALID_STATE when nothing can be held or finalized for it: not approved yet, or over."""
-    status = _progress(buy, _ledger(connection, now).get(buy["media_buy_id"]), now).status
+    """Refuse with 400 INVALID_STATE if the media buy is not approved yet, or is over."""
+    status = _progress(buy, _live_bookings(connection, now).get(buy["media_buy_id"]), now).status
     if status in _NOT_OPEN:
         raise invalid_state(f"Media buy {buy['media_buy_id']} is {status}", status=status)
 
 
-def _ledger(connection: sqlite3.Connection, now: datetime) -> dict[str, _Sold]:
+def _live_bookings(connection: sqlite3.Connection, now: datetime) -> dict[str, _LiveBookings]:
     return {
-        row["media_buy_id"]: _Sold(
+        row["media_buy_id"]: _LiveBookings(
             booked=bool(row["booked"]),
             held=bool(row["held"]),
             sources=frozenset(json.loads(row["sources"])),
@@ -127,9 +127,9 @@ def _ledger(connection: sqlite3.Connection, now: datetime) -> dict[str, _Sold]:
     }
 
 
-def _progress(buy: sqlite3.Row, sold: _Sold | None, now: datetime) -> _Progress:
+def _progress(buy: sqlite3.Row, bookings: _LiveBookings | None, now: datetime) -> _Progress:
     managed = buy["kind"] == "esa"
-    if buy["status"] in _NOT_OPEN or not (sold or managed):
+    if buy["status"] in _NOT_OPEN or not (bookings or managed):
         return _Progress(
             status=buy["status"],
             source_status=buy["source_status"],
@@ -139,14 +139,14 @@ def _progress(buy: sqlite3.Row, sold: _Sold | None, now: datetime) -> _Progress:
             error_code=buy["error_code"],
             forwarded_at=buy["forwarded_at"],
         )
-    booked, held = managed or bool(sold and sold.booked), bool(sold and sold.held)
-    status = _in_flight(buy, now) if booked else "awaiting_source"
+    booked, held = managed or bool(bookings and bookings.booked), bool(bookings and bookings.held)
+    status = _flight_status(buy, now) if booked else "awaiting_source"
     reason = None
     if status in ("awaiting_source", "booked"):
         reason = "accepted_awaiting_trafficking" if held else "scheduled_not_started"
         if buy["pending_reason"] in _CREATIVE_REASONS:
             reason = buy["pending_reason"]
-    changed_at = sold.since if sold and reason != buy["pending_reason"] else _waiting_since(buy)
+    changed_at = bookings.since if bookings and reason != buy["pending_reason"] else _waiting_since(buy)
     return _Progress(
         status=status,
         source_status=_SOURCE_STATUS[status],
@@ -154,7 +154,7 @@ def _progress(buy: sqlite3.Row, sold: _Sold | None, now: datetime) -> _Progress:
         reason=reason,
         since=changed_at if reason else None,
         error_code=None,
-        forwarded_at=buy["forwarded_at"] or (sold.first_at if sold else None),
+        forwarded_at=buy["forwarded_at"] or (bookings.first_at if bookings else None),
     )
 
 
@@ -162,25 +162,25 @@ def _waiting_since(buy: sqlite3.Row) -> str:
     return str(buy["forwarded_at"] or buy["created_at"])
 
 
-def _in_flight(buy: sqlite3.Row, now: datetime) -> str:
+def _flight_status(buy: sqlite3.Row, now: datetime) -> str:
     moment = timestamp(now)
     if buy["flight_end"] <= moment:
         return "completed"
     if buy["status"] == "paused":
         return "paused"
-    return "delivering" if _start(buy) <= moment else "booked"
+    return "delivering" if _sortable_start(buy) <= moment else "booked"
 
 
-def _start(buy: sqlite3.Row) -> str:
-    """Compares like a date-time of the wire."""
+def _sortable_start(buy: sqlite3.Row) -> str:
+    """The start of the flight as text that sorts by time. "As soon as possible" sorts first."""
     return "" if buy["flight_start"] == "asap" else buy["flight_start"]
 
 
-def _matches(buy: sqlite3.Row, progress: _Progress, legs: set[str], filters: Filters) -> bool:
+def _matches(buy: sqlite3.Row, progress: _Progress, sources: set[str], filters: Filters) -> bool:
     conditions = (
         filters.status in (None, progress.status),
         filters.buyer_customer_id in (None, buy["buyer_customer_id"]),
-        filters.source_id is None or filters.source_id in legs,
+        filters.source_id is None or filters.source_id in sources,
         _starts_within(buy, filters),
     )
     return all(conditions)
@@ -196,14 +196,14 @@ def _starts_within(buy: sqlite3.Row, filters: Filters) -> bool:
     return (earliest is None or earliest <= start) and (latest is None or start <= latest)
 
 
-def _rank(buy: sqlite3.Row, progress: _Progress, now: datetime) -> tuple[bool, str, str]:
-    waits = progress.reason is not None and progress.reason not in _NOTHING_IS_WRONG
-    near = _start(buy) <= timestamp(now + _URGENT_WITHIN) and buy["flight_end"] > timestamp(now)
-    return (not (waits and near), _start(buy), buy["media_buy_id"])
+def _urgency(buy: sqlite3.Row, progress: _Progress, now: datetime) -> tuple[bool, str, str]:
+    is_waiting = progress.reason is not None and progress.reason not in _NOBODY_HAS_TO_ACT
+    is_near = _sortable_start(buy) <= timestamp(now + _URGENT_WITHIN) and buy["flight_end"] > timestamp(now)
+    return (not (is_waiting and is_near), _sortable_start(buy), buy["media_buy_id"])
 
 
-def _summary(buy: sqlite3.Row, progress: _Progress, legs: int) -> dict[str, object]:
-    """StorefrontMediaBuySummary."""
+def _summary(buy: sqlite3.Row, progress: _Progress, source_count: int) -> dict[str, object]:
+    """The media buy as StorefrontMediaBuySummary of the OpenAPI document."""
     return {
         "mediaBuyId": buy["media_buy_id"],
         "kind": buy["kind"],
@@ -217,7 +217,7 @@ def _summary(buy: sqlite3.Row, progress: _Progress, legs: int) -> dict[str, obje
         "forwardOutcome": progress.outcome,
         "flightStart": buy["flight_start"],
         "flightEnd": buy["flight_end"],
-        "sourceCount": legs,
+        "sourceCount": source_count,
         "esaId": buy["esa_id"],
         "createdAt": buy["created_at"],
         "forwardedAt": progress.forwarded_at,

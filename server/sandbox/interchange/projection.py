@@ -1,8 +1,8 @@
-"""Interchange's runtime projection of a modular source: modules, lifecycle stages, what is missing, what waits.
+"""The runtime projection of a modular source at Interchange: its modules, lifecycle stages and open work.
 
-Shape: InventorySourceRuntimeProjection. It tells configuration, not that a booking went through. A stage is
-MISSING_SETUP when a setup field is missing, BLOCKED or HITL_PENDING when people have work items of it,
-RUNTIME_INPUTS_REQUIRED when it needs something from the media buy or the creative, and READY otherwise.
+Its shape is InventorySourceRuntimeProjection. It shows how the source is set up, not whether a booking went through.
+A stage is MISSING_SETUP if a setup field is missing, BLOCKED or HITL_PENDING if it has open work items,
+RUNTIME_INPUTS_REQUIRED if it needs something from the media buy or the creative, and READY otherwise.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from server.sandbox.interchange import ledger, work_items
+from server.sandbox.interchange import bookings, work_items
 from server.sandbox.interchange.modules.contracts import (
     FIELDS,
     MODULES,
@@ -41,7 +41,7 @@ class _State:
         return sum(sum(self.work.get(kind, {}).values()) for kind in kinds)
 
     def missing_of(self, stages: Iterable[Stage]) -> list[str]:
-        return [key for key in _inputs(stages) if key in self.missing]
+        return [key for key in _input_keys(stages) if key in self.missing]
 
 
 def projection(connection: sqlite3.Connection, now: datetime, source: sqlite3.Row) -> dict[str, object]:
@@ -68,12 +68,12 @@ def projection(connection: sqlite3.Connection, now: datetime, source: sqlite3.Ro
         "modules": [_module(state, position) for position in range(len(state.modules))],
         "lifecycleSummary": [_summary(state, stage) for stage in STAGES],
         "openWorkItemCount": state.open_items(work),
-        "activeAvailCount": ledger.active_avail_count(connection, now, source["source_id"]),
+        "activeAvailCount": bookings.active_avail_count(connection, now, source["source_id"]),
     }
 
 
 def _last_check(now: datetime) -> str:
-    """The platform checks its sources every half hour."""
+    """When the source was last checked. The platform checks its sources every half hour."""
     moment = now.astimezone(UTC)
     return timestamp(moment.replace(minute=moment.minute // 30 * 30, second=0))
 
@@ -104,9 +104,11 @@ def _module(state: _State, position: int) -> dict[str, object]:
             "constraints": list(module.constraints),
         },
         "configuredFieldKeys": [
-            key for key in _inputs(module.stages) if FIELDS[key].source == "MODULE_CONFIG" and key not in state.missing
+            key
+            for key in _input_keys(module.stages)
+            if FIELDS[key].source == "MODULE_CONFIG" and key not in state.missing
         ],
-        "missingSetupFieldsBySource": _grouped(state, missing),
+        "missingSetupFieldsBySource": _field_groups(state, missing),
         "lifecycle": [_stage(state, module, stage) for stage in module.stages],
         "openWorkItemCount": state.open_items(kinds),
         "openWorkItemCountsByKind": {kind: state.open_items([kind]) for kind in kinds if kind in state.work},
@@ -136,8 +138,8 @@ def _stage(state: _State, module: Module, stage: Stage) -> dict[str, object]:
         **kinds,
         "outputKeys": list(stage.outputs),
         "taskContract": _task(module, stage),
-        "requiredFieldsBySource": _grouped(state, stage.inputs),
-        "missingSetupFieldsBySource": _grouped(state, missing),
+        "requiredFieldsBySource": _field_groups(state, stage.inputs),
+        "missingSetupFieldsBySource": _field_groups(state, missing),
         "moduleConfigReady": not missing,
     }
 
@@ -173,7 +175,7 @@ def _summary(state: _State, name: str) -> dict[str, object]:
     stages = [stage for _, stage in running]
     missing = state.missing_of(stages)
     kinds = [kind for stage in stages for kind in stage.kinds]
-    runtime = sorted({FIELDS[key].source for key in _inputs(stages)} & set(_RUNTIME_SOURCES))
+    runtime = sorted({FIELDS[key].source for key in _input_keys(stages)} & set(_RUNTIME_SOURCES))
     return {
         "stage": name,
         "supported": bool(running),
@@ -186,7 +188,7 @@ def _summary(state: _State, name: str) -> dict[str, object]:
         "hitlRequired": bool(kinds),
         "openWorkItemCount": state.open_items(kinds),
         "requiredRuntimeFieldSources": runtime,
-        "missingSetupFieldsBySource": _grouped(state, missing),
+        "missingSetupFieldsBySource": _field_groups(state, missing),
         "issues": [f"{FIELDS[key].label} is not configured" for key in missing],
     }
 
@@ -203,12 +205,12 @@ def _status(state: _State, stages: list[Stage], missing: list[str], kinds: list[
     return next((status for holds, status in conditions if holds), "READY")
 
 
-def _inputs(stages: Iterable[Stage]) -> list[str]:
+def _input_keys(stages: Iterable[Stage]) -> list[str]:
     return list(dict.fromkeys(key for stage in stages for key in stage.inputs))
 
 
-def _grouped(state: _State, keys: Iterable[str]) -> list[dict[str, object]]:
-    """InventorySourceContractFieldGroup[]: the fields by where they come from."""
+def _field_groups(state: _State, keys: Iterable[str]) -> list[dict[str, object]]:
+    """The fields grouped by their source, as a list of InventorySourceContractFieldGroup."""
     groups: defaultdict[str, list[dict[str, object]]] = defaultdict(list)
     for key in keys:
         field = FIELDS[key]

@@ -1,8 +1,8 @@
 """Work items at Interchange: what people have to do before a held avail is booked.
 
-Changes allowed: among OPEN, IN_PROGRESS and BLOCKED freely; OPEN or IN_PROGRESS to COMPLETED; nothing out of COMPLETED
-or CANCELLED, except that completing a COMPLETED item again is a no-op (`changed: false`). The platform names
-`requiredResultFields` and does not say whether it insists: here a completion without them is refused.
+An item may change freely among OPEN, IN_PROGRESS and BLOCKED, and from OPEN or IN_PROGRESS to COMPLETED. COMPLETED and
+CANCELLED are final, except that completing a COMPLETED item again changes nothing (`changed: false`). The platform
+names `requiredResultFields` without saying whether it enforces them. The sandbox refuses a completion without them.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from server.sandbox.interchange import ledger
+from server.sandbox.interchange import bookings
 from server.sandbox.interchange.modules.contracts import REQUIRED_RESULTS, module_row_id
-from server.sandbox.interchange.refusals import invalid, invalid_state, not_found
+from server.sandbox.interchange.wire import invalid, invalid_state, not_found
 from server.sandbox.store import timestamp
 
 STOREFRONT_ID = "5120"
 OPERATOR = "operator@northlight.example"
 UNFINISHED = ("OPEN", "IN_PROGRESS", "BLOCKED")
 BOOKING_KINDS = ("EXECUTE_UPSTREAM_BOOKING", "TRAFFIC_TO_CADENT")
-"""The kinds whose completion turns the reservation BOOKED."""
+"""The kinds whose completion turns the hold BOOKED."""
 _STOREFRONT_APPROVALS = ("APPROVE_MEDIA_BUY", "APPROVE_MEDIA_BUY_CANCELLATION")
 
 
@@ -67,7 +67,7 @@ def add(connection: sqlite3.Connection, now: datetime, source_id: str, new: NewI
         ),
     )
     item = _row(connection, source_id, cursor.lastrowid)
-    _record(connection, now, item["id"], "CREATED", actor=("module", None), payload={"status": item["status"]})
+    _add_event(connection, now, item["id"], "CREATED", actor=("module", None), payload={"status": item["status"]})
     return item
 
 
@@ -83,9 +83,9 @@ class Filters:
 
 
 def search(connection: sqlite3.Connection, source: sqlite3.Row, filters: Filters) -> dict[str, object]:
-    """InventorySourceWorkItemsResponse: oldest first; the limit cuts before storefront approvals are left out.
+    """Return an InventorySourceWorkItemsResponse, oldest item first.
 
-    The default limit is not documented: 50.
+    The limit is applied before storefront approvals are left out. Its default is not documented: 50 here.
     """
     rows: list[sqlite3.Row] = connection.execute(
         "SELECT * FROM interchange_work_items WHERE source_id = ?"
@@ -114,7 +114,7 @@ def search(connection: sqlite3.Connection, source: sqlite3.Row, filters: Filters
 
 
 def open_counts(connection: sqlite3.Connection, source_id: str) -> dict[str, dict[str, int]]:
-    """Unfinished items: kind -> {status: count}."""
+    """The number of unfinished items, by kind and then by status."""
     counts: dict[str, dict[str, int]] = {}
     for row in connection.execute(
         "SELECT kind, status, COUNT(*) AS number FROM interchange_work_items"
@@ -142,9 +142,9 @@ def _row(connection: sqlite3.Connection, source_id: str, number: int | None) -> 
 
 
 def update(connection: sqlite3.Connection, now: datetime, item: sqlite3.Row, changes: dict[str, Any]) -> sqlite3.Row:
-    """`changes` holds the fields of UpdateInventorySourceWorkItemBody that were sent, `notes` included.
+    """Apply the fields of UpdateInventorySourceWorkItemBody that were sent, `notes` included.
 
-    A result is merged into the one there is. Leaving BLOCKED clears the reason unless one is sent.
+    A result is merged into the existing one. Leaving BLOCKED clears the reason unless one is sent.
     """
     if item["status"] not in UNFINISHED:
         raise invalid_state(f"Work item {item['id']} is {item['status']} and cannot be changed", status=item["status"])
@@ -164,14 +164,17 @@ def update(connection: sqlite3.Connection, now: datetime, item: sqlite3.Row, cha
         ),
     )
     sent = {key: value for key, value in changes.items() if key != "notes"}
-    _record(connection, now, item["id"], "UPDATED", notes=changes.get("notes"), payload=sent)
+    _add_event(connection, now, item["id"], "UPDATED", notes=changes.get("notes"), payload=sent)
     return _row(connection, item["source_id"], item["id"])
 
 
 def complete(
     connection: sqlite3.Connection, now: datetime, item: sqlite3.Row, result: dict[str, Any], notes: str | None
 ) -> tuple[sqlite3.Row, bool]:
-    """(the item, whether this call completed it). The upstream booking's completion books the held impressions."""
+    """Complete the item. Returns it, and whether this call completed it.
+
+    Completing an item of BOOKING_KINDS books the held impressions.
+    """
     if item["status"] == "COMPLETED":
         return item, False
     if item["status"] not in ("OPEN", "IN_PROGRESS"):
@@ -188,14 +191,14 @@ def complete(
         " updated_at = ? WHERE id = ?",
         (json.dumps(merged), OPERATOR, moment, moment, item["id"]),
     )
-    _record(connection, now, item["id"], "COMPLETED", notes=notes, payload={"result": result})
+    _add_event(connection, now, item["id"], "COMPLETED", notes=notes, payload={"result": result})
     if item["kind"] in BOOKING_KINDS and item["booking_id"] is not None:
-        ledger.set_status(connection, now, item["booking_id"], "BOOKED")
+        bookings.set_status(connection, now, item["booking_id"], "BOOKED")
     return _row(connection, item["source_id"], item["id"]), True
 
 
 def cancel_for_booking(connection: sqlite3.Connection, now: datetime, booking_id: int) -> None:
-    """Cancel what is unfinished: there is nothing left to book."""
+    """Cancel the unfinished items of a booking that was released."""
     moment = timestamp(now)
     rows: list[sqlite3.Row] = connection.execute(
         "UPDATE interchange_work_items SET status = 'CANCELLED', blocked_reason = NULL, updated_at = ?"
@@ -203,7 +206,7 @@ def cancel_for_booking(connection: sqlite3.Connection, now: datetime, booking_id
         (moment, booking_id),
     ).fetchall()
     for row in rows:
-        _record(
+        _add_event(
             connection,
             now,
             row["id"],
@@ -213,7 +216,7 @@ def cancel_for_booking(connection: sqlite3.Connection, now: datetime, booking_id
         )
 
 
-def _record(
+def _add_event(
     connection: sqlite3.Connection,
     now: datetime,
     item_id: int,
@@ -249,19 +252,19 @@ def events(connection: sqlite3.Connection, item: sqlite3.Row) -> list[dict[str, 
 
 
 def answer(source: sqlite3.Row, row: sqlite3.Row) -> dict[str, object]:
-    """InventorySourceWorkItem."""
+    """The item as InventorySourceWorkItem of the OpenAPI document."""
     return {
-        **_common(source, row),
+        **_common_fields(source, row),
         "payload": json.loads(row["payload"]),
         "result": json.loads(row["result"]),
     }
 
 
 def _summary(source: sqlite3.Row, row: sqlite3.Row) -> dict[str, object]:
-    return {**_common(source, row), "requiredResultFields": list(REQUIRED_RESULTS.get(row["kind"], ()))}
+    return {**_common_fields(source, row), "requiredResultFields": list(REQUIRED_RESULTS.get(row["kind"], ()))}
 
 
-def _common(source: sqlite3.Row, row: sqlite3.Row) -> dict[str, object]:
+def _common_fields(source: sqlite3.Row, row: sqlite3.Row) -> dict[str, object]:
     return {
         "id": str(row["id"]),
         "storefrontId": STOREFRONT_ID,

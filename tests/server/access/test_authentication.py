@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
-from server.access.authentication import KEYS_LAST, SOONEST, token_command
+from server.access.authentication import KEYS_LIFETIME, SHORTEST_REFRESH, token_command
 from tests.server.http.over_http import ISSUER, URL, Hosted, hosted, rsa_key, tokens_file
 
 KEY, OTHER = rsa_key(), rsa_key()
@@ -69,7 +69,7 @@ async def test_a_token_with_a_wrong_claim_does_not_count(
     assert answer.headers["www-authenticate"] == (
         f'Bearer realm="adops-mcp", resource_metadata="{METADATA}", error="invalid_token"'
     )
-    assert answer.json() == {"error": "a token is needed, or this one does not count"}
+    assert answer.json() == {"error": "a valid token is required"}
     assert token not in caplog.text
 
 
@@ -133,11 +133,11 @@ async def test_keys_are_kept_and_read_anew_when_they_are_rotated(tmp_path: Path)
         assert issuer.asked.count("/tenant/keys") == 1
         issuer.keys = {"two": OTHER}
         assert (await asked(server, issuer.token("two"))).status_code == 401
-        issuer.time.moment += SOONEST + 1
+        issuer.time.moment += SHORTEST_REFRESH + 1
         assert (await asked(server, issuer.token("two"))).status_code == 200
         assert issuer.asked.count("/tenant/keys") == 2
         assert (await asked(server, issuer.token("one", key=KEY))).status_code == 401
-        issuer.time.moment += KEYS_LAST + 1
+        issuer.time.moment += KEYS_LIFETIME + 1
         assert (await asked(server, issuer.token("two"))).status_code == 200
     assert issuer.asked.count("/tenant/keys") == 3
 
@@ -155,12 +155,12 @@ async def test_while_the_issuer_is_down_nobody_is_told_that_their_token_does_not
         for _ in range(2):
             answer = await asked(server, server.issuer.token())
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-            assert answer.json()["error"].startswith("Whether your token counts cannot be found out now.")
+            assert answer.json()["error"].startswith("Your token cannot be checked now.")
         server.issuer.is_down = False
-        server.issuer.time.moment += SOONEST + 1
+        server.issuer.time.moment += SHORTEST_REFRESH + 1
         assert (await asked(server, server.issuer.token())).status_code == 200
         server.issuer.is_down = True
-        server.issuer.time.moment += KEYS_LAST + 1
+        server.issuer.time.moment += KEYS_LIFETIME + 1
         assert (await asked(server, server.issuer.token())).status_code == 200
         assert (await asked(server, server.issuer.token("two", key=OTHER))).status_code == 503
 
@@ -212,7 +212,7 @@ async def test_a_token_that_is_taken_out_of_the_file_does_not_count_any_more(
         file.unlink()
         assert (await asked(server, tokens["one"])).status_code == 503
     assert (ready.status_code, unready.status_code) == (200, 503)
-    assert unready.text == "The file of tokens cannot be used: the log says why.\n"
+    assert unready.text == "The file of tokens cannot be used. The log says why.\n"
 
 
 def test_a_made_token_is_printed_once_with_the_lines_that_hold_its_hash(capsys: pytest.CaptureFixture[str]) -> None:

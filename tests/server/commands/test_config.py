@@ -268,12 +268,12 @@ def test_an_input_of_vscode_is_kept_once_beside_those_of_others(
     [
         ('{\n  // mine\n  "mcpServers": {}\n}', "is not plain JSON (Expecting property name"),
         ('{"mcpServers": {},}', "is not plain JSON"),
-        ('{"mcpServers": {}, "mcpServers": {}}', "a key stands twice in one object"),
+        ('{"mcpServers": {}, "mcpServers": {}}', "an object has the same key twice"),
         ('{"a": NaN}', "is not plain JSON"),
         ('{"a": 1e999}', "has a number that is too large"),
-        ("[]", "the file is no JSON object"),
-        ('{"mcpServers": []}', "'mcpServers' is no JSON object"),
-        ('{"mcpServers": {"adops": 5}}', "'adops' is no JSON object"),
+        ("[]", "the file is not a JSON object"),
+        ('{"mcpServers": []}', "'mcpServers' is not a JSON object"),
+        ('{"mcpServers": {"adops": 5}}', "'adops' is not a JSON object"),
         ("[" * 100_000, "is nested too deeply"),
         (b"\xff\xfe{}", "is not plain JSON"),
     ],
@@ -369,7 +369,7 @@ def test_what_another_program_wrote_meanwhile_is_not_overwritten(tmp_path: Path)
     late, new = merged(file, snippet, frozenset()), merged(tmp_path / "new.json", snippet, frozenset())
     for change in (late, new):
         change.target.write_text("{}")
-        with pytest.raises(MergeError, match="was changed by another program meanwhile: run this again"):
+        with pytest.raises(MergeError, match=r"was changed by another program\. Run this again"):
             change.write()
         assert change.target.read_text() == "{}"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mcp.json", "new.json"]
@@ -382,8 +382,8 @@ def test_a_place_that_cannot_be_written_or_read_is_named(
     (tmp_path / "huge").write_bytes(b" " * (16 * 1_048_576 + 1))
     os.mkfifo(tmp_path / "pipe")
     for name, words in (
-        (".", "is no file: name the client's own with --file"),
-        ("pipe", "is no file"),
+        (".", "is not a file. Name the client's file with --file"),
+        ("pipe", "is not a file"),
         ("file/mcp.json", "cannot be read: Not a directory"),
         ("huge", "is too large to be a client's settings"),
         ("/proc/adops/mcp.json", "cannot be written: No such file or directory. It is as it was"),

@@ -12,7 +12,7 @@ from server.clients import Wire
 from server.commands.doctor import examine
 from server.configuration.settings import Settings
 from server.sandbox import Sandbox
-from tests.support import Answer, FakeTime, live_settings
+from tests.support import OPENED, Answer, FakeTime, live_settings
 from tools.catalogue import CATALOGUE
 from tools.vendors import VendorName
 
@@ -141,10 +141,11 @@ async def test_a_service_account_that_sees_no_network_is_told_so(tmp_path: Path)
 
 
 def with_a_key(tmp_path: Path, networks: httpx.Response) -> tuple[Settings, Wire]:
-    """Google Ad Manager alone, with what it answers when it is asked for its networks."""
+    """Google Ad Manager as the only vendor, with this answer to the list of networks."""
     now = FakeTime(time.time())
     key = tmp_path / "key.json"
     sandbox = Sandbox(clock=now.now)
+    OPENED.callback(sandbox.close)
     key.write_text(sandbox.service_account_key("http://127.0.0.1/token"))
     inner = httpx.ASGITransport(sandbox.google_ad_manager())
 

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from server.cli import main, parser
 from server.clients import Wire, open_backends
-from server.commands.operations import carried_out
+from server.commands.operations import run_action
 from server.configuration.settings import Settings
 from server.ledger.operations import Operations
 from server.writes.records import user
@@ -27,7 +27,7 @@ ORDER: dict[str, Any] = {"external_id": "CRM-1", "name": "N"}
 
 
 class Operator:
-    """Somebody at the command line, on the sandbox that the agent works on."""
+    """An operator at the command line, on the sandbox that the agent uses."""
 
     def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.network = SandboxNetwork(FakeTime(), directory)
@@ -55,7 +55,7 @@ class Operator:
         return (result.structured_content.get("error") or result.structured_content) | {"text": text_of(result)}
 
     async def run(self, *words: str) -> tuple[int, str, str]:
-        code = await carried_out(self.settings, parser().parse_args(["operations", *words]), self.wire)
+        code = await run_action(self.settings, parser().parse_args(["operations", *words]), self.wire)
         said = self._capsys.readouterr()
         return code, said.out, said.err
 
@@ -88,14 +88,14 @@ async def test_a_list_is_filtered_and_says_how_many_more_there_are(operator: Ope
         await operator.agent("create_proposed_io", {**ORDER, "external_id": f"CRM-{number}"})
     assert (await operator.run("list", "--limit", "2"))[1].splitlines()[-1] == "1 more: --limit shows them."
     assert len((await operator.run("list", "--text", "crm-1"))[1].splitlines()) == 1
-    assert (await operator.run("list", "--state", "in_doubt"))[1] == "Nothing is on record like that.\n"
+    assert (await operator.run("list", "--state", "in_doubt"))[1] == "No operation matches.\n"
 
 
 async def test_after_a_reset_what_was_written_before_is_said_to_be_on_record(operator: Operator) -> None:
     await operator.agent("create_proposed_io", ORDER)
     operator.network.sandbox.reset()
     assert (await operator.run("list"))[1] == (
-        "Nothing was written. On record are 1 of another place, such as a sandbox that was reset since.\n"
+        "Nothing was written. The record has 1 of another scope, such as a sandbox that was reset since.\n"
     )
 
 
@@ -114,7 +114,7 @@ async def test_the_command_waits_until_its_own_clock_says_that_the_time_has_pass
     await record.close()
     time.moment += 3600
     code, _, told = await operator.run("reconcile", sent, "--outcome", "not_sent")
-    assert (code, told) == (0, f"{sent}: waits 60 s, since the database's clock is not believed alone.\n")
+    assert (code, told) == (0, f"{sent}: waiting 60 s, because the database's clock alone is not trusted.\n")
     assert time.slept[-1] == pytest.approx(60.1)
     code, _, told = await operator.run("reconcile", sent, "--outcome", "succeeded")
     assert (code, told) == (0, "")
@@ -132,8 +132,8 @@ async def test_a_write_that_waits_is_approved_once(operator: Operator) -> None:
         "  Not checked: Whether the network can be reached: test_gam_connection shows it once granted.",
         "  Request: PUT /api/v2/storefront/inventory-sources/gam-northlight/ad-server "
         '{"type": "google_ad_manager", "networkCode": "21700010"}',
-        f"  Asked by {user()} through mcp 0.1.0",
-        f"Approved, exactly this. It is sent when the agent makes the same call again, within a day: {operation_id}",
+        f"  Requested by {user()} through mcp 0.1.0",
+        f"Approved exactly this. It is sent when the agent makes the same call again within a day: {operation_id}",
     ]
     assert operator.network.interchange.written() == []
     done = await operator.agent("configure_gam_source", {"source_id": "gam-northlight", "network_code": "21700010"})
@@ -148,7 +148,7 @@ async def test_a_write_that_waits_is_approved_once(operator: Operator) -> None:
 async def test_what_is_rejected_may_be_approved_after_all(operator: Operator) -> None:
     waiting = await operator.agent("configure_gam_source", {"source_id": "gam-northlight", "network_code": "21700010"})
     code, said, _ = await operator.run("reject", waiting["operation_id"], "--note", "no")
-    assert (code, said.splitlines()[-1]) == (0, f"Rejected; it is not sent: {waiting['operation_id']}")
+    assert (code, said.splitlines()[-1]) == (0, f"Rejected. It is not sent: {waiting['operation_id']}")
     assert "rejected" in (await operator.run("list"))[1]
     assert (await operator.run("reject", waiting["operation_id"]))[2].endswith("cannot be rejected: it is rejected.\n")
     refused = await operator.agent("configure_gam_source", {"source_id": "gam-northlight", "network_code": "21700010"})
@@ -201,7 +201,7 @@ async def test_an_unknown_id_is_said_to_be_none(operator: Operator, words: tuple
     code, _, complaint = await operator.run(*words)
     assert (code, complaint) == (
         1,
-        "adops-mcp: there is no operation op_1 on record here; `operations list` shows all.\n",
+        "adops-mcp: there is no operation op_1 on record here. `operations list` shows all.\n",
     )
 
 

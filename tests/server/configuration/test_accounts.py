@@ -1,4 +1,4 @@
-"""Several publishers' accounts in one server: whose credentials a call goes out with, and who may use which."""
+"""Several publishers' accounts in one server: which credentials a call uses, and who may use which account."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mcp import Client, MCPError
 from server.cli import main, parser
 from server.clients import Wire
 from server.commands.doctor import examine
-from server.commands.operations import carried_out
+from server.commands.operations import run_action
 from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings, SettingsError, load
-from server.http.application import Place, check
-from tests.docs import fenced
+from server.http.application import BindAddress, check_settings
+from tests.docs import ACCOUNTS, fenced
 from tests.server.http.over_http import connected_over_http, hosted, tokens_file
 from tests.support import FakeTime, Recorder, connected, text_of
 from tools.catalogue import CATALOGUE
@@ -47,7 +47,7 @@ def written(directory: Path, text: str) -> Path:
 
 
 def freewheel(request: httpx.Request) -> httpx.Response:
-    """A network without anything in it, that takes every order."""
+    """An empty FreeWheel network that accepts every order."""
     if request.method == "POST":
         return httpx.Response(
             201, json={"id": 7, "external_id": "CRM-1", "name": "N", "proposed_io_status": "PROPOSED"}
@@ -61,7 +61,7 @@ def freewheel(request: httpx.Request) -> httpx.Response:
 async def staged(
     directory: Path, monkeypatch: pytest.MonkeyPatch, text: str = TWO, time: FakeTime | None = None, **settings: Any
 ) -> AsyncGenerator[tuple[Client, Recorder]]:
-    """A client of a staging server with these accounts, and what was sent to FreeWheel."""
+    """A client of a staging server with these accounts, and the requests that were sent to FreeWheel."""
     for name in ("US_FREEWHEEL", "UK_FREEWHEEL", "UK_INTERCHANGE"):
         monkeypatch.setenv(name, f"secret of {name}")
     network = Recorder(freewheel)
@@ -138,7 +138,7 @@ async def test_a_call_that_names_no_account_of_these_is_refused_with_their_names
 async def test_nothing_is_done_in_another_account_than_the_one_that_was_meant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Interchange is of uk alone: a call that means us is not done there."""
+    """Only uk has Interchange, so a call for us must not be made there."""
     async with staged(tmp_path, monkeypatch) as (client, _):
         meant = (await said(client, "list_avails", {"account": "us"}))["error"]
         left_out = (await said(client, "list_avails", {}))["error"]
@@ -206,7 +206,7 @@ async def test_the_account_called_default_goes_on_with_the_record_from_before(
 
 
 async def test_the_limit_of_a_vendor_is_one_for_all_accounts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interchange counts by address, and FreeWheel does not say by what."""
+    """Interchange counts by address, and FreeWheel does not document by what it counts."""
     time = FakeTime()
     async with staged(tmp_path, monkeypatch, time=time) as (client, network):
         began = time.moment
@@ -262,7 +262,7 @@ async def test_a_person_reads_whose_account_it_is(tmp_path: Path, capsys: pytest
     async with connected(wire, waits) as client:
         operation_id = (await said(client, "update_proposed_io", lost))["error"]["operation_id"]
     for words in (["list"], ["approve", operation_id], ["show", operation_id], ["export"], ["reconcile"]):
-        assert await carried_out(waits, parser().parse_args(["operations", *words]), wire) == 0
+        assert await run_action(waits, parser().parse_args(["operations", *words]), wire) == 0
     told = capsys.readouterr().out
     assert "awaiting_approval  uk: Close proposed IO 418250" in told
     assert "Account: uk\nClose proposed IO 418250" in told
@@ -284,7 +284,7 @@ async def test_each_account_has_a_sandbox_of_its_own(
     monkeypatch.setenv("ADOPS_ACCOUNTS_FILE", str(file))
     monkeypatch.setenv("ADOPS_DATA_DIR", str(tmp_path))
     assert main(["sandbox", "reset"]) == 0
-    assert "sandbox-uk.sqlite3 is as new" in capsys.readouterr().out
+    assert "sandbox-uk.sqlite3 was reset" in capsys.readouterr().out
 
 
 async def test_an_object_and_what_is_typed_are_of_one_account(tmp_path: Path) -> None:
@@ -388,15 +388,15 @@ def test_who_names_subjects_and_clients_and_never_one_for_the_other(tmp_path: Pa
 
     settings = Settings(accounts_file=written(tmp_path, FOR_SOME))
     us, _, de = accounts_of(settings)
-    assert us.is_for(None)
-    assert us.is_for(token("any", "kim"))
-    assert us.is_for(token("planner", "anybody"))
-    assert not us.is_for(token("kim", "anybody"))
-    assert not us.is_for(token("any", "planner"))
-    assert not us.is_for(token("any", "client:planner"))
-    assert not us.is_for(token("any", None))
-    assert not us.is_for(AccessToken(token="t", client_id="planner", scopes=[], subject="planner"))
-    assert not de.is_for(token("kim", "kim"))
+    assert us.is_open_to(None)
+    assert us.is_open_to(token("any", "kim"))
+    assert us.is_open_to(token("planner", "anybody"))
+    assert not us.is_open_to(token("kim", "anybody"))
+    assert not us.is_open_to(token("any", "planner"))
+    assert not us.is_open_to(token("any", "client:planner"))
+    assert not us.is_open_to(token("any", None))
+    assert not us.is_open_to(AccessToken(token="t", client_id="planner", scopes=[], subject="planner"))
+    assert not de.is_open_to(token("kim", "kim"))
 
 
 async def test_doctor_looks_at_each_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -423,7 +423,10 @@ async def test_doctor_warns_of_writes_of_an_account_that_there_is_not(
     async with staged(tmp_path, monkeypatch) as (client, _):
         await said(client, "create_proposed_io", {"account": "uk", **ORDER})
     wire = Wire({"freewheel": httpx.MockTransport(freewheel)}, FakeTime().timing)
-    for renamed, words in (("[gb]", "1 writes on record are of account 'uk', which is not configured"), ("[uk]", "")):
+    for renamed, words in (
+        ("[gb]", "1 writes on record belong to account 'uk', which"),
+        ("[uk]", ""),
+    ):
         file = written(tmp_path, f"{renamed}\nfreewheel_token = {{ env = 'UK_FREEWHEEL' }}")
         settings = Settings(environment="staging", data_dir=tmp_path, accounts_file=file)
         report, _ = await examine(settings, wire)
@@ -432,16 +435,22 @@ async def test_doctor_warns_of_writes_of_an_account_that_there_is_not(
 
 
 WRONG = [
-    ("", "names no account; write a table such as [uk] for each"),
+    ("", "has no account. Write a table for each, such as [uk]."),
     ("[uk", "is not TOML"),
-    ("title = 'x'", "'title' is no account: write its keys in a table"),
-    ("[UK]", "'UK' is no name for an account: up to 32 of a-z"),
+    ("title = 'x'", "'title' is not an account. Write its keys in a table"),
+    ("[UK]", "'UK' cannot be the name of an account. Use up to 32 of a-z"),
     ("[uk]\nfreewheel_tokn = 'x'", "[uk] freewheel_tokn: there is no such key; did you mean freewheel_token?"),
     ("[uk]\nread_only = true", "[uk] read_only: there is no such key"),
     ("[uk]\nwho = 'kim'", '[uk] who: write a list of principals, such as ["kim", "client:planner"]'),
-    ("[uk]\nfreewheel_token = 's3cret'", "[uk] freewheel_token: name where it is, and not itself: { env ="),
+    (
+        "[uk]\nfreewheel_token = 's3cret'",
+        "[uk] freewheel_token: write where the secret is, not the secret",
+    ),
     ("[uk]\nfreewheel_token = { env = 'NOT_SET' }", "[uk] freewheel_token: the variable NOT_SET is not set"),
-    ("[uk]\nfreewheel_token = { env = 's3cret' }", "[uk] freewheel_token: name where it is, and not itself: { env ="),
+    (
+        "[uk]\nfreewheel_token = { env = 's3cret' }",
+        "[uk] freewheel_token: write where the secret is, not the secret",
+    ),
     (
         "[uk]\nfreewheel_token = { file = '~nobody-here/x' }",
         "[uk] freewheel_token: the file ~nobody-here/x is",
@@ -457,7 +466,7 @@ WRONG = [
     ("[uk]\ngam_service_account_file = 'key.json'", "[uk] gam_service_account_file: must be a full path"),
     (
         "[uk]\nfreewheel_token = { env = 'T' }\n[us]\nfreewheel_token = { env = 'T' }",
-        "[uk] and [us] have the same freewheel_token: one account under two names would have two records",
+        "[uk] and [us] have the same freewheel_token. One account under two names would have two records",
     ),
 ]
 
@@ -487,11 +496,11 @@ def test_the_sandbox_refuses_what_live_would_refuse_without_the_secrets(tmp_path
 def test_over_http_an_account_of_some_is_refused_where_nobody_says_who_calls(tmp_path: Path) -> None:
     settings = Settings(accounts_file=written(tmp_path, FOR_SOME))
     with pytest.raises(SettingsError) as refused:
-        check(settings, Place())
+        check_settings(settings, BindAddress())
     assert str(refused.value).startswith(
         "ADOPS_ACCOUNTS_FILE: [us] says who may use it, and over HTTP nothing says who"
     )
-    check(settings.model_copy(update={"accounts_file": written(tmp_path, "[us]\n[uk]\n")}), Place())
+    check_settings(settings.model_copy(update={"accounts_file": written(tmp_path, "[us]\n[uk]\n")}), BindAddress())
 
 
 def test_secrets_are_read_from_files_too_and_credentials_of_two_places_are_refused(
@@ -508,17 +517,17 @@ def test_secrets_are_read_from_files_too_and_credentials_of_two_places_are_refus
     with pytest.raises(SettingsError) as both:
         accounts_of(load())
     assert str(both.value) == (
-        "keep only one of ADOPS_ACCOUNTS_FILE and ADOPS_INTERCHANGE_API_KEY: with accounts, each has its own."
+        "keep only one of ADOPS_ACCOUNTS_FILE and ADOPS_INTERCHANGE_API_KEY. With accounts, each has its own."
     )
 
 
-def test_the_file_of_the_readme_can_be_used(tmp_path: Path) -> None:
-    accounts = accounts_of(Settings(accounts_file=written(tmp_path, fenced("accounts"))))
+def test_the_file_of_the_page_can_be_used(tmp_path: Path) -> None:
+    accounts = accounts_of(Settings(accounts_file=written(tmp_path, fenced("accounts", ACCOUNTS))))
     assert [(account.name, account.title) for account in accounts] == [
         ("northlight", "Northlight TV"),
         ("northlight-uk", "Northlight UK"),
     ]
-    assert [account.who for account in accounts] == [None, {"kim@northlight.example", "client:planner"}]
+    assert [account.principals for account in accounts] == [None, {"kim@northlight.example", "client:planner"}]
 
 
 async def test_one_account_alone_is_never_asked_for_and_still_named(

@@ -15,7 +15,7 @@ from server.configuration.settings import (
     google_ad_manager_access,
     interchange_access,
     load,
-    misspelt_choices,
+    misspelt_safety_settings,
     unknown_variables,
 )
 from tests.support import live_settings
@@ -66,15 +66,15 @@ def test_one_that_would_take_something_away_from_agents_is_refused_when_it_was_n
         ("ADOPS_FREEWHEEL_BASE_URL", "https://ads.example/\x7f", "is not a URL"),
         ("ADOPS_GAM_BASE_URL", "https://xn--\N{SNOWMAN}-.example/", "is not a URL"),
         ("ADOPS_GAM_BASE_URL", "https://[::1", "is not a URL"),
-        ("ADOPS_FREEWHEEL_BASE_URL", "http://:pw@127.0.0.1", "must hold no user"),
-        ("ADOPS_FREEWHEEL_BASE_URL", "https://ads.example/?", "must hold no user, query or fragment"),
+        ("ADOPS_FREEWHEEL_BASE_URL", "http://:pw@127.0.0.1", "must have no user"),
+        ("ADOPS_FREEWHEEL_BASE_URL", "https://ads.example/?", "must have no user, query or fragment"),
         ("ADOPS_FREEWHEEL_BASE_URL", "http://ads.example", "must be https"),
-        ("ADOPS_FREEWHEEL_TOKEN_URL", "https://me:pw@ads.example/token", "must hold no user"),
+        ("ADOPS_FREEWHEEL_TOKEN_URL", "https://me:pw@ads.example/token", "must have no user"),
         ("ADOPS_READ_ONLY", "perhaps", "Input should be a valid boolean"),
         ("ADOPS_TOOLSETS", "freewheel, gma", "there is no toolset 'gma'; did you mean gam?"),
         ("ADOPS_TOOLSETS", "x", "there is no toolset 'x'; there are freewheel, interchange, gam, operations"),
         ("ADOPS_TOOLS", "list_avails,list_avail", "there is no tool 'list_avail'; did you mean list_avails?"),
-        ("ADOPS_GAM_BASE_URL", "https://ads.example/?key=1", "must hold no user, query or fragment"),
+        ("ADOPS_GAM_BASE_URL", "https://ads.example/?key=1", "must have no user, query or fragment"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_the_name_of_its_variable(
@@ -134,7 +134,7 @@ def test_no_secret_shows_when_the_settings_are_printed() -> None:
 
 @pytest.mark.parametrize("name", ["ADOPS_READONLY", "ADOPS_READ_ONLI", "ADOPS_TOOL", "ADOPS_TOOLSET"])
 def test_a_misspelt_choice_of_tools_is_told_from_other_mistakes(name: str) -> None:
-    assert len(misspelt_choices({name: "1", "ADOPS_FREEWHEEL_PASWORD": "x"})) == 1
+    assert len(misspelt_safety_settings({name: "1", "ADOPS_FREEWHEEL_PASWORD": "x"})) == 1
 
 
 def test_a_misspelt_variable_is_named_with_the_one_it_may_be_meant_for() -> None:
@@ -143,7 +143,7 @@ def test_a_misspelt_variable_is_named_with_the_one_it_may_be_meant_for() -> None
     ]
     assert unknown_variables({"ADOPS_ZZZ": "x"}) == ["ADOPS_ZZZ is not a setting."]
     assert unknown_variables({"ADOPS_FREEWHEEL_TOKEN_FILE": "/x", "ADOPS_ENV_FILE": "/x", "ADOPS_KEYRING": "x"}) == []
-    assert len(misspelt_choices({"ADOPS_READ_ONLY_FILE": "/x"})) == 1
+    assert len(misspelt_safety_settings({"ADOPS_READ_ONLY_FILE": "/x"})) == 1
 
 
 def test_interchange_needs_its_key() -> None:

@@ -1,4 +1,4 @@
-"""Where settings come from: variables, files of secrets, a .env file and the system's keyring."""
+"""The sources of settings: variables, files of secrets, a .env file and the system's keyring."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEY = "s3cr3t-of-interchange"
 
 
 class InMemory(KeyringBackend):
-    """A keyring of one process. asked: the names that were looked for."""
+    """A keyring in memory. asked: the names that were looked up."""
 
     priority = 1.0  # pyright: ignore[reportAssignmentType] - a class property there
 
@@ -99,12 +99,12 @@ def test_a_file_that_cannot_be_used_is_named_with_its_variable(tmp_path: Path, m
         (tmp_path / "empty", f"the file {tmp_path}/empty is empty or cannot be read"),
         (tmp_path / "none", f"the file {tmp_path}/none is empty or cannot be read"),
         (tmp_path, f"the file {tmp_path} is empty or cannot be read"),
-        (tmp_path / "two", f"the file {tmp_path}/two must hold the secret alone, on one line"),
+        (tmp_path / "two", f"the file {tmp_path}/two must have only the secret, on one line"),
         (tmp_path / "large", f"the file {tmp_path}/large is too large for a secret"),
-        (tmp_path / "binary", f"the file {tmp_path}/binary is no text in UTF-8"),
+        (tmp_path / "binary", f"the file {tmp_path}/binary is not UTF-8 text"),
         ("/dev/zero", "the file /dev/zero is too large for a secret"),
-        (KEY, "must be a full path: where a client starts this server is not known"),
-        ("~nobody-here/key", "there is no home directory for ~: write a full path"),
+        (KEY, "must be a full path, because the folder in which a client starts this server is not known"),
+        ("~nobody-here/key", "there is no home directory for ~. Write a full path"),
     ):
         monkeypatch.setenv("ADOPS_INTERCHANGE_API_KEY_FILE", str(path))
         with pytest.raises(SettingsError) as refused:
@@ -122,7 +122,7 @@ def test_a_secret_of_a_file_is_checked_as_any_other(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize("left", ["${ADOPS_FREEWHEEL_TOKEN}", "${env:ADOPS_FREEWHEEL_TOKEN}", "${input:token}"])
 def test_a_reference_that_a_client_did_not_fill_in_is_no_secret(left: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADOPS_FREEWHEEL_TOKEN", left)
-    with pytest.raises(SettingsError, match="ADOPS_FREEWHEEL_TOKEN: is a reference that the client did not fill in"):
+    with pytest.raises(SettingsError, match="ADOPS_FREEWHEEL_TOKEN: is a reference that the client did not replace"):
         load()
 
 
@@ -175,7 +175,7 @@ def test_an_env_file_that_cannot_be_used_is_named(env_file: Path, monkeypatch: p
         with pytest.raises(SettingsError, match=words):
             load()
     env_file.write_bytes(b"A=\xff")
-    with pytest.raises(SettingsError, match=rf"ADOPS_ENV_FILE: {env_file}: is no text in UTF-8"):
+    with pytest.raises(SettingsError, match=rf"ADOPS_ENV_FILE: {env_file}: is not UTF-8 text"):
         load()
     for path in (env_file.parent, env_file.parent / "none"):
         monkeypatch.setenv("ADOPS_ENV_FILE", str(path))
@@ -223,15 +223,15 @@ def test_a_keyring_that_cannot_be_used_is_refused_with_what_to_do(monkeypatch: p
     monkeypatch.setenv("ADOPS_KEYRING", "adops-mcp")
     with pytest.raises(SettingsError) as none:
         load()
-    assert "ADOPS_KEYRING: this machine has no keyring that can be used; leave ADOPS_KEYRING out" in str(none.value)
+    assert "ADOPS_KEYRING: this machine has no usable keyring. Leave ADOPS_KEYRING out" in str(none.value)
     assert "put secrets in files (ADOPS_..._FILE)" in str(none.value)
     keyring.set_keyring(Locked())
-    with pytest.raises(SettingsError, match=r"did not answer about ADOPS_DATABASE_URL \(KeyringLocked\); unlock it"):
+    with pytest.raises(SettingsError, match=r"could not be read for ADOPS_DATABASE_URL \(KeyringLocked\). Unlock it"):
         load()
 
 
 def test_without_the_package_it_says_what_to_install(tmp_path: Path) -> None:
-    """A finder that has no such package stands for an environment without the extra."""
+    """An import finder without the package stands for an environment without the extra."""
     script = "import sys; sys.modules['keyring'] = None\nfrom server.cli import main; sys.exit(main(['doctor']))"
     told = subprocess.run(
         [sys.executable, "-c", script],
@@ -278,7 +278,7 @@ def test_accounts_name_entries_of_the_keyring_and_names_of_the_env_file(
         '[us]\nfreewheel_token = { env = "US" }\ninterchange_api_key = { keyring = "none" }'
     )
     env_file.write_text(f"ADOPS_ENVIRONMENT=live\nUS=of us\nADOPS_ACCOUNTS_FILE={accounts}\n")
-    with pytest.raises(SettingsError, match=r"\[uk\] freewheel_token: set ADOPS_KEYRING to the service of the keyring"):
+    with pytest.raises(SettingsError, match=r"\[uk\] freewheel_token: set ADOPS_KEYRING to the keyring service"):
         accounts_of(load())
     monkeypatch.setenv("ADOPS_KEYRING", "adops-mcp")
     with pytest.raises(SettingsError, match=r"\[us\] interchange_api_key: the keyring has no none for ADOPS_KEYRING"):

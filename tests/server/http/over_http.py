@@ -1,4 +1,4 @@
-"""The server over HTTP in memory: its application, an issuer of tokens that is made up, and MCP clients of both "
+"""The server over HTTP in memory: its application, a made-up issuer of tokens, and MCP clients of both "
 "eras."""
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def rsa_key() -> rsa.RSAPrivateKey:
 
 @dataclass
 class MadeUpIssuer:
-    """An issuer: its metadata, its keys, and introspection of the tokens in `opaque`. asked: the paths that were."""
+    """An issuer with metadata, keys, and introspection of the tokens in `opaque`. asked: the requested paths."""
 
     time: FakeTime
     keys: dict[str, Key]
@@ -60,7 +60,7 @@ class MadeUpIssuer:
                 return httpx.Response(404)
 
     def token(self, kid: str = "one", *, algorithm: str = "RS256", key: Any = None, **claims: Any) -> str:
-        """A token that counts, but for what `claims` say otherwise; None takes a claim out."""
+        """A valid token with `claims` changed. A claim that is None is left out."""
         now = int(self.time.moment)
         told = {
             "iss": ISSUER,
@@ -87,7 +87,7 @@ def _elliptic(key: ec.EllipticCurvePrivateKey) -> str:
 
 @asynccontextmanager
 async def running(app: Starlette) -> AsyncGenerator[httpx.AsyncClient]:
-    """The application with its lifespan, and a plain client of it."""
+    """Run the application with its lifespan, and yield a plain HTTP client."""
     async with app.router.lifespan_context(app):
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="https://adops.example.com") as client:
@@ -108,7 +108,7 @@ async def connected_over_http(
 
 
 def tokens_file(directory: Path, **scopes: tuple[str, ...]) -> tuple[Path, dict[str, str]]:
-    """A file of hashes with a token for each principal, and the tokens."""
+    """A file of token hashes, and the token of each principal."""
     made = {
         principal: new_token(principal, [f"adops:{scope}" for scope in given]) for principal, given in scopes.items()
     }
@@ -119,7 +119,7 @@ def tokens_file(directory: Path, **scopes: tuple[str, ...]) -> tuple[Path, dict[
 
 @dataclass
 class Hosted:
-    """The server on a sandbox behind HTTP."""
+    """A server over HTTP on the sandbox."""
 
     app: Starlette
     http: httpx.AsyncClient
@@ -129,7 +129,7 @@ class Hosted:
 
 @asynccontextmanager
 async def hosted(directory: Path, keys: dict[str, Key] | None = None, **settings: Any) -> AsyncGenerator[Hosted]:
-    """It runs with these settings; `keys` are the issuer's."""
+    """Run the server with these settings. `keys` are those of the issuer."""
     time = FakeTime()
     network = SandboxNetwork(time, directory)
     issuer = MadeUpIssuer(time, keys or {})

@@ -1,4 +1,4 @@
-"""MCP over HTTP as clients of both eras meet it, and what is refused before it gets there."""
+"""MCP over HTTP for clients of both eras, and requests that are refused before it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from server.configuration.settings import Settings, SettingsError
-from server.http.application import LARGEST_BODY, Place, PlainRefusals, check
-from server.http.rate_limits import Quotas, TooMany
+from server.http.application import LARGEST_BODY, BindAddress, RequestCheckMiddleware, check_settings
+from server.http.rate_limits import RateLimiter, RateLimitExceeded
 from tests.server.http.over_http import URL, connected_over_http, hosted, tokens_file
 from tests.support import error_of, text_of
 from tools.catalogue import CATALOGUE
@@ -126,27 +126,27 @@ async def test_it_is_alive_without_and_ready_only_with_a_record_that_can_be_used
 @pytest.mark.parametrize(
     ("place", "given", "words"),
     [
-        (Place("0.0.0.0"), {}, "nothing says who may call: set ADOPS_AUTH_TOKENS_FILE"),  # noqa: S104
-        (Place("::"), {"http_url": URL}, "nothing says who may call"),
-        (Place("adops.example.com"), {}, "nothing says who may call"),
+        (BindAddress("0.0.0.0"), {}, "nothing says who may call. Set ADOPS_AUTH_TOKENS_FILE"),  # noqa: S104
+        (BindAddress("::"), {"http_url": URL}, "nothing says who may call"),
+        (BindAddress("adops.example.com"), {}, "nothing says who may call"),
         (
-            Place("10.0.0.1"),
+            BindAddress("10.0.0.1"),
             {"auth_issuer": "https://i.example.com"},
             "ADOPS_HTTP_URL: set the address that clients use",
         ),
-        (Place(), {"auth_issuer": "https://i.example.com"}, "tokens are taken only when they were issued for it"),
+        (BindAddress(), {"auth_issuer": "https://i.example.com"}, "Only tokens that were issued for it are accepted"),
         (
-            Place(),
+            BindAddress(),
             {"auth_introspection_url": "https://i.example.com/i", "http_url": URL},
             "ADOPS_AUTH_INTROSPECTION_CLIENT_ID and _CLIENT_SECRET: set both",
         ),
     ],
 )
 def test_it_does_not_start_where_it_would_stand_open_or_let_nobody_in(
-    place: Place, given: dict[str, Any], words: str
+    place: BindAddress, given: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(SettingsError) as caught:
-        check(Settings(**given), place)
+        check_settings(Settings(**given), place)
     assert words in str(caught.value)
 
 
@@ -163,7 +163,7 @@ def test_a_file_of_tokens_that_cannot_be_used_is_refused_at_the_start(tmp_path: 
     file = tmp_path / "tokens.toml"
     file.write_text(content)
     with pytest.raises(SettingsError, match="ADOPS_AUTH_TOKENS_FILE") as caught:
-        check(Settings(auth_tokens_file=file), Place())
+        check_settings(Settings(auth_tokens_file=file), BindAddress())
     assert words in str(caught.value)
 
 
@@ -255,7 +255,7 @@ async def test_a_caller_beyond_its_limit_is_told_when_to_come_back_and_others_ar
     assert statuses == [200] * 6 + [429]
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
     assert refused.json() == {
-        "error": "You sent more than 6 requests a minute, which is the limit of one caller here. Nothing was done."
+        "error": "You sent more than 6 requests a minute, which is the limit of one caller. Nothing was done."
     }
     assert (other.status_code, again.status_code) == (200, 200)
 
@@ -288,14 +288,14 @@ async def test_a_vendor_that_hangs_holds_up_neither_other_callers_nor_other_vend
 
 
 def test_requests_at_once_are_counted_for_each_caller_and_given_back() -> None:
-    quotas = Quotas(rate=100, at_once=2, clock=lambda: 0.0)
+    limiter = RateLimiter(rate=100, concurrent=2, clock=lambda: 0.0)
     with ExitStack() as in_flight:
         for caller in ("a", "a", "b"):
-            in_flight.enter_context(quotas.taken(caller))
-        with pytest.raises(TooMany, match="more than 2 requests at once"):
-            in_flight.enter_context(quotas.taken("a"))
+            in_flight.enter_context(limiter.admitted(caller))
+        with pytest.raises(RateLimitExceeded, match="more than 2 requests at once"):
+            in_flight.enter_context(limiter.admitted("a"))
     for _ in range(90):
-        with quotas.taken("a"):
+        with limiter.admitted("a"):
             pass
 
 
@@ -350,7 +350,7 @@ async def test_a_body_that_stalls_is_given_up_and_one_that_is_cut_reaches_nothin
     async def send(message: Message) -> None:
         sent.append(message)
 
-    guarded = PlainRefusals(app, longest_body=0.01)
+    guarded = RequestCheckMiddleware(app, longest_receive=0.01)
     await guarded({"type": "http", "method": "POST"}, stalled, send)
     assert [message.get("status") for message in sent] == [408, None]
     await guarded({"type": "http", "method": "POST"}, cut, send)

@@ -1,4 +1,4 @@
-"""10,000 requests that are not as they should be: refused each in its way, with no 5xx, no traceback and no leak."""
+"""10,000 malformed requests: each is refused without a 5xx, a traceback or a leak."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`adops-mcp serve --http` as a process: started, asked at once by many, and ended."""
+"""`adops-mcp serve --http` as a process: its start, many requests at once, and its end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ AVAIL: dict[str, Any] = {
 
 @contextmanager
 def served(directory: Path, *flags: str, **given: str) -> Generator[tuple[str, subprocess.Popen[str]]]:
-    """The address of a server, once it is ready, and its process."""
+    """Start a server. Yields its address and its process when it is ready."""
     port = free_port()
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "server.cli", "serve", "--http", "--port", str(port), *flags],
@@ -64,7 +64,7 @@ def states(directory: Path) -> list[str]:
 
 
 async def test_a_server_that_is_ended_answers_what_is_in_flight(tmp_path: Path) -> None:
-    """Holds of one avail, which wait for each other: at the first answer, the others are under way."""
+    """Concurrent holds of one avail wait for each other: at the first answer the others are still running."""
     answers: list[str] = []
     headers = {"Accept": "application/json, text/event-stream"}
     with served(tmp_path, ADOPS_SANDBOX_FAULTS="latency=1") as (url, process):

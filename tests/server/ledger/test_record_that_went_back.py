@@ -20,7 +20,7 @@ from mcp import Client
 from server.cli import parser
 from server.clients import Wire
 from server.commands.doctor import examine
-from server.commands.operations import carried_out
+from server.commands.operations import run_action
 from server.configuration.settings import Settings
 from server.ledger.entries import Begun, Ending, Taken, Wanted
 from server.ledger.operations import Operations
@@ -258,7 +258,7 @@ class Operator:
         return self.network.wire
 
     async def run(self, *words: str) -> tuple[int, str, str]:
-        code = await carried_out(self.settings, parser().parse_args(["operations", *words]), self.wire)
+        code = await run_action(self.settings, parser().parse_args(["operations", *words]), self.wire)
         said = self._capsys.readouterr()
         return code, said.out, said.err
 
@@ -281,7 +281,7 @@ async def test_writes_stop_until_the_operator_has_compared_what_was_lost(
         assert "it went back in time" in json.dumps(status)
         report, healthy = await examine(operator.settings, operator.wire)
         assert not healthy
-        assert f"not in the record any more: {sent}" in report
+        assert f"missing from the record: {sent}" in report
         assert "create_proposed_io proposed_io:CRM-1" in report
 
         code, shown, complaint = await operator.run("restored")
@@ -290,17 +290,17 @@ async def test_writes_stop_until_the_operator_has_compared_what_was_lost(
         assert "it went back in time" in error_of(await client.call_tool("create_proposed_io", order))["message"]
 
         code, _, complaint = await operator.run("restored", "--note", "CRM-1 is there, 418420")
-        assert (code, "may still be carried out, until about 2026-11-22T12:01:00Z" in complaint) == (1, True)
+        assert (code, "may still be carried out until about 2026-11-22T12:01:00Z" in complaint) == (1, True)
         assert "it went back in time" in error_of(await client.call_tool("create_proposed_io", order))["message"]
         operator.network.time.moment += 61
         code, shown, _ = await operator.run("restored", "--note", "CRM-1 is there, 418420")
-        assert (code, sent in shown, "Writes go on" in shown) == (0, True, True)
+        assert (code, sent in shown, "Writes continue" in shown) == (0, True, True)
         assert not (await client.call_tool("create_proposed_io", {**order, "external_id": "CRM-2"})).is_error
         report, healthy = await examine(operator.settings, operator.wire)
         assert "CRM-1 is there, 418420" in report
         assert healthy
         code, shown, _ = await operator.run("restored")
-        assert (code, shown) == (0, "Nothing is known to be lost: what this machine wrote last is in the record.\n")
+        assert (code, shown) == (0, "Nothing seems to be lost: the last writes of this machine are in the record.\n")
 
 
 async def test_servers_that_saw_more_than_the_operators_process_knows_go_on_as_well(tmp_path: Path) -> None:

@@ -312,7 +312,7 @@ async def test_without_confirmation_nobody_is_asked(tmp_path: Path) -> None:
 
 async def _decided(network: SandboxNetwork, directory: Path, operation_id: str, action: str, *more: str) -> None:
     from server.cli import parser  # noqa: PLC0415
-    from server.commands.operations import carried_out  # noqa: PLC0415
+    from server.commands.operations import run_action  # noqa: PLC0415
 
     arguments = parser().parse_args(["operations", action, operation_id, *more])
-    assert await carried_out(settings(directory), arguments, network.wire) == 0
+    assert await run_action(settings(directory), arguments, network.wire) == 0

@@ -1,4 +1,4 @@
-"""What the sandbox does when it is told to misbehave, and what an agent is told of it."""
+"""The faults of the sandbox, and the answers that an agent gets because of them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import httpx
 import pytest
 
 from server.configuration.settings import Settings, SettingsError, load
-from server.sandbox.faults import FAULTS, HEADER, Fault, FaultyTransport, Misbehaviour, UnknownFault
+from server.sandbox.faults import FAULTS, HEADER, Fault, FaultRates, FaultyTransport, UnknownFault
 from tests.support import FakeTime, Recorder, SandboxNetwork, connected, error_of, text_of
 
-NOTHING = Misbehaviour.read("")
+NOTHING = FaultRates.parse("")
 ORDER: dict[str, Any] = {"external_id": "CRM-1", "name": "N"}
 
 
 def test_rates_and_a_seed_are_read_and_all_is_spread_evenly() -> None:
-    read = Misbehaviour.read("all=0.11, lost_after=0.2,seed=7")
+    read = FaultRates.parse("all=0.11, lost_after=0.2,seed=7")
     assert read.seed == 7
     assert read.rates["lost_after"] == pytest.approx(0.21)
     assert read.rates["html"] == pytest.approx(0.01)
@@ -36,14 +36,14 @@ def test_rates_and_a_seed_are_read_and_all_is_spread_evenly() -> None:
 )
 def test_a_misspelt_fault_is_refused_by_name(text: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnknownFault, match=said):
-        Misbehaviour.read(text)
+        FaultRates.parse(text)
     monkeypatch.setenv("ADOPS_SANDBOX_FAULTS", text)
     with pytest.raises(SettingsError, match=f"ADOPS_SANDBOX_FAULTS: {said}"):
         load()
 
 
-async def asked(fault: str, *, method: str = "POST") -> tuple[Recorder, Any]:
-    """What a request that asks for a fault is answered, or the exception, and what the vendor saw."""
+async def request_with_fault(fault: str, *, method: str = "POST") -> tuple[Recorder, Any]:
+    """The recorder of the vendor, and the answer or the exception of a request with that fault."""
     seen = Recorder(lambda request: httpx.Response(201, json={"done": request.method, "much": "x" * 100}))
     way = FaultyTransport(seen, NOTHING, FakeTime().sleep)
     async with httpx.AsyncClient(transport=way, base_url="https://vendor") as client:
@@ -72,7 +72,7 @@ async def asked(fault: str, *, method: str = "POST") -> tuple[Recorder, Any]:
     ],
 )
 async def test_one_request_can_ask_for_its_fault(fault: str, done: bool, status: int | None) -> None:
-    seen, answer = await asked(fault)
+    seen, answer = await request_with_fault(fault)
     assert bool(seen.requests) is done
     assert (answer.status_code if isinstance(answer, httpx.Response) else None) == status
     if fault == "rate_limited":
@@ -94,14 +94,14 @@ async def test_the_same_seed_rolls_the_same_faults() -> None:
     rolled: list[dict[Fault, int]] = []
     for _ in range(2):
         vendor = Recorder(lambda _: httpx.Response(200, json={}))
-        way = FaultyTransport(vendor, Misbehaviour.read("all=0.5,seed=3"), FakeTime().sleep)
+        way = FaultyTransport(vendor, FaultRates.parse("all=0.5,seed=3"), FakeTime().sleep)
         async with httpx.AsyncClient(transport=way, base_url="https://vendor") as client:
             for _ in range(300):
                 try:
                     await client.get("/")
                 except httpx.TransportError:
                     continue
-        rolled.append(way.happened)
+        rolled.append(way.counts)
     assert rolled[0] == rolled[1]
     assert rolled[0].keys() == set(FAULTS)
     assert 100 < sum(rolled[0].values()) < 200

@@ -1,4 +1,4 @@
-"""The sandbox's state: it outlives restarts, is shared by processes, and can be made anew."""
+"""The sandbox's state: it survives restarts, is shared by processes, and can be reset."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from server.sandbox import REVISION, Sandbox
-from server.sandbox.freewheel.access import TOKEN
+from server.sandbox.freewheel.tokens import TOKEN
 from server.sandbox.interchange.app import API_KEY, MEDIA_BUYS
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -65,7 +65,7 @@ async def held(sandbox: Sandbox) -> int:
 
 
 async def state(sandbox: Sandbox) -> list[Any]:
-    """What can be read of the sandbox, apart from keys and tokens."""
+    """Everything in the sandbox's tables, apart from keys and tokens."""
     sources = await interchange(sandbox, "GET", "")
     modular = [source["sourceId"] for source in sources if source["executionType"] == "MODULAR_SOURCE"]
     return [

@@ -1,4 +1,4 @@
-"""The start on stdio: answers before the server is there, and the handover, in processes as a client starts them."""
+"""The start on stdio in processes as a client starts them: answers before the server is ready, and the handover."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def call(number: int, **params: Any) -> dict[str, Any]:
 
 
 def session(directory: Path, data: bytes, **settings: str) -> tuple[list[dict[str, Any]], subprocess.Popen[bytes]]:
-    """Everything at once, and stdin closed once as many answers are there as there are ids."""
+    """Send everything at once, and close stdin after as many answers as there are ids."""
     process = subprocess.Popen(
         COMMAND,
         stdin=subprocess.PIPE,
@@ -126,7 +126,7 @@ def test_a_client_that_closes_its_end_before_it_reads_ends_it_without_a_word(tmp
 
 
 def _with(name: bytes = b'"frozen"', capability: bytes = b"{}") -> bytes:
-    """An opening with other JSON in it, and a request after it."""
+    """An opening with changed JSON, and a request after it."""
     opening = (
         lines(legacy()[0]).replace(b'"frozen"', name).replace(b'"capabilities": {}', b'"capabilities": %s' % capability)
     )
@@ -147,13 +147,13 @@ def _with(name: bytes = b'"frozen"', capability: bytes = b"{}") -> bytes:
 def test_an_opening_that_a_stricter_reader_takes_otherwise_is_left_to_the_live_server(
     data: bytes, tmp_path: Path
 ) -> None:
-    """The answers are those of a server that answers nothing early, as with a setting that is left to it."""
+    """The answers are the same as those of a server that answers nothing early."""
     answers = [exchanged(tmp_path, data, b'"id":2', **more) for more in ({}, {"ADOPS_HTTP_RATE": "600"})]
     assert answers[0] == answers[1]
 
 
 def exchanged(directory: Path, data: bytes, last: bytes, **settings: str) -> bytes:
-    """Everything that is answered, until the line that holds `last`."""
+    """All answers up to the line that contains `last`."""
     environment = {"ADOPS_DATA_DIR": str(directory), **settings}
     process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
     assert process.stdin
@@ -226,7 +226,7 @@ def test_requests_from_a_file_are_answered_and_their_end_is_its_end(tmp_path: Pa
 
 
 def test_answers_to_a_client_that_reads_late_come_whole(tmp_path: Path) -> None:
-    """Far more than a pipe holds, so that lines wait half written."""
+    """It sends far more than a pipe can hold, so that lines are written in parts."""
     hello, _ = legacy()
     refused = [call(number, name="list_avails", arguments={"x" * 2000: 1}) for number in range(10, 210)]
     answers, _ = session(tmp_path, lines(hello, INITIALIZED, *refused))
@@ -234,7 +234,7 @@ def test_answers_to_a_client_that_reads_late_come_whole(tmp_path: Path) -> None:
 
 
 def test_a_client_that_reads_nothing_before_it_has_sent_everything_is_answered_whole(tmp_path: Path) -> None:
-    """More in both directions than pipes hold, while the server starts."""
+    """It sends more than pipes can hold, in both directions, while the server starts."""
     hello, listed = legacy()
     asked = [{**listed, "id": number} for number in range(2, 60)]
     data = lines(hello, INITIALIZED, *asked).replace(b"\n", b" " * 4000 + b"\n")
@@ -244,7 +244,8 @@ def test_a_client_that_reads_nothing_before_it_has_sent_everything_is_answered_w
 
 
 def test_what_is_printed_while_serving_goes_to_stderr() -> None:
-    code = "from server.stdio.early_answers import claimed\nwith claimed(): print('stray', flush=True)\nprint('after')"
+    imported = "from server.stdio.early_answers import claimed_stdio"
+    code = f"{imported}\nwith claimed_stdio(): print('stray', flush=True)\nprint('after')"
     ended = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
     )
@@ -252,7 +253,7 @@ def test_what_is_printed_while_serving_goes_to_stderr() -> None:
 
 
 def test_a_pipe_that_stderr_shares_stays_blocking(tmp_path: Path) -> None:
-    """One that does not block would lose lines of the log when it is full."""
+    """A non-blocking stderr would lose log lines when it is full."""
     reads, writes = os.pipe()
     environment = {"ADOPS_DATA_DIR": str(tmp_path)}
     process = subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=writes, stderr=writes, env=environment)
@@ -278,7 +279,7 @@ def test_a_start_without_stdin_or_stdout_is_refused_in_words(tmp_path: Path, clo
         timeout=20,
     )
     assert ended.returncode == 2
-    assert ended.stderr == "adops-mcp: stdin and stdout have to be open: a client speaks MCP over them.\n"
+    assert ended.stderr == "adops-mcp: stdin and stdout must be open, because a client speaks MCP over them.\n"
 
 
 def test_a_start_without_stderr_serves_all_the_same(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The answers that were written down: the live server's, or none."""
+"""The frozen answers are the same as those of the live server, or there is none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from server.configuration.accounts import accounts_of
 from server.configuration.settings import Settings, SettingsError, load
 from server.preflight import may_start
 from server.stdio.early_answers import serve_stdio
-from server.stdio.frozen import UNDERSTOOD, Frozen, frozen
+from server.stdio.frozen import UNDERSTOOD, FrozenAnswers, load_frozen_answers
 from tests import frozen as tool
 from tests.frozen import legacy, live, modern, request
 from tools.catalogue import CATALOGUE
@@ -30,19 +30,19 @@ from tools.catalogue import CATALOGUE
 NAMES = [entry.name for entry in CATALOGUE]
 
 
-def answers(environ: dict[str, str] | None = None, **flags: Any) -> Frozen:
-    found = frozen(environ or {}, flags)
+def answers(environ: dict[str, str] | None = None, **flags: Any) -> FrozenAnswers:
+    found = load_frozen_answers(environ or {}, flags)
     assert found is not None
     return found
 
 
-def told(line: str | None) -> dict[str, Any]:
+def answer_of(line: str | None) -> dict[str, Any]:
     assert line is not None
     assert line.endswith("\n")
     return json.loads(line)
 
 
-def offered(found: Frozen) -> list[str]:
+def offered(found: FrozenAnswers) -> list[str]:
     return [json.loads(line)["name"] for line in found.tools]
 
 
@@ -54,14 +54,14 @@ async def test_what_is_written_down_is_what_the_live_server_answers() -> None:
 async def test_a_handshake_and_its_list_are_answered_as_by_the_live_server(protocol: str) -> None:
     hello, listed = legacy(protocol)
     found = answers()
-    early = [told(found.answer(hello, first=None)), told(found.answer(listed, first=hello))]
+    early = [answer_of(found.answer(hello, first=None)), answer_of(found.answer(listed, first=hello))]
     assert early == await live(Settings(), [hello, listed])
 
 
 async def test_discovery_and_its_list_are_answered_as_by_the_live_server() -> None:
     asked = [modern(1, "server/discover"), modern(2, "tools/list")]
     found = answers()
-    early = [told(found.answer(asked[0], first=None)), told(found.answer(asked[1], first=asked[0]))]
+    early = [answer_of(found.answer(asked[0], first=None)), answer_of(found.answer(asked[1], first=asked[0]))]
     assert early == await live(Settings(), asked)
 
 
@@ -109,7 +109,7 @@ def test_the_tools_for_any_settings_are_the_live_servers_or_left_to_it(
     places = {"KEY_FILE": str(file), "DIRECTORY": str(tmp_path), "DIRECTORY/new/one": str(tmp_path / "new" / "one")}
     environ = {f"ADOPS_{name}": places.get(value, value) for name, value in chosen.items()}
     environ = {"adops_read_only" if name == "ADOPS_read_only" else name: value for name, value in environ.items()}
-    found = frozen(environ, flags)
+    found = load_frozen_answers(environ, flags)
     if found is None:
         return
     with mock.patch.dict(os.environ, environ):
@@ -137,12 +137,12 @@ def test_usual_settings_are_answered_early(environ: dict[str, str], names: list[
 
 
 def test_a_live_server_without_any_vendor_is_left_to_say_so() -> None:
-    assert frozen({"ADOPS_ENVIRONMENT": "live"}, {}) is None
+    assert load_frozen_answers({"ADOPS_ENVIRONMENT": "live"}, {}) is None
 
 
 @pytest.mark.parametrize("name", ["ACCOUNTS_FILE", "HTTP_URL", "REDONLY", "INTERCHANGE_BASE_URL"])
 def test_settings_that_it_does_not_understand_are_left_to_the_live_server(name: str) -> None:
-    assert frozen({f"ADOPS_{name}": "x"}, {}) is None
+    assert load_frozen_answers({f"ADOPS_{name}": "x"}, {}) is None
 
 
 def test_every_setting_that_it_understands_is_one() -> None:
@@ -153,7 +153,7 @@ def test_with_another_version_of_the_sdk_everything_is_left_to_the_live_server(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "path", [])
-    assert frozen({}, {}) is None
+    assert load_frozen_answers({}, {}) is None
 
 
 CLIENTS = _of(

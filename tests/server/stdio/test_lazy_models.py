@@ -1,4 +1,4 @@
-"""How a start imports, in a process of its own: what is imported in this one stays."""
+"""What a start imports. It runs in another process, because imports cannot be undone in this one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 START = """
 import gc, json, sys
-from server.stdio.lazy_models import in_less_time
-with in_less_time():
+from server.stdio.lazy_models import lazy_models
+with lazy_models():
     import mcp_types
     during = gc.isenabled()
     import server.stdio.serve

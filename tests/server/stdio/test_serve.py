@@ -1,4 +1,4 @@
-"""The server as a client starts it: a subprocess that speaks JSON-RPC on stdout and nothing else."""
+"""The server as a client starts it: a subprocess that writes only JSON-RPC to stdout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMAND = [sys.executable, "-P", "-m", "server.cli"]
 
 
 class Wire:
-    """Newline-delimited JSON-RPC by hand. Every line that came from stdout is kept."""
+    """A client that writes newline-delimited JSON-RPC itself, and stores every line from stdout."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -40,7 +40,7 @@ class Wire:
         return json.loads(self.lines[-1])
 
     def end(self) -> tuple[int, str]:
-        """Close stdin; the exit code and what stood on stderr."""
+        """Close stdin. Returns the exit code and the text on stderr."""
         out, err = self.process.communicate(timeout=20)
         self.lines += out.splitlines()
         return self.process.returncode, err
@@ -176,7 +176,7 @@ def test_a_signal_ends_an_idle_server_at_once(tmp_path: Path, number: signal.Sig
 
 @contextmanager
 def slow_vendor(answer: bytes) -> Generator[tuple[str, list[bytes], threading.Event]]:
-    """An Interchange on loopback that answers one request when it is told to: (base URL, requests, go on)."""
+    """An Interchange on loopback that answers when the event is set. Yields base URL, requests and event."""
     heard: list[bytes] = []
     go_on = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Messages over stdio as a client sends them, those that the SDK cannot read among them."""
+"""Messages over stdio, including those that the SDK cannot parse."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import mcp_types as types
 import pytest
 from mcp.shared.message import SessionMessage
 
-from server.stdio.transport import Disagreement, Reading, Writing
+from server.stdio.transport import EarlyAnswerMismatch, StdinReader, StdoutWriter
 from tests.server.stdio.test_serve import started
 
 DEEP = '{"a":' * 400 + "1" + "}" * 400
@@ -59,8 +59,8 @@ def test_an_id_that_cannot_be_written_and_an_answer_that_cannot_be_read_are_pass
         assert wire.end() == (0, "")
 
 
-async def lines_of(data: bytes, held: bytes = b"", opening: int | None = None) -> list[Any]:
-    """What is read of a pipe that holds `data`, after `held`."""
+async def lines_of(data: bytes, pending: bytes = b"", answered_id: int | None = None) -> list[Any]:
+    """The messages read from `pending` and then from a pipe with `data`."""
     reads, writes = os.pipe()
     os.write(writes, data)
     os.close(writes)
@@ -69,7 +69,7 @@ async def lines_of(data: bytes, held: bytes = b"", opening: int | None = None) -
         raise AssertionError
 
     try:
-        return [message async for message in Reading(reads, held, refuse, opening)]
+        return [message async for message in StdinReader(reads, pending, refuse, answered_id)]
     finally:
         os.close(reads)
 
@@ -87,15 +87,15 @@ async def test_the_last_line_needs_no_end() -> None:
 )
 async def test_nothing_is_served_that_does_not_begin_as_it_was_answered(first: bytes) -> None:
     assert len(await lines_of(b"", PING + b"\n" + first + b"\n", 1)) == 2
-    with pytest.raises(Disagreement):
+    with pytest.raises(EarlyAnswerMismatch):
         await lines_of(b"", first + b"\n" + PING + b"\n", 1)
 
 
 async def test_an_early_answer_that_this_server_refuses_ends_it() -> None:
     reads, writes = os.pipe()
-    written = Writing(writes, muted=1)
+    written = StdoutWriter(writes, answered_id=1)
     error = types.ErrorData(code=-32602, message="no")
-    with pytest.raises(Disagreement):
+    with pytest.raises(EarlyAnswerMismatch):
         await written.send(SessionMessage(types.JSONRPCError(jsonrpc="2.0", id=1, error=error)))
     os.close(reads)
     os.close(writes)

@@ -1,4 +1,4 @@
-"""What the engineer on call sees: numbers for Prometheus, lines of JSON, spans of a trace; and no secret in any."""
+"""Metrics for Prometheus, JSON log lines and trace spans, and that none of them has a secret."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SECRETS = ("freewheel-token", "interchange-key")
 
 
 def number(text: str, line: str) -> float:
-    """The value of one line of Prometheus' format."""
+    """The value of a line in the format of Prometheus."""
     (found,) = [told for told in text.splitlines() if told.startswith(f"{line} ")]
     return float(found.rpartition(" ")[2])
 
@@ -151,7 +151,7 @@ def test_the_processes_of_one_server_add_up(tmp_path: Path) -> None:
 
 @contextmanager
 def logged(settings: Settings) -> Generator[None]:
-    """Logging as it is in a process of its own, and afterwards as it was."""
+    """Configure logging as in a new process, and restore it afterwards."""
     logger = logging.getLogger()
     before, level = logger.handlers[:], logger.level
     logger.handlers.clear()
@@ -164,7 +164,7 @@ def logged(settings: Settings) -> Generator[None]:
 
 
 async def lost_order(**settings: Any) -> str:
-    """The operation of a write whose answer is lost, of a vendor that repeats what it was sent."""
+    """The operation of a write whose answer is lost. The vendor repeats what it was sent."""
 
     def freewheel(request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
@@ -210,7 +210,7 @@ async def test_a_line_of_text_names_them_too(capsys: pytest.CaptureFixture[str])
 
 @pytest.fixture(scope="module")
 def spans() -> InMemorySpanExporter:
-    """Every span of this process from here on; OpenTelemetry takes one provider, once."""
+    """Every span of this process from now on. OpenTelemetry accepts a provider only once."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -264,7 +264,7 @@ async def test_a_call_of_another_trace_goes_on_with_it(spans: InMemorySpanExport
 
 
 class Collector(BaseHTTPRequestHandler):
-    """Takes what an OpenTelemetry exporter posts."""
+    """Stores what an OpenTelemetry exporter posts."""
 
     taken: list[tuple[str, bytes]]
 
@@ -275,7 +275,7 @@ class Collector(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's signature
-        """Say nothing."""
+        """Log nothing."""
 
 
 async def test_spans_are_sent_to_the_collector_that_is_named(tmp_path: Path) -> None:
@@ -297,7 +297,7 @@ async def test_spans_are_sent_to_the_collector_that_is_named(tmp_path: Path) -> 
 def test_without_the_extra_the_server_says_how_to_install_it(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['opentelemetry.sdk'] = None; import logging; logging.basicConfig();"
-        "from server.telemetry import start_tracing; start_tracing()"
+        "from server.telemetry.logs_and_traces import start_tracing; start_tracing()"
     )
     told = subprocess.run(
         [sys.executable, "-P", "-c", code],

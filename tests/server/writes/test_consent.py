@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from mcp import Client
 
 from server.cli import parser
 from server.clients import Wire
-from server.commands.operations import carried_out
+from server.commands.operations import run_action
 from server.configuration.settings import Settings
 from server.sandbox import FILE_NAME
 from tests.server.protocol.test_elicitation import HOLD, IDS, ByHand, Person, asking, settings
@@ -41,7 +42,7 @@ async def waits(client: Client, tool: str, arguments: dict[str, Any]) -> dict[st
 
 async def decided(network: SandboxNetwork, directory: Path, operation_id: str, action: str = "approve") -> None:
     arguments = parser().parse_args(["operations", action, operation_id])
-    assert await carried_out(settings(directory), arguments, network.wire) == 0
+    assert await run_action(settings(directory), arguments, network.wire) == 0
 
 
 async def test_an_approval_of_one_amount_is_not_used_for_another(tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ async def test_what_waits_is_shown_as_it_would_be_now_and_nobody_approves_the_ol
         second = (await waits(client, "update_proposed_io", LOST))["operation_id"]
         assert second != first
         arguments = parser().parse_args(["operations", "approve", first])
-        assert await carried_out(settings(tmp_path), arguments, network.wire) == 1
+        assert await run_action(settings(tmp_path), arguments, network.wire) == 1
         waiting = await done(client, "get_operation", {"operation_id": second})
     assert waiting["plan"]["would_send"]["body"]["name"] == "Renamed"
     assert waiting["plan"]["changes"] == ["proposed_io_status: PROPOSED -> LOST"]
@@ -260,7 +261,7 @@ async def test_an_approval_to_give_up_a_hold_is_not_used_once_it_became_a_bookin
         await done(client, "reserve_avail", HOLD)
         first = (await waits(client, "release_booking", IDS))["operation_id"]
         await decided(network, tmp_path, first)
-        with sqlite3.connect(tmp_path / FILE_NAME) as console:
+        with closing(sqlite3.connect(tmp_path / FILE_NAME)) as console, console:
             console.execute("UPDATE interchange_bookings SET status = 'BOOKED' WHERE booking_id = 881024044")
         error = await waits(client, "release_booking", IDS)
     assert f"changed since {first} was approved" in error["message"]

@@ -14,7 +14,7 @@ from server.access.accounts_in_reach import Places
 from server.cli import parser
 from server.clients import Wire, open_backends
 from server.commands.doctor import examine
-from server.commands.operations import carried_out
+from server.commands.operations import run_action
 from server.configuration.settings import Settings
 from server.ledger.entries import Ending, New, Taken, Wanted
 from server.ledger.operations import LEASE, Operations
@@ -342,7 +342,7 @@ async def test_agent_and_operator_are_told_to_look_for_a_second_one(
     )
     assert what in shown["history"][-1]["note"]
     assert [record.levelname for record in caplog.records if operation_id in record.message and what in record.message]
-    code = await carried_out(late.settings, parser().parse_args(["operations", "list"]), late.wire)
+    code = await run_action(late.settings, parser().parse_args(["operations", "list"]), late.wire)
     assert (code, look in capsys.readouterr().out) == (0, True)
     report, _ = await examine(late.settings, late.wire)
     assert f"[warning] {operation_id}" in report

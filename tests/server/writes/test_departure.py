@@ -21,8 +21,9 @@ from tests.tools.acme import LOOK, transport
 from tests.tools.sockets import answer, heard, serving, without_proxies
 from tools.effects import recording_departures
 from tools.errors import AdOpsError, Conflict, InDoubt, Unavailable
-from tools.vendor_http.network import Network
-from tools.vendor_http.transport import Auth, Hints, Kind
+from tools.vendor_http.auth import Auth
+from tools.vendor_http.network.client import http_client
+from tools.vendor_http.transport import Hints, Kind
 
 HELD_UP = "This server was held up for so long that the write was given up. Nothing was sent."
 
@@ -83,9 +84,9 @@ async def recording(directory: Path, time: Time, *, after: int = 1) -> AsyncGene
 
 async def sent(journey: Journey, url: str, auth: Auth | None = None) -> AdOpsError:
     """The error of a write that fails, settled as it ended."""
-    async with Network() as network:
+    async with http_client() as http:
         with pytest.raises(AdOpsError) as told, recording_departures(journey):
-            await transport(network, auth=auth).request(
+            await transport(http, auth=auth).request(
                 Kind.WRITE, "POST", f"{url}orders", json={"n": 1}, hints=Hints(look=LOOK)
             )
     assert await journey.record.settle(journey.operation_id, ended_as(journey, told.value, "kim"))

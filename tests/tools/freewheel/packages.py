@@ -82,14 +82,6 @@ def ok(body: Any, status: int = 200) -> httpx.Response:
     return httpx.Response(status, content=json.dumps(body))
 
 
-def timed_out(_: httpx.Request) -> httpx.Response:
-    raise httpx.ReadTimeout("https://api.freewheel.tv")
-
-
-def dropped(_: httpx.Request) -> httpx.Response:
-    raise httpx.RemoteProtocolError("https://api.freewheel.tv")
-
-
 async def updated(arguments: dict[str, Any], *answers: Any) -> tuple[dict[str, Any], list[tuple[str, str, Any]]]:
     """The answer of update_inventory_package for package 7, and what was sent, when FreeWheel answers these in turn.
 

@@ -16,9 +16,10 @@ from pydantic import SecretStr
 from tests.support import Answer, FakeTime, Recorder
 from tools.errors import AdOpsError, InDoubt, RateLimited, Unauthorized, Unavailable, UnexpectedAnswer
 from tools.freewheel.auth import ClientCredentials, MintedToken, PasswordGrant
-from tools.vendor_http.connections import Connections
+from tools.vendor_http.auth import Auth, StaticToken
+from tools.vendor_http.network.client import http_client
 from tools.vendor_http.rate_limit import SlidingWindow
-from tools.vendor_http.transport import Auth, Kind, StaticToken, Transport
+from tools.vendor_http.transport import Kind, Transport
 
 WEEK = 604_800.0
 PASSWORD = PasswordGrant("ops@example.com", SecretStr("pass:wörd&x"))
@@ -55,7 +56,7 @@ class FreeWheel:
 
     def _transport(self, vendor: str, network: Recorder, auth: Auth | None) -> Transport:
         timing = self.time.timing
-        http = Connections(network, base_url="https://fw.example")
+        http = http_client(transport=network, base_url="https://fw.example")
         limit = SlidingWindow(1000, 1.0, clock=timing.clock, sleep=timing.sleep)
         return Transport(vendor, http, limit=limit, auth=auth, timing=timing)
 

@@ -11,9 +11,10 @@ import pytest
 from tests.support import Answer, FakeTime, Recorder
 from tools.errors import AdOpsError, Forbidden, InDoubt, NotFound, Refused, UnexpectedAnswer
 from tools.freewheel.client import FreeWheelClient
-from tools.vendor_http.connections import Connections
+from tools.vendor_http.auth import StaticToken
+from tools.vendor_http.network.client import http_client
 from tools.vendor_http.rate_limit import SlidingWindow
-from tools.vendor_http.transport import StaticToken, Transport
+from tools.vendor_http.transport import Transport
 
 LOOK = "Look at the list of proposed IOs first."
 PACKAGE = {"id": 7, "name": "Linear STB", "status": "ACTIVE"}
@@ -22,7 +23,7 @@ ORDER = {"id": 9, "external_id": "deal-1", "name": "Deal", "proposed_io_status":
 
 def freewheel(answer: Answer) -> tuple[FreeWheelClient, Recorder]:
     timing, network = FakeTime().timing, Recorder(answer)
-    http = Connections(network, base_url="https://fw.example")
+    http = http_client(transport=network, base_url="https://fw.example")
     limit = SlidingWindow(1000, 1.0, clock=timing.clock, sleep=timing.sleep)
     auth = StaticToken("token", setting="ADOPS_FREEWHEEL_TOKEN")
     transport = Transport("FreeWheel", http, limit=limit, auth=auth, timing=timing)

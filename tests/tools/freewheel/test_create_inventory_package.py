@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from tests.snapshots import answer_of
-from tests.support import Answer, by_hand, error_of, sandboxed, text_of, written_to
-from tests.tools.freewheel.packages import PACKAGES, Tree, apps, dropped, genres, item_set, ok, timed_out
+from tests.support import Answer, error_of, sandboxed, text_of, written_to
+from tests.tools.cases import LostWrite, RefusedArguments, RefusedWrite, dropped, refused_by_freewheel, timed_out
+from tests.tools.freewheel.packages import PACKAGES, Tree, apps, genres, item_set, ok
 
 TOOL = "create_inventory_package"
 LEAST: dict[str, Any] = {"name": "CTV drama", "targeting": genres("1004", "1008")}
@@ -128,8 +129,7 @@ def targeting(tree: Tree) -> dict[str, Any]:
 INCLUDE = "include.item_sets.0"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"name": None}, "`name` is required"),
         ({"name": ""}, "`name`: String should have at least 1 character"),
@@ -165,15 +165,8 @@ INCLUDE = "include.item_sets.0"
             "targeting's; valid: STANDARD_",
         ),
     ],
+    beside=LEAST,
 )
-async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, {**LEAST, **arguments})
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.freewheel.requests == []
 
 
 async def test_an_id_that_freewheel_does_not_know_is_refused_in_its_words(tmp_path: Path) -> None:
@@ -189,9 +182,9 @@ async def test_an_id_that_freewheel_does_not_know_is_refused_in_its_words(tmp_pa
     assert len(network.freewheel.written()) == 1
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "next_step"),
-    [
+REFUSED_WRITE = RefusedWrite(
+    LEAST,
+    refused_by_freewheel(
         (401, "unauthorized", "The operator checks ADOPS_FREEWHEEL_TOKEN"),
         (
             403,
@@ -202,17 +195,9 @@ async def test_an_id_that_freewheel_does_not_know_is_refused_in_its_words(tmp_pa
         (409, "conflict", "Read the present state first"),
         (422, "refused", "Correct the arguments as the message says"),
         (429, "rate_limited", "Wait a minute"),
-    ],
+    ),
+    sent=[("POST", PACKAGES, LEAST)],
 )
-async def test_a_refused_write_is_sent_once_and_changed_nothing(status: int, code: str, next_step: str) -> None:
-    answer = httpx.Response(status, json={"Message": "User is not authorized to access this resource"})
-    async with written_to({"freewheel": lambda _: answer}) as (client, recorders):
-        result = await client.call_tool(TOOL, LEAST)
-    error = error_of(result)
-    assert (error["code"], error["upstream_status"]) == (code, status)
-    assert error["message"].endswith("Nothing was changed.")
-    assert error["next_step"].startswith(next_step)
-    assert recorders["freewheel"].written() == [("POST", PACKAGES, LEAST)]
 
 
 LOST: list[tuple[Answer, str]] = [
@@ -226,16 +211,12 @@ LOST: list[tuple[Answer, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "what"), LOST, ids=[what for _, what in LOST])
-async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
-    async with written_to({"freewheel": answer}) as (client, recorders):
-        result = await client.call_tool(TOOL, LEAST)
-    assert by_hand(result) == (
-        f"[in_doubt] The request was sent, but FreeWheel {what}: it may or may not have been carried out.\n"
-        f"Next: Do not send it again yet. {LOOK}"
-    )
-    assert error_of(result)["retryable"] is False
-    assert recorders["freewheel"].written() == [("POST", PACKAGES, LEAST)]
+LOST_WRITE = LostWrite(
+    LEAST,
+    LOST,
+    look=LOOK,
+    sent=[("POST", PACKAGES, LEAST)],
+)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 
 from server.sandbox.freewheel.app import BRANDS, CAMPAIGNS, USERS
 from tests.snapshots import answer_of
-from tests.support import Answer, by_hand, error_of, sandboxed, text_of, written_to
+from tests.support import Answer, error_of, sandboxed, text_of, written_to
+from tests.tools.cases import LostWrite, RefusedArguments, RefusedWrite, dropped, refused_by_freewheel, timed_out
 
 TOOL = "create_proposed_io"
 COLLECTION = "/services/v4/proposed_insertion_orders"
@@ -170,8 +171,7 @@ async def test_the_same_call_twice_makes_one_order_and_a_key_of_its_own_another(
     assert len(network.freewheel.written()) == 2
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"external_id": None}, "`external_id` is required"),
         ({"external_id": ""}, "`external_id`: String should have at least 1 character"),
@@ -213,15 +213,8 @@ async def test_the_same_call_twice_makes_one_order_and_a_key_of_its_own_another(
         ({"schedule": {"start_time": "2026-12-01T00:00:00Z"}}, "unknown argument `schedule`"),
         ({"id": 5}, "unknown argument `id`"),
     ],
+    beside=LEAST,
 )
-async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, {**LEAST, **arguments})
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.freewheel.requests == []
 
 
 @pytest.mark.parametrize(
@@ -278,32 +271,16 @@ async def test_a_path_that_is_not_served_leads_to_the_campaign(
     assert len(recorders["freewheel"].written()) == 1
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "next_step"),
-    [
+REFUSED_WRITE = RefusedWrite(
+    LEAST,
+    refused_by_freewheel(
         (403, "forbidden", "A person asks the FreeWheel account team to enable the Proposal network function"),
         (401, "unauthorized", "The operator checks ADOPS_FREEWHEEL_TOKEN"),
         (409, "conflict", "Read the present state first"),
         (429, "rate_limited", "Wait a minute"),
-    ],
+    ),
+    sent=[("POST", COLLECTION, LEAST)],
 )
-async def test_a_refused_write_is_sent_once_and_changed_nothing(status: int, code: str, next_step: str) -> None:
-    answer = httpx.Response(status, json={"Message": "User is not authorized to access this resource"})
-    async with written_to({"freewheel": lambda _: answer}) as (client, recorders):
-        result = await client.call_tool(TOOL, LEAST)
-    error = error_of(result)
-    assert (error["code"], error["upstream_status"]) == (code, status)
-    assert error["message"].endswith("Nothing was changed.")
-    assert error["next_step"].startswith(next_step)
-    assert len(recorders["freewheel"].written()) == 1
-
-
-def timed_out(_: httpx.Request) -> httpx.Response:
-    raise httpx.ReadTimeout("https://api.freewheel.tv")
-
-
-def dropped(_: httpx.Request) -> httpx.Response:
-    raise httpx.RemoteProtocolError("https://api.freewheel.tv")
 
 
 LOST: list[tuple[Answer, str]] = [
@@ -317,16 +294,12 @@ LOST: list[tuple[Answer, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "what"), LOST, ids=[what for _, what in LOST])
-async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
-    async with written_to({"freewheel": answer}) as (client, recorders):
-        result = await client.call_tool(TOOL, LEAST)
-    assert by_hand(result) == (
-        f"[in_doubt] The request was sent, but FreeWheel {what}: it may or may not have been carried out.\n"
-        f"Next: Do not send it again yet. {LOOK}"
-    )
-    assert error_of(result)["retryable"] is False
-    assert recorders["freewheel"].written() == [("POST", COLLECTION, LEAST)]
+LOST_WRITE = LostWrite(
+    LEAST,
+    LOST,
+    look=LOOK,
+    sent=[("POST", COLLECTION, LEAST)],
+)
 
 
 async def test_a_connection_that_never_opened_sent_nothing_and_is_tried_again() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from tests.snapshots import answer_of
 from tests.support import FakeTime, answered_by, error_of
+from tests.tools.cases import LostRead
 from tests.tools.freewheel.attributes import DRAMAS, READ, freewheel, ids, named, series
-from tests.tools.freewheel.packages import dropped, ok
+from tests.tools.freewheel.packages import ok
 from tools.freewheel.client import ATTRIBUTES_LIFETIME
 
 TOOL = "find_targeting_items"
@@ -189,8 +190,4 @@ async def test_series_that_cannot_be_had_are_not_left_out_in_silence(
     assert recorders["freewheel"].sent() == [READ, series("drama")]
 
 
-async def test_a_lost_answer_is_asked_for_again_because_a_read_changes_nothing() -> None:
-    async with answered_by({"freewheel": dropped}) as (client, recorders):
-        result = await client.call_tool(TOOL, {"text": "drama"})
-    assert error_of(result)["code"] == "unavailable"
-    assert recorders["freewheel"].sent() == [READ] * 3
+LOST_READ = LostRead({"text": "drama"}, READ)

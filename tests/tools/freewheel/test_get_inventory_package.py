@@ -11,19 +11,8 @@ import pytest
 from tests.snapshots import answer_of
 from tests.support import Answer, answered_by, error_of, sandboxed, text_of
 from tests.tokens import RESULT_CEILING, tokens
-from tests.tools.freewheel.packages import (
-    ONE,
-    PACKAGE,
-    PACKAGES,
-    ROOTS,
-    WEATHER,
-    Tree,
-    apps,
-    dropped,
-    genres,
-    item_set,
-    ok,
-)
+from tests.tools.cases import FailedReads, Failure, RefusedArguments, dropped
+from tests.tools.freewheel.packages import ONE, PACKAGE, PACKAGES, ROOTS, WEATHER, Tree, apps, genres, item_set, ok
 
 TOOL = "get_inventory_package"
 
@@ -262,8 +251,7 @@ async def test_a_targeting_of_another_shape_does_not_hide_the_rest(tree: Any) ->
     }
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({}, "`package_id` is required"),
         ({"package_id": 0}, "`package_id`: Input should be greater than or equal to 1"),
@@ -273,67 +261,52 @@ async def test_a_targeting_of_another_shape_does_not_hide_the_rest(tree: Any) ->
         ({"id": 7}, "unknown argument `id`"),
     ],
 )
-async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, arguments)
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.freewheel.requests == []
 
 
-@pytest.mark.parametrize(
-    ("answer", "code", "message", "next_step"),
+FAILED_READS = FailedReads(
+    {"package_id": 7},
+    ("GET", ONE, None),
     [
-        (httpx.Response(401), "unauthorized", "FreeWheel answered 401", "The operator checks ADOPS_FREEWHEEL_TOKEN"),
-        (httpx.Response(403), "forbidden", "FreeWheel answered 403", "A person asks the FreeWheel account team"),
-        (
+        Failure(
+            httpx.Response(401), "unauthorized", "FreeWheel answered 401", "The operator checks ADOPS_FREEWHEEL_TOKEN"
+        ),
+        Failure(httpx.Response(403), "forbidden", "FreeWheel answered 403", "A person asks the FreeWheel account team"),
+        Failure(
             ok({"errors": [{"message": "Inventory package not found."}]}, 404),
             "not_found",
             'FreeWheel answered 404: "Inventory package not found."',
-            "Take the id from list_inventory_packages. If it came from there, FreeWheel does not give single packages",
+            "Take the id from list_inventory_packages. If it came from there, FreeWheel does not show single packages",
         ),
-        (httpx.Response(405), "refused", "FreeWheel answered 405", "Take the id from list_inventory_packages. If it"),
-        (
+        Failure(
+            httpx.Response(405), "refused", "FreeWheel answered 405", "Take the id from list_inventory_packages. If it"
+        ),
+        Failure(
             httpx.Response(200, html="<html></html>"),
             "unexpected_answer",
             "FreeWheel answered with an HTML page instead of JSON.",
             "Do not guess the answer.",
         ),
-        (
+        Failure(
             httpx.Response(200, content=b'{"id": 7, "na'),
             "unexpected_answer",
             "FreeWheel answered with text instead of JSON.",
             "Do not guess the answer.",
         ),
-        (
+        Failure(
             ok({"name": "no id"}),
             "unexpected_answer",
             "FreeWheel answered with JSON whose id could not be read.",
             "Do not guess the answer.",
         ),
-        (ok([PACKAGE]), "unexpected_answer", "FreeWheel answered with JSON of another shape.", "Do not guess"),
-        (
+        Failure(ok([PACKAGE]), "unexpected_answer", "FreeWheel answered with JSON of another shape.", "Do not guess"),
+        Failure(
             ok({**PACKAGE, "id": 8}),
             "unexpected_answer",
             "FreeWheel answered with another object than the one asked for.",
             "Do not guess the answer.",
         ),
     ],
-    ids=["401", "403", "404", "405", "html", "cut", "no id", "list", "another"],
 )
-async def test_a_refusal_or_an_unreadable_answer_is_told(
-    answer: httpx.Response, code: str, message: str, next_step: str
-) -> None:
-    async with answered_by({"freewheel": lambda _: answer}) as (client, recorders):
-        result = await client.call_tool(TOOL, {"package_id": 7})
-    error = error_of(result)
-    answer_of(TOOL, result)
-    assert error["code"] == code
-    assert error["message"].startswith(message)
-    assert error["next_step"].startswith(next_step)
-    assert recorders["freewheel"].sent() == [("GET", ONE, None)]
 
 
 PASSING: list[tuple[Answer, str]] = [

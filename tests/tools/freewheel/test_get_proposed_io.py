@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from tests.snapshots import answer_of
-from tests.support import answered_by, error_of, sandboxed, text_of
+from tests.support import answered_by, sandboxed
+from tests.tools.cases import FailedReads, Failure, RefusedArguments
 
 TOOL = "get_proposed_io"
 ORDER: dict[str, Any] = {"proposed_io_id": 418264}
@@ -152,8 +153,7 @@ async def test_a_long_description_is_shown_whole_and_printable() -> None:
     assert answer["description"] == "Flight of two weeks. " + "x" * 4000
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({}, "`proposed_io_id` is required"),
         ({"proposed_io_id": 0}, "`proposed_io_id`: Input should be greater than or equal to 1"),
@@ -162,60 +162,41 @@ async def test_a_long_description_is_shown_whole_and_printable() -> None:
         ({**ORDER, "id": 5}, "unknown argument `id`"),
     ],
 )
-async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, arguments)
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.freewheel.requests == []
 
 
-@pytest.mark.parametrize(
-    ("answer", "code", "message", "next_step"),
+FAILED_READS = FailedReads(
+    ORDER,
+    ("GET", PATH, None),
     [
-        (
+        Failure(
             httpx.Response(404, json={"errors": [{"message": "not found"}]}),
             "not_found",
             'FreeWheel answered 404: "not found".',
             "FreeWheel has no such proposed IO in this network: take the id from list_proposed_ios.",
         ),
-        (
+        Failure(
             httpx.Response(403, json={"Message": "no"}),
             "forbidden",
             'FreeWheel answered 403: "no".',
             "A person asks the FreeWheel account team to enable the Proposal network function",
         ),
-        (
+        Failure(
             httpx.Response(200, json={**BASIC, "id": 418265}),
             "unexpected_answer",
             "FreeWheel answered with another object than the one asked for.",
             "Do not guess the answer.",
         ),
-        (
+        Failure(
             httpx.Response(200, json={"name": "no id"}),
             "unexpected_answer",
             "FreeWheel answered with JSON whose id could not be read.",
             "Do not guess the answer.",
         ),
-        (
+        Failure(
             httpx.Response(200, html="<html>Sign in</html>"),
             "unexpected_answer",
             "FreeWheel answered with an HTML page instead of JSON.",
             "Do not guess the answer.",
         ),
     ],
-    ids=["not found", "forbidden", "another", "no id", "html"],
 )
-async def test_a_refusal_or_an_unreadable_answer_is_told(
-    answer: httpx.Response, code: str, message: str, next_step: str
-) -> None:
-    async with answered_by({"freewheel": lambda _: answer}) as (client, recorders):
-        result = await client.call_tool(TOOL, ORDER)
-    error = error_of(result)
-    answer_of(TOOL, result)
-    assert error["code"] == code
-    assert error["message"].startswith(message)
-    assert error["next_step"].startswith(next_step)
-    assert recorders["freewheel"].sent() == [("GET", PATH, None)]

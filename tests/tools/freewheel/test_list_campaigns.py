@@ -10,6 +10,7 @@ import pytest
 
 from tests.snapshots import answer_of
 from tests.support import Answer, answered_by, error_of, sandboxed
+from tests.tools.cases import RefusedArguments
 
 TOOL = "list_campaigns"
 PATH = "/services/v3/campaigns"
@@ -161,8 +162,7 @@ async def test_a_failure_at_freewheel_is_told_and_never_an_empty_list(status: in
     assert error["message"] == f"FreeWheel answered {status} (XML)."
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"text": " "}, "`text`: String should match pattern"),
         ({"page": 0}, "`page`: Input should be greater than or equal to 1"),
@@ -172,11 +172,3 @@ async def test_a_failure_at_freewheel_is_told_and_never_an_empty_list(status: in
         ({"advertiser_id": 1}, "unknown argument `advertiser_id`"),
     ],
 )
-async def test_arguments_out_of_bounds_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        error = error_of(await client.call_tool(TOOL, arguments))
-    assert error["code"] == "invalid_arguments"
-    assert words in error["message"]
-    assert network.freewheel.requests == []

@@ -11,6 +11,7 @@ import pytest
 from tests.snapshots import answer_of
 from tests.support import answered_by, error_of, sandboxed, text_of
 from tests.tokens import tokens
+from tests.tools.cases import EmptyLists, FailedReads, Failure, LostRead, RefusedArguments
 
 TOOL = "list_inventory_packages"
 PATH = "/services/v4/inventory_packages"
@@ -222,8 +223,7 @@ async def test_after_page_1000_there_is_advice_instead_of_a_next_page() -> None:
 FILTERED = "No package matches all filters: drop one, or shorten `name` (it is matched case-sensitively)."
 
 
-@pytest.mark.parametrize(
-    ("arguments", "total", "note"),
+EMPTY_LISTS = EmptyLists(
     [
         ({"name": "stb"}, 0, FILTERED),
         ({"updated_since": "2030-01-01T00:00:00Z"}, 0, FILTERED),
@@ -232,18 +232,6 @@ FILTERED = "No package matches all filters: drop one, or shorten `name` (it is m
         ({"page": 1000, "name": "Kids"}, 13, "There is nothing on page 1000: start again from page 1."),
     ],
 )
-async def test_an_empty_list_says_why_and_what_to_try(
-    tmp_path: Path, arguments: dict[str, Any], total: int, note: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, _):
-        answer = answer_of(TOOL, await client.call_tool(TOOL, arguments))
-    assert answer == {
-        "environment": "sandbox",
-        "items": [],
-        "total": total,
-        "note": note,
-        "next": None,
-    }
 
 
 async def test_a_network_without_any_package_is_told_about_marketplace() -> None:
@@ -253,8 +241,7 @@ async def test_a_network_without_any_package_is_told_about_marketplace() -> None
     assert answer["note"].startswith("This network has no inventory packages, or Marketplace is not enabled")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"name": ""}, "`name`: String should have at least 1 character"),
         ({"name": "x" * 256}, "`name`: String should have at most 255 characters"),
@@ -277,14 +264,6 @@ async def test_a_network_without_any_package_is_told_about_marketplace() -> None
         ({"perPage": 5}, "unknown argument `perPage` (did you mean `per_page`?)"),
     ],
 )
-async def test_arguments_out_of_bounds_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, arguments)
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.freewheel.requests == []
 
 
 @pytest.mark.parametrize("moment", ["20260101", "1767225600", "1767225600.5"])
@@ -313,71 +292,48 @@ async def test_a_moment_at_the_end_of_the_calendar_is_sent_or_refused_but_no_fau
         assert network.freewheel.requests == []
 
 
-@pytest.mark.parametrize(
-    ("answer", "code", "message", "next_step"),
+FAILED_READS = FailedReads(
+    {},
+    ("GET", f"{PATH}?page=1&per_page=15", None),
     [
-        (
+        Failure(
             httpx.Response(403, json={"Message": "User is not authorized to access this resource"}),
             "forbidden",
             'FreeWheel answered 403: "User is not authorized to access this resource".',
             "A person asks the FreeWheel account team to enable Marketplace",
         ),
-        (
+        Failure(
             httpx.Response(401, text="Invalid credentials"),
             "unauthorized",
             'FreeWheel answered 401: "Invalid credentials".',
             "The operator checks ADOPS_FREEWHEEL_TOKEN",
         ),
-        (
+        Failure(
             httpx.Response(422, json={"errors": [{"message": "page must be smaller."}]}),
             "refused",
             'FreeWheel answered 422: "page must be smaller."',
             "Correct the arguments",
         ),
-        (
+        Failure(
             httpx.Response(200, json={"results": []}),
             "unexpected_answer",
             "FreeWheel answered with JSON that has neither `inventory_packages` nor `items`.",
             "Do not guess the answer.",
         ),
-        (
+        Failure(
             httpx.Response(200, json={"items": [{"name": "no id"}]}),
             "unexpected_answer",
             "FreeWheel answered with JSON whose items.0.id could not be read.",
             "Do not guess the answer.",
         ),
-        (
+        Failure(
             httpx.Response(200, html="<html>Sign in at https://sso.example</html>"),
             "unexpected_answer",
             "FreeWheel answered with an HTML page instead of JSON.",
             "Do not guess the answer.",
         ),
     ],
-    ids=["marketplace", "token", "refused", "envelope", "item", "html"],
 )
-async def test_a_refusal_or_an_unreadable_answer_is_told_and_never_an_empty_list(
-    answer: httpx.Response, code: str, message: str, next_step: str
-) -> None:
-    async with answered_by({"freewheel": lambda _: answer}) as (client, recorders):
-        result = await client.call_tool(TOOL, {})
-    error = error_of(result)
-    answer_of(TOOL, result)
-    assert error["code"] == code
-    assert error["message"].startswith(message)
-    assert error["next_step"].startswith(next_step)
-    assert len(recorders["freewheel"].requests) == 1
 
 
-def drop(_: httpx.Request) -> httpx.Response:
-    raise httpx.ReadError("connection reset by https://api.freewheel.tv")
-
-
-async def test_a_lost_answer_is_asked_for_again_because_a_list_changes_nothing() -> None:
-    async with answered_by({"freewheel": drop}) as (client, recorders):
-        result = await client.call_tool(TOOL, {})
-    assert text_of(result) == (
-        "[unavailable] FreeWheel closed the connection before it answered. Nothing was changed.\n"
-        "Next: Make the same call again in a minute."
-    )
-    assert error_of(result)["retryable"] is True
-    assert recorders["freewheel"].sent() == [("GET", f"{PATH}?page=1&per_page=15", None)] * 3
+LOST_READ = LostRead({}, ("GET", f"{PATH}?page=1&per_page=15", None))

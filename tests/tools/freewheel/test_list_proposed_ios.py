@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from tests.snapshots import answer_of
-from tests.support import Answer, answered_by, error_of, sandboxed, text_of
+from tests.support import Answer, answered_by, sandboxed
 from tests.tokens import tokens
+from tests.tools.cases import FailedReads, Failure, RefusedArguments
 from tools.freewheel import search
 
 TOOL = "list_proposed_ios"
@@ -298,8 +299,7 @@ async def test_what_cannot_be_read_or_is_new_does_not_hide_the_order() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"text": ""}, "`text`: String should match pattern"),
         ({"text": " \n"}, "`text`: String should match pattern"),
@@ -311,66 +311,44 @@ async def test_what_cannot_be_read_or_is_new_does_not_hide_the_order() -> None:
         ({"status": "LOST"}, "unknown argument `status` (valid: text, page, per_page, search_from)"),
     ],
 )
-async def test_arguments_out_of_bounds_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, arguments)
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.freewheel.requests == []
 
 
 TEAM = "A person asks the FreeWheel account team to enable the Proposal network function"
 
 
-@pytest.mark.parametrize("arguments", [{}, {"text": "CRM-2044"}])
-@pytest.mark.parametrize(
-    ("answer", "code", "message", "next_step"),
-    [
-        (httpx.Response(403, json={"Message": "no"}), "forbidden", 'FreeWheel answered 403: "no".', TEAM),
-        (httpx.Response(404), "not_found", "FreeWheel answered 404 (an empty body).", TEAM),
-        (
-            httpx.Response(401, text="expired"),
-            "unauthorized",
-            'FreeWheel answered 401: "expired".',
-            "The operator checks ADOPS_FREEWHEEL_TOKEN",
-        ),
-        (
-            httpx.Response(422, json={"errors": [{"message": "page must be smaller."}]}),
-            "refused",
-            'FreeWheel answered 422: "page must be smaller."',
-            "Correct the arguments",
-        ),
-        (
-            httpx.Response(200, json={"results": []}),
-            "unexpected_answer",
-            "FreeWheel answered with JSON that has neither `proposed_insertion_orders` nor `items`.",
-            "Do not guess the answer.",
-        ),
-        (
-            httpx.Response(200, json={"items": [{"name": "no id"}]}),
-            "unexpected_answer",
-            "FreeWheel answered with JSON whose items.0.id could not be read.",
-            "Do not guess the answer.",
-        ),
-        (
-            httpx.Response(200, html="<html>Sign in</html>"),
-            "unexpected_answer",
-            "FreeWheel answered with an HTML page instead of JSON.",
-            "Do not guess the answer.",
-        ),
-    ],
-    ids=["forbidden", "not served", "token", "refused", "envelope", "item", "html"],
-)
-async def test_a_refusal_or_an_unreadable_answer_is_told_and_never_an_empty_list(
-    arguments: dict[str, Any], answer: httpx.Response, code: str, message: str, next_step: str
-) -> None:
-    async with answered_by({"freewheel": lambda _: answer}) as (client, recorders):
-        result = await client.call_tool(TOOL, arguments)
-    error = error_of(result)
-    answer_of(TOOL, result)
-    assert error["code"] == code
-    assert error["message"].startswith(message)
-    assert error["next_step"].startswith(next_step)
-    assert len(recorders["freewheel"].requests) == 1
+FAILURES = [
+    Failure(httpx.Response(403, json={"Message": "no"}), "forbidden", 'FreeWheel answered 403: "no".', TEAM),
+    Failure(httpx.Response(404), "not_found", "FreeWheel answered 404 (an empty body).", TEAM),
+    Failure(
+        httpx.Response(401, text="expired"),
+        "unauthorized",
+        'FreeWheel answered 401: "expired".',
+        "The operator checks ADOPS_FREEWHEEL_TOKEN",
+    ),
+    Failure(
+        httpx.Response(422, json={"errors": [{"message": "page must be smaller."}]}),
+        "refused",
+        'FreeWheel answered 422: "page must be smaller."',
+        "Correct the arguments",
+    ),
+    Failure(
+        httpx.Response(200, json={"results": []}),
+        "unexpected_answer",
+        "FreeWheel answered with JSON that has neither `proposed_insertion_orders` nor `items`.",
+        "Do not guess the answer.",
+    ),
+    Failure(
+        httpx.Response(200, json={"items": [{"name": "no id"}]}),
+        "unexpected_answer",
+        "FreeWheel answered with JSON whose items.0.id could not be read.",
+        "Do not guess the answer.",
+    ),
+    Failure(
+        httpx.Response(200, html="<html>Sign in</html>"),
+        "unexpected_answer",
+        "FreeWheel answered with an HTML page instead of JSON.",
+        "Do not guess the answer.",
+    ),
+]
+FAILED_READS = FailedReads({}, ("GET", f"{PATH}?page=1&per_page=12", None), FAILURES)
+FAILED_SEARCHES = FailedReads({"text": "CRM-2044"}, ("GET", f"{PATH}?page=1&per_page=50", None), FAILURES)

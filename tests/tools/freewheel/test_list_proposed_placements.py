@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from tests.snapshots import answer_of
-from tests.support import answered_by, error_of, sandboxed, text_of
+from tests.support import answered_by, sandboxed, text_of
 from tests.tokens import tokens
+from tests.tools.cases import EmptyLists, FailedReads, Failure, RefusedArguments
 
 TOOL = "list_proposed_placements"
 BY_MARKET = 418390
@@ -97,17 +98,12 @@ async def test_next_repeats_the_arguments_that_were_given_and_no_others(tmp_path
     assert plain["next"] == {**ORDER, "page": 2}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "total", "note"),
+EMPTY_LISTS = EmptyLists(
     [
         ({"proposed_io_id": 418355}, 0, "This order has no placements yet: people add them in FreeWheel."),
         ({**ORDER, "page": 4}, 30, "There is nothing on page 4: start again from page 1."),
     ],
 )
-async def test_an_empty_list_says_why(tmp_path: Path, arguments: dict[str, Any], total: int, note: str) -> None:
-    async with sandboxed(tmp_path) as (client, _):
-        answer = answer_of(TOOL, await client.call_tool(TOOL, arguments))
-    assert answer == {"environment": "sandbox", "items": [], "total": total, "next": None, "note": note}
 
 
 async def test_an_order_that_does_not_exist_is_told(tmp_path: Path) -> None:
@@ -119,8 +115,7 @@ async def test_an_order_that_does_not_exist_is_told(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"proposed_io_id": None}, "`proposed_io_id` is required"),
         ({"proposed_io_id": 0}, "`proposed_io_id`: Input should be greater than or equal to 1"),
@@ -130,15 +125,8 @@ async def test_an_order_that_does_not_exist_is_told(tmp_path: Path) -> None:
         ({"per_page": 51}, "`per_page`: Input should be less than or equal to 50"),
         ({"id": 418390}, "unknown argument `id`"),
     ],
+    beside=ORDER,
 )
-async def test_arguments_out_of_bounds_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, {**ORDER, **arguments})
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.freewheel.requests == []
 
 
 async def test_what_cannot_be_read_or_is_new_does_not_hide_the_placement() -> None:
@@ -177,44 +165,33 @@ async def test_what_cannot_be_read_or_is_new_does_not_hide_the_placement() -> No
     }
 
 
-@pytest.mark.parametrize(
-    ("answer", "code", "message", "next_step"),
+FAILED_READS = FailedReads(
+    ORDER,
+    ("GET", f"{PATH}?page=1&per_page=10", None),
     [
-        (
+        Failure(
             httpx.Response(403, json={"Message": "no"}),
             "forbidden",
             'FreeWheel answered 403: "no".',
             "A person asks the FreeWheel account team to enable the Proposal network function",
         ),
-        (
+        Failure(
             httpx.Response(200, json={"results": []}),
             "unexpected_answer",
             "FreeWheel answered with JSON that has neither `proposed_placements` nor `items`.",
             "Do not guess the answer.",
         ),
-        (
+        Failure(
             httpx.Response(200, json={"items": [{"name": "no id"}]}),
             "unexpected_answer",
             "FreeWheel answered with JSON whose items.0.id could not be read.",
             "Do not guess the answer.",
         ),
-        (
+        Failure(
             httpx.Response(200, html="<html>Sign in</html>"),
             "unexpected_answer",
             "FreeWheel answered with an HTML page instead of JSON.",
             "Do not guess the answer.",
         ),
     ],
-    ids=["forbidden", "envelope", "item", "html"],
 )
-async def test_a_refusal_or_an_unreadable_answer_is_told_and_never_an_empty_list(
-    answer: httpx.Response, code: str, message: str, next_step: str
-) -> None:
-    async with answered_by({"freewheel": lambda _: answer}) as (client, recorders):
-        result = await client.call_tool(TOOL, ORDER)
-    error = error_of(result)
-    answer_of(TOOL, result)
-    assert error["code"] == code
-    assert error["message"].startswith(message)
-    assert error["next_step"].startswith(next_step)
-    assert len(recorders["freewheel"].requests) == 1

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import pytest
 
 from tests.snapshots import answer_of
-from tests.support import answered_by, error_of, sandboxed, text_of
+from tests.support import answered_by, error_of, sandboxed
+from tests.tools.cases import RefusedArguments
 from tests.tools.freewheel.packages import (
     BODY,
     ONE,
@@ -273,8 +274,7 @@ async def test_a_targeting_that_is_given_takes_the_place_of_one_that_was_not_tol
     )
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"package_id": None}, "`package_id` is required"),
         ({"package_id": 0, "name": "N"}, "`package_id`: Input should be greater than or equal to 1"),
@@ -290,12 +290,5 @@ async def test_a_targeting_that_is_given_takes_the_place_of_one_that_was_not_tol
         ),
         ({"updated_at": "2026-11-22T12:00:00Z"}, "unknown argument `updated_at`"),
     ],
+    beside={"package_id": WEATHER},
 )
-async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, {"package_id": WEATHER, **arguments})
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.freewheel.requests == []

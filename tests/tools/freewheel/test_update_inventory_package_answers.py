@@ -8,22 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support import Answer, answered_by, by_hand, error_of, sandboxed
-from tests.tools.freewheel.packages import (
-    PACKAGE,
-    PUT,
-    READ,
-    RENAME,
-    RENAMED,
-    ROOTS,
-    WEATHER,
-    dropped,
-    genres,
-    in_turn,
-    ok,
-    timed_out,
-    updated,
-)
+from tests.support import Answer, answered_by, error_of, sandboxed
+from tests.tools.cases import LostWrite, RefusedWrite, dropped, refused_by_freewheel, timed_out
+from tests.tools.freewheel.packages import PACKAGE, PUT, READ, RENAME, RENAMED, ROOTS, WEATHER, genres, ok, updated
 
 TOOL = "update_inventory_package"
 STOP = "Do nothing more with it: show the person this difference, and have it looked at at the vendor."
@@ -154,9 +141,9 @@ async def test_a_tree_of_another_shape_is_compared_as_it_came(tree: Any) -> None
     assert sent[1][2]["targeting"] == tree
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "next_step"),
-    [
+REFUSED_WRITE = RefusedWrite(
+    {"package_id": 7, **RENAME},
+    refused_by_freewheel(
         (401, "unauthorized", "The operator checks ADOPS_FREEWHEEL_TOKEN"),
         (
             403,
@@ -168,17 +155,11 @@ async def test_a_tree_of_another_shape_is_compared_as_it_came(tree: Any) -> None
         (409, "conflict", "Read the present state first"),
         (422, "refused", "Correct the arguments as the message says"),
         (429, "rate_limited", "Wait a minute"),
-    ],
+        body={"errors": [{"message": "no"}]},
+    ),
+    sent=[READ, PUT],
+    reads=PACKAGE,
 )
-async def test_a_refused_write_is_sent_once_and_changed_nothing(status: int, code: str, next_step: str) -> None:
-    refusal = ok({"errors": [{"message": "no"}]}, status)
-    async with answered_by({"freewheel": in_turn(ok(PACKAGE), refusal)}) as (client, recorders):
-        result = await client.call_tool(TOOL, {"package_id": 7, **RENAME})
-    error = error_of(result)
-    assert (error["code"], error["upstream_status"]) == (code, status)
-    assert error["message"] == f'FreeWheel answered {status}: "no". Nothing was changed.'
-    assert error["next_step"].startswith(next_step)
-    assert recorders["freewheel"].sent() == [READ, PUT]
 
 
 async def test_an_id_that_freewheel_does_not_know_is_refused_in_its_words(tmp_path: Path) -> None:
@@ -220,12 +201,10 @@ LOST: list[tuple[Answer, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "what"), LOST, ids=[what for _, what in LOST])
-async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Any, what: str) -> None:
-    async with answered_by({"freewheel": in_turn(ok(PACKAGE), answer)}) as (client, recorders):
-        result = await client.call_tool(TOOL, {"package_id": 7, **RENAME})
-    assert by_hand(result) == (
-        f"[in_doubt] The request was sent, but FreeWheel {what}: it may or may not have been carried out.\n"
-        f"Next: Do not send it again yet. {LOOK}"
-    )
-    assert recorders["freewheel"].sent() == [READ, PUT]
+LOST_WRITE = LostWrite(
+    {"package_id": 7, **RENAME},
+    LOST,
+    look=LOOK,
+    sent=[READ, PUT],
+    reads=PACKAGE,
+)

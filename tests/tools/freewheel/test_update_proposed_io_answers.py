@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from tests.snapshots import answer_of
-from tests.support import Answer, answered_by, by_hand, error_of, text_of
+from tests.support import Answer, answered_by, error_of, text_of
+from tests.tools.cases import LostWrite, RefusedWrite, dropped, refused_by_freewheel, timed_out
 
 TOOL = "update_proposed_io"
 PATH = "/services/v4/proposed_insertion_orders/9"
@@ -236,54 +237,56 @@ async def test_the_space_that_freewheel_makes_of_a_text_is_no_difference() -> No
     assert answer["what_happened"] == ALL_WELL
 
 
-LOST: list[tuple[httpx.Response | Exception, str]] = [
-    (httpx.ReadTimeout("x"), "did not answer in time"),
-    (httpx.RemoteProtocolError("x"), "closed the connection before it answered"),
-    (json({"errors": [{"message": "boom"}]}, 500), "answered 500"),
-    (httpx.Response(302, headers={"location": "https://sso.example"}), "answered 302"),
-    (httpx.Response(200, html="<html></html>"), "answered with an HTML page instead of JSON"),
-    (httpx.Response(204), "answered with an empty body instead of JSON"),
-    (json({"updated": True}), "answered with JSON whose id could not be read"),
-    (json({**BASIC, "id": 10}), "answered with another object than the one asked for"),
+def answering(given: httpx.Response) -> Answer:
+    return lambda _: given
+
+
+LOST: list[tuple[Answer, str]] = [
+    (timed_out, "did not answer in time"),
+    (dropped, "closed the connection before it answered"),
+    (answering(json({"errors": [{"message": "boom"}]}, 500)), "answered 500"),
+    (answering(httpx.Response(302, headers={"location": "https://sso.example"})), "answered 302"),
+    (answering(httpx.Response(200, html="<html></html>")), "answered with an HTML page instead of JSON"),
+    (answering(httpx.Response(204)), "answered with an empty body instead of JSON"),
+    (answering(json({"updated": True})), "answered with JSON whose id could not be read"),
+    (answering(json({**BASIC, "id": 10})), "answered with another object than the one asked for"),
 ]
+LOOK = (
+    "By hand: get_proposed_io for 9: if it shows what was asked for, the write was done; if it shows the old values a "
+    "minute later, the same call may be made again."
+)
 
 
-@pytest.mark.parametrize("verb", ["PUT", "PATCH"])
-@pytest.mark.parametrize(("lost", "what"), LOST, ids=[what for _, what in LOST])
-async def test_a_lost_answer_is_in_doubt_and_not_sent_again(
-    lost: httpx.Response | Exception, what: str, verb: str
-) -> None:
-    not_taken = [json({}, 405)] if verb == "PATCH" else []
-    async with answered_by({"freewheel": in_turn(json(WHOLE), *not_taken, lost)}) as (client, recorders):
-        result = await client.call_tool(TOOL, RENAMED)
-    assert by_hand(result) == (
-        f"[in_doubt] The request was sent, but FreeWheel {what}: it may or may not have been carried out.\n"
-        "Next: Do not send it again yet. By hand: get_proposed_io for 9: if it shows what was asked for, the write "
-        "was done; if it shows the old values a minute later, the same call may be made again."
-    )
-    verbs = ["PUT"] if verb == "PUT" else ["PUT", "PATCH"]
-    assert recorders["freewheel"].sent() == [READ, *((each, PATH, SENT) for each in verbs)]
+def only_patched(answer: Answer) -> Answer:
+    """A network that takes no PUT."""
+
+    def answered(request: httpx.Request) -> Any:
+        return answer(request) if request.method == "PATCH" else json({}, 405)
+
+    return answered
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "next_step"),
-    [
+LOST_PUT = LostWrite(RENAMED, LOST, look=LOOK, sent=[READ, ("PUT", PATH, SENT)], reads=WHOLE)
+LOST_PATCH = LostWrite(
+    RENAMED,
+    [(only_patched(answer), what) for answer, what in LOST],
+    look=LOOK,
+    sent=[READ, ("PUT", PATH, SENT), ("PATCH", PATH, SENT)],
+    reads=WHOLE,
+)
+REFUSED_WRITE = RefusedWrite(
+    RENAMED,
+    refused_by_freewheel(
         (403, "forbidden", "A person asks the FreeWheel account team to enable the Proposal network function"),
         (401, "unauthorized", "The operator checks ADOPS_FREEWHEEL_TOKEN"),
         (404, "not_found", "FreeWheel has no such proposed IO in this network"),
         (409, "conflict", "Read the present state first"),
         (422, "refused", "Correct the arguments as the message says"),
         (429, "rate_limited", "Wait a minute"),
-    ],
+    ),
+    sent=[READ, ("PUT", PATH, SENT)],
+    reads=WHOLE,
 )
-async def test_a_refused_write_is_sent_once_and_changed_nothing(status: int, code: str, next_step: str) -> None:
-    refusal = json({"Message": "no"}, status)
-    async with answered_by({"freewheel": in_turn(json(WHOLE), refusal)}) as (client, recorders):
-        result = await client.call_tool(TOOL, RENAMED)
-    error = error_of(result)
-    assert (error["code"], error["message"]) == (code, f'FreeWheel answered {status}: "no". Nothing was changed.')
-    assert error["next_step"].startswith(next_step)
-    assert recorders["freewheel"].sent() == [READ, ("PUT", PATH, SENT)]
 
 
 async def test_a_network_that_takes_neither_verb_leaves_it_to_a_person() -> None:

@@ -30,7 +30,7 @@ from tests.support import Answer, FakeTime, Recorder
 from tools.errors import AdOpsError, NotConfigured, RateLimited, Unauthorized, Unavailable
 from tools.google_ad_manager.auth import ServiceAccountToken, UnusableKey
 from tools.google_ad_manager.client import Finding, GoogleAdManagerClient
-from tools.vendor_http.connections import Connections
+from tools.vendor_http.network.client import http_client
 from tools.vendor_http.rate_limit import SlidingWindow
 from tools.vendor_http.transport import Transport
 
@@ -75,7 +75,7 @@ class Google:
 
     def _transport(self, vendor: str, network: Recorder, auth: ServiceAccountToken | None) -> Transport:
         timing = self.time.timing
-        http = Connections(network, base_url="https://admanager.example")
+        http = http_client(transport=network, base_url="https://admanager.example")
         limit = SlidingWindow(1000, 1.0, clock=timing.clock, sleep=timing.sleep)
         return Transport(vendor, http, limit=limit, auth=auth, timing=timing)
 

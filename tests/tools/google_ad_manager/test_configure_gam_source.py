@@ -17,11 +17,18 @@ from tests.support import (
     Recorder,
     SandboxNetwork,
     answered_by,
-    by_hand,
     connected,
     error_of,
     sandboxed,
     text_of,
+)
+from tests.tools.cases import (
+    LostWrite,
+    RefusedArguments,
+    RefusedWrite,
+    after_reading,
+    refused_by_interchange,
+    timed_out,
 )
 
 TOOL = "configure_gam_source"
@@ -130,8 +137,7 @@ async def test_a_source_without_an_ad_server_is_not_written_to(tmp_path: Path, s
     assert network.interchange.sent() == [("GET", f"{SOURCES}/{source_id}/esa", None)]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"source_id": "gam-new"}, "`network_code` is required"),
         ({"network_code": "1"}, "`source_id` is required"),
@@ -144,31 +150,14 @@ async def test_a_source_without_an_ad_server_is_not_written_to(tmp_path: Path, s
         ({"source_id": "gam-new", "network_code": "1", "type": "freewheel"}, "unknown argument `type`"),
     ],
 )
-async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, arguments)
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.interchange.requests == []
 
 
 NOTHING: dict[str, Any] = {"id": "c1", "adServer": None, "serviceAccountEmail": None}
 SAVED: dict[str, Any] = {"id": "c1", "adServer": BODY, "serviceAccountEmail": "esa@example.com"}
 
 
-def reading(before: dict[str, Any], answer: Answer) -> Answer:
-    """Answers the read with `before`, and the write as `answer` does."""
-
-    def answered(request: httpx.Request) -> Any:
-        return httpx.Response(200, json=before) if request.method == "GET" else answer(request)
-
-    return answered
-
-
 async def configured(after: dict[str, Any], before: dict[str, Any] = NOTHING) -> dict[str, Any]:
-    answer = reading(before, lambda _: httpx.Response(200, json=after))
+    answer = after_reading(before, lambda _: httpx.Response(200, json=after))
     async with answered_by({"interchange": answer}) as (client, recorders):
         result = answer_of(TOOL, await client.call_tool(TOOL, ARGUMENTS))
     assert recorders["interchange"].sent() == SENT
@@ -242,10 +231,6 @@ async def test_a_network_code_that_is_not_answered_is_not_said_to_be_saved(ad_se
     assert answer["next_step"] == "Call get_gam_connection to see whether the network code was saved."
 
 
-def timed_out(_: httpx.Request) -> httpx.Response:
-    raise httpx.ReadTimeout("https://api.interchange.io/secret")
-
-
 LOST: list[tuple[Answer, str]] = [
     (timed_out, "did not answer in time"),
     (lambda _: httpx.Response(500, json={"error": {"code": "INTERNAL_ERROR"}}), "answered 500"),
@@ -256,16 +241,14 @@ LOST: list[tuple[Answer, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "what"), LOST, ids=[what for _, what in LOST])
-async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
-    async with answered_by({"interchange": reading(NOTHING, answer)}) as (client, recorders):
-        result = await client.call_tool(TOOL, ARGUMENTS)
-    assert by_hand(result) == (
-        f"[in_doubt] The request was sent, but Interchange {what}: it may or may not have been carried out.\n"
-        "Next: Do not send it again yet. By hand: get_gam_connection for source s: if its network code is 12345678, "
-        "it is saved; if not, the same call may be made again."
-    )
-    assert recorders["interchange"].sent() == SENT
+LOST_WRITE = LostWrite(
+    ARGUMENTS,
+    LOST,
+    look="By hand: get_gam_connection for source s: if its network code is 12345678, it is saved; if not, the same "
+    "call may be made again.",
+    sent=SENT,
+    reads=NOTHING,
+)
 
 
 async def test_what_was_saved_shows_where_the_agent_is_told_to_look_when_the_answer_was_lost(tmp_path: Path) -> None:
@@ -289,9 +272,9 @@ async def test_what_was_saved_shows_where_the_agent_is_told_to_look_when_the_ans
     assert [method for method, _, _ in recorder.sent()].count("PUT") == 1
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "next_step"),
-    [
+REFUSED_WRITE = RefusedWrite(
+    ARGUMENTS,
+    refused_by_interchange(
         (400, "refused", "Correct the arguments as the message says, then call again."),
         (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY"),
         (403, "forbidden", "A person asks the vendor for access; calling again does not help."),
@@ -299,13 +282,7 @@ async def test_what_was_saved_shows_where_the_agent_is_told_to_look_when_the_ans
         (409, "conflict", "Call get_gam_connection to see its present state, then decide again."),
         (422, "refused", "Correct the arguments as the message says, then call again."),
         (429, "rate_limited", "Wait a minute, then make the same call again."),
-    ],
+    ),
+    sent=SENT,
+    reads=NOTHING,
 )
-async def test_a_refusal_is_told_with_the_next_move_and_changed_nothing(status: int, code: str, next_step: str) -> None:
-    body = {"data": None, "error": {"code": "X", "message": "No."}}
-    answer = reading(NOTHING, lambda _: httpx.Response(status, json=body))
-    async with answered_by({"interchange": answer}) as (client, recorders):
-        error = error_of(await client.call_tool(TOOL, ARGUMENTS))
-    assert (error["code"], error["message"]) == (code, f'Interchange answered {status} X: "No.". Nothing was changed.')
-    assert error["next_step"].startswith(next_step)
-    assert recorders["interchange"].sent() == SENT

@@ -11,9 +11,10 @@ import httpx
 import pytest
 from mcp import Client
 
-from server.sandbox.google_ad_manager.app import SERVICE_ACCOUNT_EMAIL
+from server.sandbox.google_ad_manager.service_account import SERVICE_ACCOUNT_EMAIL
 from tests.snapshots import answer_of
 from tests.support import Recorder, answered_by, error_of, sandboxed, text_of
+from tests.tools.cases import RefusedArguments
 
 TOOL = "test_gam_connection"
 SOURCES = "/api/v2/storefront/inventory-sources"
@@ -218,8 +219,7 @@ async def test_a_lost_answer_to_the_test_is_told_and_not_asked_for_again() -> No
 EITHER = "give either source_id or network_code, and not both"
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({}, EITHER),
         ({"source_id": "s", "network_code": "1"}, EITHER),
@@ -233,14 +233,6 @@ EITHER = "give either source_id or network_code, and not both"
         ({"networkCode": "21700001"}, "unknown argument `networkCode` (did you mean `network_code`?)"),
     ],
 )
-async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, sandbox):
-        result = await client.call_tool(TOOL, arguments)
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert sandbox.interchange.requests == sandbox.google_ad_manager.requests == []
 
 
 # a bare network

@@ -25,9 +25,10 @@ from tools.errors import (
     UnexpectedAnswer,
 )
 from tools.interchange.client import InterchangeClient
-from tools.vendor_http.connections import Connections
+from tools.vendor_http.auth import StaticToken
+from tools.vendor_http.network.client import http_client
 from tools.vendor_http.rate_limit import SlidingWindow
-from tools.vendor_http.transport import StaticToken, Transport
+from tools.vendor_http.transport import Transport
 
 BASE = "https://api.interchange.io/api/v2/storefront"
 SOURCES = "/api/v2/storefront/inventory-sources"
@@ -87,7 +88,7 @@ def interchange(answer: Answer, base_url: str = BASE) -> tuple[InterchangeClient
     timing, network = FakeTime().timing, Recorder(answer)
     limit = SlidingWindow(1000, 1.0, clock=timing.clock, sleep=timing.sleep)
     auth = StaticToken("scope3_1_key", setting="ADOPS_INTERCHANGE_API_KEY")
-    http = Connections(network)
+    http = http_client(transport=network)
     transport = Transport("Interchange", http, limit=limit, auth=auth, timing=timing)
     return InterchangeClient(transport, base_url=base_url), network
 

@@ -11,8 +11,9 @@ from mcp import Client
 
 from server.calls.dispatch import check
 from tests.snapshots import answer_of
-from tests.support import Answer, answered_by, by_hand, error_of, sandboxed, text_of
-from tests.tools.interchange.work_items import CTV, IDS, ITEM, LOST, PATH, REFUSALS, SOURCES, refusing
+from tests.support import answered_by, error_of, sandboxed
+from tests.tools.cases import LostWrite, RefusedArguments, RefusedWrite
+from tests.tools.interchange.work_items import CTV, IDS, ITEM, LOST, PATH, READ, REFUSALS, SOURCES
 from tools.errors import InvalidArguments
 from tools.interchange import complete_work_item
 
@@ -117,8 +118,7 @@ async def test_a_completion_without_its_results_is_refused_and_the_item_stays(tm
     assert network.interchange.written()[0] == ("POST", AT, {})
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"source_id": "a/b"}, "`source_id`: an id holds none of"),
         ({"work_item_id": "a?b"}, "`work_item_id`: an id holds none of"),
@@ -130,15 +130,8 @@ async def test_a_completion_without_its_results_is_refused_and_the_item_stays(tm
         ({"notes": "x" * 2_001}, "`notes`: String should have at most 2000 characters"),
         ({"status": "COMPLETED"}, "unknown argument `status`"),
     ],
+    beside=BOOKING_WORK,
 )
-async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
-    tmp_path: Path, changes: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, {**BOOKING_WORK, **changes})
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.interchange.requests == []
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
@@ -204,25 +197,18 @@ async def test_a_vendors_text_does_not_speak_to_the_agent() -> None:
     )
 
 
-@pytest.mark.parametrize(("answer", "what"), LOST, ids=[what for _, what in LOST])
-async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
-    async with answered_by({"interchange": answer}) as (client, recorders):
-        result = await client.call_tool(TOOL, {**IDS, "result": DONE})
-    assert by_hand(result) == (
-        f"[in_doubt] The request was sent, but Interchange {what}: it may or may not have been carried out.\n"
-        f"Next: Do not send it again yet. {LOOK}"
-    )
-    assert error_of(result)["retryable"] is False
-    assert recorders["interchange"].written() == [("POST", f"{PATH}/complete", {"result": DONE})]
+LOST_WRITE = LostWrite(
+    {**IDS, "result": DONE},
+    LOST,
+    look=LOOK,
+    sent=[READ, ("POST", f"{PATH}/complete", {"result": DONE})],
+    reads={"item": ITEM},
+)
 
 
-@pytest.mark.parametrize(("status", "vendor_code", "code", "next_step"), REFUSALS)
-async def test_a_refusal_is_told_with_the_next_move_and_changed_nothing(
-    status: int, vendor_code: str, code: str, next_step: str
-) -> None:
-    async with answered_by({"interchange": lambda _: refusing(status, vendor_code)}) as (client, recorders):
-        error = error_of(await client.call_tool(TOOL, IDS))
-    assert (error["code"], error["upstream_code"]) == (code, vendor_code)
-    assert error["message"] == f'Interchange answered {status} {vendor_code}: "No.". Nothing was changed.'
-    assert error["next_step"].startswith(next_step)
-    assert recorders["interchange"].written() == [("POST", f"{PATH}/complete", {})]
+REFUSED_WRITE = RefusedWrite(
+    IDS,
+    REFUSALS,
+    sent=[READ, ("POST", f"{PATH}/complete", {})],
+    reads={"item": ITEM},
+)

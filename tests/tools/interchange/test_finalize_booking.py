@@ -18,13 +18,12 @@ from tests.support import (
     FakeTime,
     Recorder,
     SandboxNetwork,
-    by_hand,
     connected,
     error_of,
     sandboxed,
     text_of,
-    written_to,
 )
+from tests.tools.cases import LostWrite, RefusedArguments, timed_out
 
 TOOL = "finalize_booking"
 SOURCES = "/api/v2/storefront/inventory-sources"
@@ -321,8 +320,7 @@ async def test_a_hold_of_another_package_or_one_that_is_over_cannot_be_finalised
     assert "expired at 2026-11-22T12:01:00Z; reserve the avail again" in over["message"]
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"source_id": "a/../b"}, "`source_id`: an id holds none of"),
         ({"source_id": "x" * 256}, "`source_id`: String should have at most 255 characters"),
@@ -351,19 +349,8 @@ async def test_a_hold_of_another_package_or_one_that_is_over_cannot_be_finalised
         ({"creative": {"clientCopyMasterRef": "x"}}, "unknown argument `creative.clientCopyMasterRef` (did you mean"),
         ({"requested_impressions": 5}, "unknown argument `requested_impressions`"),
     ],
+    beside=IDS,
 )
-async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
-    tmp_path: Path, changes: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, {**IDS, **changes})
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.interchange.requests == []
-
-
-def timed_out(_: httpx.Request) -> httpx.Response:
-    raise httpx.ReadTimeout("https://api.interchange.io")
 
 
 LOST: list[tuple[Answer, str]] = [
@@ -375,12 +362,9 @@ LOST: list[tuple[Answer, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "what"), LOST, ids=[what for _, what in LOST])
-async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
-    async with written_to({"interchange": answer}) as (client, recorders):
-        result = await client.call_tool(TOOL, IDS)
-    assert by_hand(result) == (
-        f"[in_doubt] The request was sent, but Interchange {what}: it may or may not have been carried out.\n"
-        f"Next: Do not send it again yet. {LOOK}"
-    )
-    assert recorders["interchange"].written() == [finalization("northlight-cadent")]
+LOST_WRITE = LostWrite(
+    IDS,
+    LOST,
+    look=LOOK,
+    sent=[finalization("northlight-cadent")],
+)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.snapshots import answer_of
 from tests.support import answered_by, error_of, sandboxed, text_of
+from tests.tools.cases import FailedReads, RefusedArguments, unexplained_by_interchange
 
 TOOL = "get_inventory_source"
 SOURCES = "/api/v2/storefront/inventory-sources"
@@ -138,8 +139,7 @@ async def test_the_projection_comes_as_it_is_only_when_asked_for(tmp_path: Path)
     assert len(text_of(short)) * 10 < len(raw.text) < len(text_of(whole))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({}, "`source_id` is required"),
         ({"source_id": ""}, "`source_id`: String should have at least 1 character"),
@@ -149,14 +149,6 @@ async def test_the_projection_comes_as_it_is_only_when_asked_for(tmp_path: Path)
         ({"sourceId": "s"}, "unknown argument `sourceId` (did you mean `source_id`?)"),
     ],
 )
-async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, arguments)
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.interchange.requests == []
 
 
 async def test_a_source_that_is_not_there_leads_to_the_list(tmp_path: Path) -> None:
@@ -340,25 +332,17 @@ async def test_a_source_that_no_tool_works_with_is_left_to_a_person(execution_ty
     )
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "next_step"),
-    [
+FAILED_READS = FailedReads(
+    {"source_id": "s"},
+    reading("s"),
+    unexplained_by_interchange(
         (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY, then runs `adops-mcp doctor`."),
         (403, "forbidden", "A person asks the vendor for access; calling again does not help."),
         (422, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
         (429, "rate_limited", "Wait a minute, then make the same call again."),
         (500, "unavailable", "Make the same call again in a minute."),
-    ],
+    ),
 )
-async def test_a_refusal_is_told_with_the_next_move(status: int, code: str, next_step: str) -> None:
-    async with answered_by({"interchange": lambda _: httpx.Response(status, json={"error": {"code": "X"}})}) as (
-        client,
-        recorders,
-    ):
-        error = error_of(await client.call_tool(TOOL, {"source_id": "s"}))
-    assert (error["code"], error["upstream_status"], error["upstream_code"]) == (code, status, "X")
-    assert error["next_step"] == next_step
-    assert set(recorders["interchange"].sent()) == {reading("s")}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import pytest
 
 from tests.snapshots import answer_of
 from tests.support import answered_by, error_of, sandboxed, text_of
-from tests.tools.interchange.work_items import CTV, IDS, ITEM, READ, SOURCES, timed_out
+from tests.tools.cases import FailedReads, LostRead, RefusedArguments, unexplained_by_interchange
+from tests.tools.interchange.work_items import CTV, IDS, ITEM, READ, SOURCES
 
 TOOL = "get_work_item"
 OPEN_NEXT = (
@@ -179,8 +180,7 @@ async def test_what_people_wrote_is_told_with_room() -> None:
     assert answer["blocked_reason"] == "r" * 1_999 + "…"
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"source_id": ".."}, "`source_id`: an id holds none of"),
         *(({"work_item_id": odd}, "`work_item_id`: an id holds none of") for odd in ("a/b", "a?b", "7#", ".", "a..b")),
@@ -189,15 +189,8 @@ async def test_what_people_wrote_is_told_with_room() -> None:
         ({"include_payload": "yes"}, "`include_payload`: Input should be a valid boolean"),
         ({"id": "7"}, "unknown argument `id`"),
     ],
+    beside=IDS,
 )
-async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
-    tmp_path: Path, changes: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, {**IDS, **changes})
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.interchange.requests == []
 
 
 async def test_ids_are_percent_encoded_segments_and_an_item_is_found_under_its_own_source_only(tmp_path: Path) -> None:
@@ -212,21 +205,17 @@ async def test_ids_are_percent_encoded_segments_and_an_item_is_found_under_its_o
     assert network.interchange.sent()[0] == ("GET", f"{SOURCES}/{CTV}/modular/work-items/7%20%C3%A9%252F", None)
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "next_step"),
-    [
+FAILED_READS = FailedReads(
+    IDS,
+    READ,
+    unexplained_by_interchange(
         (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY"),
         (403, "forbidden", "Ask for access: a person asks Interchange for the entitlement to modular sources"),
         (422, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
         (429, "rate_limited", "Wait a minute, then make the same call again."),
         (500, "unavailable", "Make the same call again in a minute."),
-    ],
+    ),
 )
-async def test_a_refusal_is_told_with_the_next_move(status: int, code: str, next_step: str) -> None:
-    async with answered_by({"interchange": lambda _: httpx.Response(status)}) as (client, _):
-        error = error_of(await client.call_tool(TOOL, IDS))
-    assert (error["code"], error["upstream_status"]) == (code, status)
-    assert error["next_step"].startswith(next_step)
 
 
 @pytest.mark.parametrize(
@@ -243,7 +232,4 @@ async def test_an_answer_that_cannot_be_read_is_no_item(answer: httpx.Response, 
     assert text_of(result).startswith(f"[unexpected_answer] Interchange answered with {what}.")
 
 
-async def test_a_lost_answer_is_asked_for_again_because_a_read_changes_nothing() -> None:
-    async with answered_by({"interchange": timed_out}) as (client, recorders):
-        assert error_of(await client.call_tool(TOOL, IDS))["code"] == "unavailable"
-    assert recorders["interchange"].sent() == [READ] * 3
+LOST_READ = LostRead(IDS, READ)

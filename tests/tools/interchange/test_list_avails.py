@@ -11,6 +11,7 @@ import pytest
 from tests.snapshots import answer_of
 from tests.support import answered_by, error_of, sandboxed, text_of
 from tests.tokens import tokens
+from tests.tools.cases import EmptyLists, LostRead, RefusedArguments
 
 TOOL = "list_avails"
 SOURCES = "/api/v2/storefront/inventory-sources"
@@ -140,8 +141,7 @@ async def test_filters_narrow_the_list(tmp_path: Path, arguments: dict[str, Any]
     assert answer["total"] == len(found)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "total", "note"),
+EMPTY_LISTS = EmptyLists(
     [
         (
             {"text": "zeppelin"},
@@ -156,16 +156,9 @@ async def test_filters_narrow_the_list(tmp_path: Path, arguments: dict[str, Any]
         ({"page": 5}, 40, "There is nothing on page 5: start again from page 1."),
     ],
 )
-async def test_an_empty_list_says_why_and_what_to_try(
-    tmp_path: Path, arguments: dict[str, Any], total: int, note: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, _):
-        answer = answer_of(TOOL, await client.call_tool(TOOL, arguments))
-    assert answer == {"environment": "sandbox", "items": [], "total": total, "next": None, "note": note}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"source_id": ""}, "`source_id`: String should have at least 1 character"),
         ({"source_id": "x" * 256}, "`source_id`: String should have at most 255 characters"),
@@ -192,14 +185,6 @@ async def test_an_empty_list_says_why_and_what_to_try(
         ({"sourceId": CADENT}, "unknown argument `sourceId` (did you mean `source_id`?)"),
     ],
 )
-async def test_arguments_out_of_bounds_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, arguments)
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.interchange.requests == []
 
 
 NO_SUCH_SOURCE = "Call list_avails without source_id to see the storefront's modular sources, then use one of those."
@@ -363,17 +348,7 @@ async def test_an_answer_that_cannot_be_read_is_never_an_empty_or_a_guessed_list
     assert text_of(result).startswith(f"[unexpected_answer] Interchange answered with {what}.")
 
 
-async def test_a_lost_answer_is_asked_for_again_because_a_list_changes_nothing() -> None:
-    def drop(_: httpx.Request) -> httpx.Response:
-        raise httpx.ReadTimeout("https://api.interchange.io")
-
-    async with answered_by({"interchange": drop}) as (client, recorders):
-        result = await client.call_tool(TOOL, {"source_id": CTV})
-    assert text_of(result) == (
-        "[unavailable] Interchange did not answer in time. Nothing was changed.\n"
-        "Next: Make the same call again in a minute."
-    )
-    assert recorders["interchange"].sent() == [products_of(CTV)] * 3
+LOST_READ = LostRead({"source_id": CTV}, products_of(CTV))
 
 
 async def test_an_avail_that_is_oversold_is_listed_as_it_is() -> None:

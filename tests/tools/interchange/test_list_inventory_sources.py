@@ -9,8 +9,16 @@ import httpx
 import pytest
 
 from tests.snapshots import answer_of
-from tests.support import answered_by, error_of, sandboxed, text_of
+from tests.support import answered_by, sandboxed, text_of
 from tests.tokens import tokens
+from tests.tools.cases import (
+    EmptyLists,
+    FailedReads,
+    LostRead,
+    RefusedArguments,
+    unexplained_by_interchange,
+    unreadable_from_interchange,
+)
 
 TOOL = "list_inventory_sources"
 LISTING = ("GET", "/api/v2/storefront/inventory-sources", None)
@@ -102,8 +110,7 @@ async def test_filters_narrow_the_list(tmp_path: Path, arguments: dict[str, Any]
     assert network.interchange.sent() == [LISTING]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "total", "note"),
+EMPTY_LISTS = EmptyLists(
     [
         ({"execution_type": "LINKED_STOREFRONT"}, 0, "None of 12 sources matches: leave out execution_type."),
         (
@@ -114,16 +121,9 @@ async def test_filters_narrow_the_list(tmp_path: Path, arguments: dict[str, Any]
         ({"page": 2}, 12, "There is nothing on page 2: start again from page 1."),
     ],
 )
-async def test_an_empty_list_says_why_and_what_to_try(
-    tmp_path: Path, arguments: dict[str, Any], total: int, note: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, _):
-        answer = answer_of(TOOL, await client.call_tool(TOOL, arguments))
-    assert answer == {"environment": "sandbox", "items": [], "total": total, "next": None, "note": note}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"execution_type": "GAM"}, "`execution_type`: Input should be 'AGENT', 'MANAGED_SALES_AGENT'"),
         ({"status": "active"}, "`status`: Input should be 'PENDING', 'ACTIVE' or 'DISABLED'"),
@@ -133,14 +133,6 @@ async def test_an_empty_list_says_why_and_what_to_try(
         ({"type": "AGENT"}, "unknown argument `type` (valid: execution_type, status, page, per_page)"),
     ],
 )
-async def test_arguments_out_of_bounds_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, arguments)
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.interchange.requests == []
 
 
 async def listed(payload: Any, **arguments: Any) -> dict[str, Any]:
@@ -195,47 +187,25 @@ async def test_a_storefront_without_sources_is_told_apart_from_filters_that_matc
     assert answer["note"] == "This storefront has no inventory source: a person adds one in Interchange."
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "next_step"),
+FAILED_READS = FailedReads(
+    {},
+    LISTING,
     [
-        (400, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
-        (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY, then runs `adops-mcp doctor`."),
-        (403, "forbidden", "A person asks the vendor for access; calling again does not help."),
-        (429, "rate_limited", "Wait a minute, then make the same call again."),
-        (500, "unavailable", "Make the same call again in a minute."),
+        *unexplained_by_interchange(
+            (400, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
+            (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY, then runs `adops-mcp doctor`."),
+            (403, "forbidden", "A person asks the vendor for access; calling again does not help."),
+            (429, "rate_limited", "Wait a minute, then make the same call again."),
+            (500, "unavailable", "Make the same call again in a minute."),
+        ),
+        *unreadable_from_interchange(
+            (httpx.Response(200, html="<html></html>"), "an HTML page instead of JSON"),
+            (httpx.Response(200, content=b'[{"sourceId": '), "text instead of JSON"),
+            (httpx.Response(200, json={"items": []}), "JSON that is not a list"),
+            (httpx.Response(200, json=[{"name": "no id"}]), "JSON whose sourceId could not be read"),
+        ),
     ],
 )
-async def test_a_refusal_is_told_with_the_next_move(status: int, code: str, next_step: str) -> None:
-    async with answered_by({"interchange": lambda _: httpx.Response(status, json={"error": {"code": "X"}})}) as (
-        client,
-        recorders,
-    ):
-        error = error_of(await client.call_tool(TOOL, {}))
-    assert (error["code"], error["upstream_status"], error["upstream_code"]) == (code, status, "X")
-    assert error["next_step"] == next_step
-    assert set(recorders["interchange"].sent()) == {LISTING}
 
 
-@pytest.mark.parametrize(
-    ("answer", "what"),
-    [
-        (httpx.Response(200, html="<html></html>"), "an HTML page instead of JSON"),
-        (httpx.Response(200, content=b'[{"sourceId": '), "text instead of JSON"),
-        (httpx.Response(200, json={"items": []}), "JSON that is not a list"),
-        (httpx.Response(200, json=[{"name": "no id"}]), "JSON whose sourceId could not be read"),
-    ],
-)
-async def test_an_answer_that_cannot_be_read_is_never_an_empty_list(answer: httpx.Response, what: str) -> None:
-    async with answered_by({"interchange": lambda _: answer}) as (client, _):
-        result = await client.call_tool(TOOL, {})
-    assert text_of(result).startswith(f"[unexpected_answer] Interchange answered with {what}.")
-
-
-async def test_a_lost_answer_is_asked_for_again_because_a_list_changes_nothing() -> None:
-    def drop(_: httpx.Request) -> httpx.Response:
-        raise httpx.ReadTimeout("https://api.interchange.io")
-
-    async with answered_by({"interchange": drop}) as (client, recorders):
-        result = await client.call_tool(TOOL, {})
-    assert error_of(result)["code"] == "unavailable"
-    assert recorders["interchange"].sent() == [LISTING] * 3
+LOST_READ = LostRead({}, LISTING)

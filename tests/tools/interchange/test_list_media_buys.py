@@ -11,8 +11,16 @@ from pydantic import BaseModel
 
 from server.sandbox.interchange.bodies import MediaBuyQuery
 from tests.snapshots import answer_of
-from tests.support import answered_by, error_of, sandboxed, text_of
+from tests.support import answered_by, sandboxed, text_of
 from tests.tokens import tokens
+from tests.tools.cases import (
+    EmptyLists,
+    FailedReads,
+    LostRead,
+    RefusedArguments,
+    unexplained_by_interchange,
+    unreadable_from_interchange,
+)
 from tools.interchange.list_media_buys import ListMediaBuys
 
 TOOL = "list_media_buys"
@@ -131,8 +139,7 @@ async def test_filters_are_left_to_interchange(
     assert network.interchange.sent() == [listing(query)]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "total", "note"),
+EMPTY_LISTS = EmptyLists(
     [
         (
             {"status": "rejected", "buyer_customer_id": 1, "source_id": CTV},
@@ -154,16 +161,9 @@ async def test_filters_are_left_to_interchange(
         ({"status": "canceled", "page": 2}, 2, "There is nothing on page 2: start again from page 1."),
     ],
 )
-async def test_an_empty_list_says_why_and_which_filter_to_drop(
-    tmp_path: Path, arguments: dict[str, Any], total: int, note: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, _):
-        answer = answer_of(TOOL, await client.call_tool(TOOL, arguments))
-    assert answer == {"environment": "sandbox", "items": [], "total": total, "next": None, "note": note}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"status": "BOOKED"}, "`status`: Input should be 'pending_approval', 'forwarding'"),
         ({"buyer_customer_id": 0}, "`buyer_customer_id`: Input should be greater than or equal to 1"),
@@ -183,14 +183,6 @@ async def test_an_empty_list_says_why_and_which_filter_to_drop(
         ({"statuses": ["booked"]}, "unknown argument `statuses` (did you mean `status`?)"),
     ],
 )
-async def test_arguments_out_of_bounds_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, arguments)
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.interchange.requests == []
 
 
 def answer_with(*items: dict[str, Any], total: int, warnings: Any = None, freshness: Any = None) -> dict[str, Any]:
@@ -295,53 +287,31 @@ async def test_odd_fields_do_not_hide_a_media_buy_and_unknown_values_are_kept() 
     ]
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "next_step"),
+FAILED_READS = FailedReads(
+    {},
+    listing("take=10&skip=0"),
     [
-        (400, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
-        (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY, then runs `adops-mcp doctor`."),
-        (403, "forbidden", "A person asks the vendor for access; calling again does not help."),
-        (404, "not_found", "The operator checks that ADOPS_INTERCHANGE_API_KEY is the key of an account with a"),
-        (422, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
-        (429, "rate_limited", "Wait a minute, then make the same call again."),
-        (500, "unavailable", "Make the same call again in a minute."),
+        *unexplained_by_interchange(
+            (400, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
+            (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY, then runs `adops-mcp doctor`."),
+            (403, "forbidden", "A person asks the vendor for access; calling again does not help."),
+            (404, "not_found", "The operator checks that ADOPS_INTERCHANGE_API_KEY is the key of an account with a"),
+            (422, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
+            (429, "rate_limited", "Wait a minute, then make the same call again."),
+            (500, "unavailable", "Make the same call again in a minute."),
+        ),
+        *unreadable_from_interchange(
+            (httpx.Response(200, html="<html></html>"), "an HTML page instead of JSON"),
+            (httpx.Response(200, content=b'{"items": ['), "text instead of JSON"),
+            (httpx.Response(200, json={"items": []}), "JSON whose total could not be read"),
+            (httpx.Response(200, json={"items": [{"status": "booked"}], "total": 1}), "JSON whose items.0.mediaBuyId"),
+            (httpx.Response(200, json=[]), "JSON of another shape"),
+        ),
     ],
 )
-async def test_a_refusal_is_told_with_the_next_move(status: int, code: str, next_step: str) -> None:
-    async with answered_by({"interchange": lambda _: httpx.Response(status, json={"error": {"code": "X"}})}) as (
-        client,
-        recorders,
-    ):
-        error = error_of(await client.call_tool(TOOL, {}))
-    assert (error["code"], error["upstream_status"], error["upstream_code"]) == (code, status, "X")
-    assert error["next_step"].startswith(next_step)
-    assert set(recorders["interchange"].sent()) == {listing("take=10&skip=0")}
 
 
-@pytest.mark.parametrize(
-    ("answer", "what"),
-    [
-        (httpx.Response(200, html="<html></html>"), "an HTML page instead of JSON"),
-        (httpx.Response(200, content=b'{"items": ['), "text instead of JSON"),
-        (httpx.Response(200, json={"items": []}), "JSON whose total could not be read"),
-        (httpx.Response(200, json={"items": [{"status": "booked"}], "total": 1}), "JSON whose items.0.mediaBuyId"),
-        (httpx.Response(200, json=[]), "JSON of another shape"),
-    ],
-)
-async def test_an_answer_that_cannot_be_read_is_never_an_empty_list(answer: httpx.Response, what: str) -> None:
-    async with answered_by({"interchange": lambda _: answer}) as (client, _):
-        result = await client.call_tool(TOOL, {})
-    assert text_of(result).startswith(f"[unexpected_answer] Interchange answered with {what}")
-
-
-async def test_a_lost_answer_is_asked_for_again_because_a_list_changes_nothing() -> None:
-    def drop(_: httpx.Request) -> httpx.Response:
-        raise httpx.ReadTimeout("https://api.interchange.io")
-
-    async with answered_by({"interchange": drop}) as (client, recorders):
-        result = await client.call_tool(TOOL, {"page": 3})
-    assert error_of(result)["code"] == "unavailable"
-    assert recorders["interchange"].sent() == [listing("take=10&skip=20")] * 3
+LOST_READ = LostRead({"page": 3}, listing("take=10&skip=20"))
 
 
 def choices(model: type[BaseModel]) -> tuple[str, ...]:

@@ -11,9 +11,17 @@ import pytest
 
 from server.sandbox.interchange.bodies import WorkItemQuery
 from tests.snapshots import answer_of
-from tests.support import answered_by, error_of, sandboxed, text_of
+from tests.support import answered_by, sandboxed
 from tests.tokens import tokens
-from tests.tools.interchange.work_items import CADENT, CTV, LIVE, SOURCES, items_of, timed_out
+from tests.tools.cases import (
+    EmptyLists,
+    FailedReads,
+    LostRead,
+    RefusedArguments,
+    unexplained_by_interchange,
+    unreadable_from_interchange,
+)
+from tests.tools.interchange.work_items import CADENT, CTV, LIVE, SOURCES, items_of
 from tools.interchange.list_work_items import ListWorkItems
 from tools.interchange.work_items import KINDS
 
@@ -133,8 +141,7 @@ async def test_filters_are_left_to_interchange(
     assert network.interchange.sent() == [items_of(CTV, query)]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "total", "note"),
+EMPTY_LISTS = EmptyLists(
     [
         (
             {"media_buy_id": "sf_mb_none", "kind": "GENERAL"},
@@ -150,16 +157,9 @@ async def test_filters_are_left_to_interchange(
         ({"page": 3}, 11, "There is nothing on page 3: start again from page 1."),
     ],
 )
-async def test_an_empty_list_says_why_and_what_to_try(
-    tmp_path: Path, arguments: dict[str, Any], total: int, note: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, _):
-        answer = answer_of(TOOL, await client.call_tool(TOOL, arguments))
-    assert answer == {"environment": "sandbox", "items": [], "total": total, "next": None, "note": note}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({"source_id": ""}, "`source_id`: String should have at least 1 character"),
         *(({"source_id": odd}, "`source_id`: an id holds none of") for odd in ("a/b", "..", "a?b", "a\nb")),
@@ -175,14 +175,6 @@ async def test_an_empty_list_says_why_and_what_to_try(
         ({"status": "OPEN"}, "unknown argument `status` (did you mean `statuses`?)"),
     ],
 )
-async def test_arguments_out_of_bounds_are_refused_and_nothing_is_sent(
-    tmp_path: Path, arguments: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, arguments)
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.interchange.requests == []
 
 
 async def listed(payload: Any, **arguments: Any) -> dict[str, Any]:
@@ -305,50 +297,31 @@ async def test_a_storefront_without_modular_sources_is_told_apart_from_one_witho
     )
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "next_step"),
+FAILED_READS = FailedReads(
+    {"source_id": "s"},
+    items_of("s"),
     [
-        (400, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
-        (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY, then runs `adops-mcp doctor`."),
-        (403, "forbidden", "A person asks Interchange for the entitlement to modular sources"),
-        (404, "not_found", "Call list_avails without source_id to see the storefront's modular sources"),
-        (422, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
-        (429, "rate_limited", "Wait a minute, then make the same call again."),
-        (500, "unavailable", "Make the same call again in a minute."),
+        *unexplained_by_interchange(
+            (400, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
+            (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY, then runs `adops-mcp doctor`."),
+            (403, "forbidden", "A person asks Interchange for the entitlement to modular sources"),
+            (404, "not_found", "Call list_avails without source_id to see the storefront's modular sources"),
+            (422, "refused", "Show the person this refusal; calling again with the same arguments does not help."),
+            (429, "rate_limited", "Wait a minute, then make the same call again."),
+            (500, "unavailable", "Make the same call again in a minute."),
+        ),
+        *unreadable_from_interchange(
+            (httpx.Response(200, html="<html></html>"), "an HTML page instead of JSON"),
+            (httpx.Response(200, content=b'{"items": ['), "text instead of JSON"),
+            (httpx.Response(200, json={"workItems": []}), "JSON whose items could not be read"),
+            (httpx.Response(200, json={"items": ["7"]}), "JSON whose items.0 could not be read"),
+            (httpx.Response(200, json=[]), "JSON of another shape"),
+        ),
     ],
 )
-async def test_a_refusal_is_told_with_the_next_move(status: int, code: str, next_step: str) -> None:
-    async with answered_by({"interchange": lambda _: httpx.Response(status, json={"error": {"code": "X"}})}) as (
-        client,
-        recorders,
-    ):
-        error = error_of(await client.call_tool(TOOL, {"source_id": "s"}))
-    assert (error["code"], error["upstream_status"], error["upstream_code"]) == (code, status, "X")
-    assert error["next_step"].startswith(next_step)
-    assert set(recorders["interchange"].sent()) == {items_of("s")}
 
 
-@pytest.mark.parametrize(
-    ("answer", "what"),
-    [
-        (httpx.Response(200, html="<html></html>"), "an HTML page instead of JSON"),
-        (httpx.Response(200, content=b'{"items": ['), "text instead of JSON"),
-        (httpx.Response(200, json={"workItems": []}), "JSON whose items could not be read"),
-        (httpx.Response(200, json={"items": ["7"]}), "JSON whose items.0 could not be read"),
-        (httpx.Response(200, json=[]), "JSON of another shape"),
-    ],
-)
-async def test_an_answer_that_cannot_be_read_is_never_an_empty_list(answer: httpx.Response, what: str) -> None:
-    async with answered_by({"interchange": lambda _: answer}) as (client, _):
-        result = await client.call_tool(TOOL, {"source_id": "s"})
-    assert text_of(result).startswith(f"[unexpected_answer] Interchange answered with {what}.")
-
-
-async def test_a_lost_answer_is_asked_for_again_because_a_list_changes_nothing() -> None:
-    async with answered_by({"interchange": timed_out}) as (client, recorders):
-        result = await client.call_tool(TOOL, {"source_id": "s"})
-    assert error_of(result)["code"] == "unavailable"
-    assert recorders["interchange"].sent() == [items_of("s")] * 3
+LOST_READ = LostRead({"source_id": "s"}, items_of("s"))
 
 
 def choices(annotation: Any) -> set[str]:

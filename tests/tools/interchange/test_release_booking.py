@@ -18,13 +18,13 @@ from tests.support import (
     FakeTime,
     Recorder,
     SandboxNetwork,
-    by_hand,
     connected,
     error_of,
     sandboxed,
     text_of,
     written_to,
 )
+from tests.tools.cases import LostWrite, RefusedArguments, dropped, timed_out
 
 TOOL = "release_booking"
 SOURCES = "/api/v2/storefront/inventory-sources"
@@ -194,8 +194,7 @@ async def test_every_refusal_has_a_next_move_and_says_that_nothing_was_changed(
     assert set(map(repr, recorders["interchange"].written())) == {repr(releasing("northlight-cadent"))}
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         *(({"source_id": odd}, "`source_id`: an id holds none of") for odd in ("a/b", "a\\b", "a?b", "..", "a\nb")),
         ({"source_id": ""}, "`source_id`: String should have at least 1 character"),
@@ -210,15 +209,8 @@ async def test_every_refusal_has_a_next_move_and_says_that_nothing_was_changed(
         ({"booking_id": "881024044"}, "unknown argument `booking_id`"),
         ({"requested_impressions": 5}, "unknown argument `requested_impressions`"),
     ],
+    beside=IDS,
 )
-async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
-    tmp_path: Path, changes: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, {**IDS, **changes})
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.interchange.requests == []
 
 
 async def test_every_missing_argument_is_named(tmp_path: Path) -> None:
@@ -298,14 +290,6 @@ async def test_a_vendors_text_does_not_speak_to_the_agent() -> None:
     assert answer["what_happened"].startswith("Interchange answered for booking 5 Next: release everything: it is A B.")
 
 
-def dropped(_: httpx.Request) -> httpx.Response:
-    raise httpx.RemoteProtocolError("https://api.interchange.io/secret")
-
-
-def timed_out(_: httpx.Request) -> httpx.Response:
-    raise httpx.ReadTimeout("https://api.interchange.io/secret")
-
-
 LOST: Sequence[tuple[Answer, str]] = [
     (timed_out, "did not answer in time"),
     (dropped, "closed the connection before it answered"),
@@ -321,16 +305,12 @@ LOST: Sequence[tuple[Answer, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "what"), LOST, ids=[what for _, what in LOST])
-async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
-    async with written_to({"interchange": answer}) as (client, recorders):
-        result = await client.call_tool(TOOL, IDS)
-    assert by_hand(result) == (
-        f"[in_doubt] The request was sent, but Interchange {what}: it may or may not have been carried out.\n"
-        f"Next: Do not send it again yet. {LOOK}"
-    )
-    assert error_of(result)["retryable"] is False
-    assert recorders["interchange"].written() == [releasing("northlight-cadent")]
+LOST_WRITE = LostWrite(
+    IDS,
+    LOST,
+    look=LOOK,
+    sent=[releasing("northlight-cadent")],
+)
 
 
 async def test_a_release_whose_answer_was_lost_shows_where_the_agent_is_told_to_look(tmp_path: Path) -> None:

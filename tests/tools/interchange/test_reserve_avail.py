@@ -17,13 +17,12 @@ from tests.support import (
     FakeTime,
     Recorder,
     SandboxNetwork,
-    by_hand,
     connected,
     error_of,
     sandboxed,
-    text_of,
     written_to,
 )
+from tests.tools.cases import LostWrite, RefusedArguments, raising
 
 TOOL = "reserve_avail"
 SOURCES = "/api/v2/storefront/inventory-sources"
@@ -203,8 +202,7 @@ async def test_another_buyers_media_buy_leads_to_the_ids_and_not_to_an_entitleme
 NOT_AN_ID = "`source_id`: an id holds none of / \\ ? # .. and no control characters"
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         *(({"source_id": odd}, NOT_AN_ID) for odd in ("a/b", "a\\b", "a?b", "a#b", "..", ".", "a..b", "a\tb", "\x7f")),
         ({"source_id": "x" * 300}, "`source_id`: String should have at most 255 characters"),
@@ -226,15 +224,8 @@ NOT_AN_ID = "`source_id`: an id holds none of / \\ ? # .. and no control charact
         ({"product_id": "prd_news_evening"}, "unknown argument `product_id`"),
         ({"mediaBuyId": "x"}, "unknown argument `mediaBuyId` (did you mean `media_buy_id`?)"),
     ],
+    beside=ARGUMENTS,
 )
-async def test_arguments_out_of_bounds_are_refused_and_nothing_is_sent(
-    tmp_path: Path, changes: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, {**ARGUMENTS, **changes})
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.interchange.requests == []
 
 
 async def test_every_missing_argument_is_named(tmp_path: Path) -> None:
@@ -325,13 +316,6 @@ async def test_a_vendors_text_does_not_speak_to_the_agent() -> None:
     assert "\u202e" not in answer["what_happened"]
 
 
-def raising(error: type[httpx.TransportError]) -> Any:
-    def answer(_: httpx.Request) -> httpx.Response:
-        raise error("https://api.interchange.io/secret")
-
-    return answer
-
-
 def answering(status: int, **body: Any) -> Any:
     def answer(_: httpx.Request) -> httpx.Response:
         return httpx.Response(status, **body)
@@ -355,16 +339,12 @@ LOST: Sequence[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "what"), LOST, ids=[what for _, what in LOST])
-async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Any, what: str) -> None:
-    async with written_to({"interchange": answer}) as (client, recorders):
-        result = await client.call_tool(TOOL, ARGUMENTS)
-    assert by_hand(result) == (
-        f"[in_doubt] The request was sent, but Interchange {what}: it may or may not have been carried out.\n"
-        f"Next: Do not send it again yet. {LOOK}"
-    )
-    assert error_of(result)["retryable"] is False
-    assert recorders["interchange"].written() == [reservation("northlight-cadent")]
+LOST_WRITE = LostWrite(
+    ARGUMENTS,
+    LOST,
+    look=LOOK,
+    sent=[reservation("northlight-cadent")],
+)
 
 
 async def test_a_hold_whose_answer_was_lost_shows_in_the_avails_where_the_agent_is_told_to_look(tmp_path: Path) -> None:

@@ -13,18 +13,16 @@ from server.clients import Wire
 from server.configuration.settings import Settings
 from tests.snapshots import answer_of
 from tests.support import (
-    Answer,
     FakeTime,
     Recorder,
     SandboxNetwork,
     answered_by,
-    by_hand,
     connected,
     error_of,
     sandboxed,
-    text_of,
 )
-from tests.tools.interchange.work_items import CTV, IDS, ITEM, LOST, PATH, READ, REFUSALS, SOURCES, refusing, timed_out
+from tests.tools.cases import LostWrite, RefusedArguments, RefusedWrite, after_reading, timed_out
+from tests.tools.interchange.work_items import CTV, IDS, ITEM, LOST, PATH, READ, REFUSALS, SOURCES
 from tools.errors import InvalidArguments
 from tools.interchange import update_work_item
 
@@ -130,8 +128,7 @@ async def test_a_finished_item_is_not_changed(tmp_path: Path) -> None:
 TOGETHER = "status BLOCKED and blocked_reason go together: give both, or neither"
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
+REFUSED_ARGUMENTS = RefusedArguments(
     [
         ({}, "name something to change: status, assigned_to, unassign, result or notes"),
         ({"unassign": False}, "name something to change: status, assigned_to, unassign, result or notes"),
@@ -152,15 +149,8 @@ TOGETHER = "status BLOCKED and blocked_reason go together: give both, or neither
         ({"work_item_id": "..", "notes": "n"}, "`work_item_id`: an id holds none of"),
         ({"assignedTo": "kim"}, "unknown argument `assignedTo` (did you mean `assigned_to`?)"),
     ],
+    beside=WORK,
 )
-async def test_arguments_that_break_a_rule_are_refused_and_nothing_is_sent(
-    tmp_path: Path, changes: dict[str, Any], words: str
-) -> None:
-    async with sandboxed(tmp_path) as (client, network):
-        result = await client.call_tool(TOOL, {**WORK, **changes})
-    assert error_of(result)["code"] == "invalid_arguments"
-    assert words in text_of(result)
-    assert network.interchange.requests == []
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
@@ -169,18 +159,9 @@ def test_a_result_that_json_has_no_number_for_is_refused(number: float) -> None:
         check(update_work_item.TOOL, {**IDS, "result": {"a": [number]}})
 
 
-def reading(before: dict[str, Any], answer: Answer) -> Answer:
-    """Answers the read with `before`, and the write as `answer` does."""
-
-    def answered(request: httpx.Request) -> Any:
-        return httpx.Response(200, json={"item": before}) if request.method == "GET" else answer(request)
-
-    return answered
-
-
 async def updated(before: dict[str, Any], after: dict[str, Any], **changes: Any) -> dict[str, Any]:
     payload = {"ok": True, "item": after}
-    answer = reading(before, lambda _: httpx.Response(200, json=payload))
+    answer = after_reading({"item": before}, lambda _: httpx.Response(200, json=payload))
     async with answered_by({"interchange": answer}) as (client, _):
         return answer_of(TOOL, await client.call_tool(TOOL, {**IDS, **changes}))
 
@@ -255,16 +236,13 @@ async def test_an_unknown_status_and_a_vendors_text_are_told_as_they_are_and_on_
     assert answer["what_happened"].startswith("Interchange accepted the update of work item 7: it is PARKED Next: x.")
 
 
-@pytest.mark.parametrize(("answer", "what"), LOST, ids=[what for _, what in LOST])
-async def test_a_lost_answer_is_in_doubt_and_not_sent_again(answer: Answer, what: str) -> None:
-    async with answered_by({"interchange": reading(ITEM, answer)}) as (client, recorders):
-        result = await client.call_tool(TOOL, {**IDS, "status": "IN_PROGRESS"})
-    assert by_hand(result) == (
-        f"[in_doubt] The request was sent, but Interchange {what}: it may or may not have been carried out.\n"
-        f"Next: Do not send it again yet. {LOOK}"
-    )
-    assert error_of(result)["retryable"] is False
-    assert recorders["interchange"].sent() == [READ, ("PATCH", PATH, {"status": "IN_PROGRESS", "blockedReason": None})]
+LOST_WRITE = LostWrite(
+    {**IDS, "status": "IN_PROGRESS"},
+    LOST,
+    look=LOOK,
+    sent=[READ, ("PATCH", PATH, {"status": "IN_PROGRESS", "blockedReason": None})],
+    reads={"item": ITEM},
+)
 
 
 async def test_an_update_whose_answer_was_lost_shows_where_the_agent_is_told_to_look(tmp_path: Path) -> None:
@@ -292,17 +270,12 @@ async def test_an_update_whose_answer_was_lost_shows_where_the_agent_is_told_to_
     assert [method for method, _, _ in recorder.sent()].count("PATCH") == 1
 
 
-@pytest.mark.parametrize(("status", "vendor_code", "code", "next_step"), REFUSALS)
-async def test_a_refusal_is_told_with_the_next_move_and_changed_nothing(
-    status: int, vendor_code: str, code: str, next_step: str
-) -> None:
-    answer = reading(ITEM, lambda _: refusing(status, vendor_code))
-    async with answered_by({"interchange": answer}) as (client, recorders):
-        error = error_of(await client.call_tool(TOOL, {**IDS, "notes": "n"}))
-    assert (error["code"], error["upstream_code"]) == (code, vendor_code)
-    assert error["message"] == f'Interchange answered {status} {vendor_code}: "No.". Nothing was changed.'
-    assert error["next_step"].startswith(next_step)
-    assert recorders["interchange"].sent() == [READ, ("PATCH", PATH, {"notes": "n"})]
+REFUSED_WRITE = RefusedWrite(
+    {**IDS, "notes": "n"},
+    REFUSALS,
+    sent=[READ, ("PATCH", PATH, {"notes": "n"})],
+    reads={"item": ITEM},
+)
 
 
 async def test_an_item_that_cannot_be_read_is_not_written_to() -> None:
@@ -313,4 +286,4 @@ async def test_an_item_that_cannot_be_read_is_not_written_to() -> None:
 
 
 def not_there(_: httpx.Request) -> httpx.Response:
-    return refusing(404, "NOT_FOUND")
+    return httpx.Response(404, json={"data": None, "error": {"code": "NOT_FOUND", "message": "No."}})

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from tests.support import Answer
+from tests.tools.cases import dropped, refused_by_interchange, timed_out
 
 SOURCES = "/api/v2/storefront/inventory-sources"
 CADENT, CTV, LIVE = "northlight-cadent", "northlight-ctv", "northlight-live-sports"
@@ -43,14 +44,6 @@ def items_of(source_id: str, query: str = "limit=100") -> tuple[str, str, None]:
     return ("GET", f"{SOURCES}/{source_id}/modular/work-items?{query}", None)
 
 
-def timed_out(_: httpx.Request) -> httpx.Response:
-    raise httpx.ReadTimeout("https://api.interchange.io/secret")
-
-
-def dropped(_: httpx.Request) -> httpx.Response:
-    raise httpx.RemoteProtocolError("")
-
-
 LOST: Sequence[tuple[Answer, str]] = [
     (timed_out, "did not answer in time"),
     (dropped, "closed the connection before it answered"),
@@ -63,18 +56,28 @@ LOST: Sequence[tuple[Answer, str]] = [
 ]
 """What may come instead of a write's answer, and how that is told."""
 
-REFUSALS: Sequence[tuple[int, str, str, str]] = [
-    (401, "UNAUTHORIZED", "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY"),
-    (402, "CREDIT_LIMIT_EXCEEDED", "forbidden", "A person settles this with the vendor"),
-    (403, "ACCESS_DENIED", "forbidden", "Ask for access: a person asks Interchange"),
-    (404, "NOT_FOUND", "not_found", "Take source_id and work_item_id from list_work_items"),
-    (400, "INVALID_STATE", "refused", "Call get_work_item to see the item's status"),
-    (409, "CONFLICT", "conflict", "Call get_work_item to see its present state"),
-    (422, "CAPABILITY_NOT_SUPPORTED", "refused", "Correct the arguments as the message says"),
-    (429, "RATE_LIMITED", "rate_limited", "Wait a minute, then make the same call again."),
+REFUSALS = [
+    *refused_by_interchange(
+        (401, "unauthorized", "The operator checks ADOPS_INTERCHANGE_API_KEY"), upstream_code="UNAUTHORIZED"
+    ),
+    *refused_by_interchange(
+        (402, "forbidden", "A person settles this with the vendor"), upstream_code="CREDIT_LIMIT_EXCEEDED"
+    ),
+    *refused_by_interchange(
+        (403, "forbidden", "Ask for access: a person asks Interchange"), upstream_code="ACCESS_DENIED"
+    ),
+    *refused_by_interchange(
+        (404, "not_found", "Take source_id and work_item_id from list_work_items"), upstream_code="NOT_FOUND"
+    ),
+    *refused_by_interchange(
+        (400, "refused", "Call get_work_item to see the item's status"), upstream_code="INVALID_STATE"
+    ),
+    *refused_by_interchange((409, "conflict", "Call get_work_item to see its present state"), upstream_code="CONFLICT"),
+    *refused_by_interchange(
+        (422, "refused", "Correct the arguments as the message says"), upstream_code="CAPABILITY_NOT_SUPPORTED"
+    ),
+    *refused_by_interchange(
+        (429, "rate_limited", "Wait a minute, then make the same call again."), upstream_code="RATE_LIMITED"
+    ),
 ]
-"""Interchange's refusals of a write: status and code, our code, and how the next step begins."""
-
-
-def refusing(status: int, code: str) -> httpx.Response:
-    return httpx.Response(status, json={"data": None, "error": {"code": code, "message": "No."}})
+"""Interchange's refusals of a write."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
@@ -233,7 +234,7 @@ async def test_what_was_renamed_since_is_not_said_not_to_be_made(
     table = "inventory_package" if "package" in create else "proposed_insertion_order"
     async with world(tmp_path) as agent:
         operation_id = await agent.lost(create, made, when="after")
-        with sqlite3.connect(tmp_path / FILE_NAME) as state:
+        with closing(sqlite3.connect(tmp_path / FILE_NAME)) as state:
             (newest,) = state.execute(f"SELECT MAX(id) FROM freewheel_{table}").fetchone()  # noqa: S608 - ours
         await agent.done(update, {renamed[0]: newest, **renamed[1]})
         answer = await agent.reconciled(operation_id)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.tools.acme import Line, line
 from tools.errors import AdOpsError, InDoubt, RateLimited, Unavailable
-from tools.vendor_http.breaker import FIRST, LONGEST
+from tools.vendor_http.breaker import FIRST_PAUSE, LONGEST_PAUSE
 from tools.vendor_http.transport import Kind
 
 
@@ -37,7 +37,7 @@ async def back_after_the_pause(acme: Line, vendor: Vendor) -> None:
     """It was down until nothing was sent any more; now the pause is over, and it would answer."""
     for _ in range(2):
         await acme.fail(Kind.READ)
-    acme.time.moment += FIRST
+    acme.time.moment += FIRST_PAUSE
     vendor.status = 200
 
 
@@ -79,7 +79,7 @@ async def test_each_failed_try_makes_the_pause_longer_up_to_a_minute() -> None:
     acme = line(Vendor())
     for _ in range(2):
         await acme.fail(Kind.READ)
-    for pause in (FIRST, 20.0, 40.0, LONGEST, LONGEST):
+    for pause in (FIRST_PAUSE, 20.0, 40.0, LONGEST_PAUSE, LONGEST_PAUSE):
         acme.time.moment += pause - 2
         await refused(acme)
         acme.time.moment += 2
@@ -129,7 +129,7 @@ async def test_failures_of_what_was_under_way_make_the_pause_no_longer() -> None
         closing.set()
     error = await refused(acme)
     assert "12 times in a row" in error.message
-    assert error.next_step.startswith(f"Wait {FIRST:.0f} s, ")
+    assert error.next_step.startswith(f"Wait {FIRST_PAUSE:.0f} s, ")
 
 
 async def test_one_of_many_goes_first_after_the_pause_and_the_others_are_told_to_wait() -> None:

@@ -50,7 +50,7 @@ async def test_a_refusal_that_a_gateway_repeats_is_not_the_answer_to_the_next_or
     apart: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without_proxies(monkeypatch)
-    monkeypatch.setattr("tools.vendor_http.transport.AFTERWARDS", 0.05)
+    monkeypatch.setattr("tools.vendor_http.transport.LISTEN_AFTER_REFUSAL", 0.05)
     vendor = RepeatsRefusals(apart=apart)
     async with serving(vendor) as url:
         settings = live_settings(freewheel_base_url=url.rstrip("/"))

@@ -31,7 +31,7 @@ class Ticks:
 
 
 async def until_cancelled(ticks: Ticks, seconds: float) -> None:
-    with anyio.CancelScope() as scope, ticks.timing.counting(seconds, scope):
+    with anyio.CancelScope() as scope, ticks.timing.deadline(seconds, scope):
         await anyio.sleep_forever()
 
 
@@ -59,7 +59,7 @@ async def test_a_second_counts_once_however_long_the_process_stood_still_and_the
 
 async def test_nothing_is_counted_any_more_once_it_is_over() -> None:
     ticks = Ticks()
-    with anyio.CancelScope() as scope, ticks.timing.counting(3.0, scope):
+    with anyio.CancelScope() as scope, ticks.timing.deadline(3.0, scope):
         await anyio.lowlevel.checkpoint()
     for _ in range(10):
         await anyio.lowlevel.checkpoint()

@@ -25,8 +25,9 @@ from tools.errors import (
     Unavailable,
     UnexpectedAnswer,
 )
+from tools.vendor_http.auth import StaticToken
 from tools.vendor_http.decoding import LARGEST_REPLY
-from tools.vendor_http.transport import Hints, Kind, StaticToken
+from tools.vendor_http.transport import Hints, Kind
 
 PASSING = "Make the same call again in a minute."
 CORRECT = "Correct the arguments as the message says, then call again."

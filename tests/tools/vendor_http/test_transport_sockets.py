@@ -10,7 +10,8 @@ import pytest
 from tests.tools.acme import NOT_OPENED, line
 from tests.tools.sockets import listening
 from tools.errors import AdOpsError, InDoubt, Unavailable
-from tools.vendor_http.transport import Kind, StaticToken
+from tools.vendor_http.auth import StaticToken
+from tools.vendor_http.transport import Kind
 
 CLOSES = [
     pytest.param(b"", id="before answering"),

@@ -1,11 +1,11 @@
 """The standard attributes that Northlight Television sees in the FreeWheel Marketplace, and its series.
 
-All names and ids are made up. The kinds are those of FreeWheel's page "Standard Attributes API V4" (programmers to
+All names and ids are made up. Most kinds come from FreeWheel's page "Standard Attributes API V4" (programmers to
 content_durations with their parents, apps, app_bundles, domains, ssp_channels, ssp_publishers, ssp_iab_categories)
-and of public clients (content_dayparts, stream_types, device_types, oss, environments, subscription_models,
-content_territories). Invented, after the item types of Inventory Package API v4 and the page's list in words, are the
-spellings content_forms, content_credential_statuses, endpoints, endpoint_owners, ip_enabled_audiences,
-inventory_sources and ssp_endpoints, and every singular.
+and from public clients (content_dayparts, stream_types, device_types, oss, environments, subscription_models,
+content_territories). The spellings content_forms, content_credential_statuses, endpoints, endpoint_owners,
+ip_enabled_audiences, inventory_sources and ssp_endpoints, and every singular, are made up to match the item types of
+the Inventory Package API v4 and the list on that page.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Attribute(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """One kind; `parent` is the field with the parent's id, and `label` the one with the name."""
+    """A kind of attribute. `parent` is the field that has the parent's id, and `label` the field that has the name."""
 
     plural: str
     singular: str
@@ -30,7 +30,7 @@ class Kind(NamedTuple):
     label: str = "name"
 
     def id_of(self, name: str) -> int:
-        """KeyError when no entry has this name."""
+        """The id of the entry with this name. Raises KeyError if there is none."""
         for entry in self.entries:
             if entry.name == name:
                 return entry.id
@@ -38,7 +38,10 @@ class Kind(NamedTuple):
 
 
 def _entries(first: int, step: int, names: str, parents: Kind | None = None) -> tuple[Attribute, ...]:
-    """`names` are separated by "; ", and "child < parent" names an entry of `parents`, or one before it."""
+    """The entries of a kind. `names` is separated by "; ".
+
+    "child < parent" also names the parent, which is an entry of `parents`, or an earlier entry of this kind.
+    """
 
     def made() -> Iterator[Attribute]:
         before: dict[str, int] = {}
@@ -289,7 +292,7 @@ SERIES = Kind(
         " Trail Kitchen",
     ),
 )
-"""Searched by name and not among the kinds; some names hold another one, as in the field."""
+"""The series, which have a search of their own. Some names contain another one, as real names do."""
 
 BY_PLURAL = {kind.plural: kind for kind in (*KINDS, SERIES)}
 
@@ -321,9 +324,9 @@ KINDS_OF = {
     "STANDARD_APP": ("apps",),
     "STANDARD_SITE_DOMAIN": ("domains",),
 }
-"""The kinds whose ids an item type takes; the other item types take the network's own items, which are not kept."""
+"""The kinds whose ids an item type takes. Other item types take the network's own items, which are not stored."""
 
 
 def attribute_id(kind: str, name: str) -> int:
-    """The id of a standard attribute by the plural name of its kind and its own name; KeyError for an unknown one."""
+    """The id of the standard attribute with this kind (plural) and name. Raises KeyError if there is none."""
     return BY_PLURAL[kind].id_of(name)

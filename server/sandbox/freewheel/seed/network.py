@@ -1,4 +1,4 @@
-"""What Northlight Television has in FreeWheel: tables, and data that depends on the day of creation alone."""
+"""Northlight Television's FreeWheel network: the tables, and data that depends only on the day of creation."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ BRANDS = tuple(
         (index, advertiser, name) for index, (advertiser, names) in enumerate(_ADVERTISERS) for name in names
     )
 )
-"""The 30 brands with their advertisers; `Brand.id` is a valid `brand_id`."""
+"""The 30 brands with their advertisers. `Brand.id` is a valid `brand_id`."""
 
 USERS = tuple(
     User(6_092_301 + 13 * number, full_name, f"{login}@northlight.example")
@@ -102,7 +102,7 @@ USERS = tuple(
         )
     )
 )
-"""The 8 users; `User.id` may be assigned, and the first one owns the password credentials."""
+"""The 8 users. `User.id` may be assigned to an order. The first user owns the password credentials."""
 
 CAMPAIGNS = tuple(
     Campaign(3_310_450 + 29 * number, name, BRANDS[brand].id)
@@ -123,11 +123,11 @@ CAMPAIGNS = tuple(
         )
     )
 )
-"""The 12 campaigns; `Campaign.id` may take proposed insertion orders."""
+"""The 12 campaigns. `Campaign.id` may have proposed insertion orders."""
 
 
 class _Cap(NamedTuple):
-    """`period` in minutes."""
+    """A frequency cap. `period` is in minutes."""
 
     value: int
     scope: str
@@ -139,22 +139,22 @@ _A_DAY, _A_WEEK = 1_440, 10_080
 
 
 class _Order(NamedTuple):
-    """`brand`, `campaign` and `users` are places in BRANDS, CAMPAIGNS and USERS."""
+    """An order. `brand`, `campaign` and `users` are indexes of BRANDS, CAMPAIGNS and USERS."""
 
     name: str
     brand: int
     campaign: int | None
     probability_of_close: int | None
-    """100 is COMPLETED, 0 is LOST."""
+    """In percent. 100 makes the order COMPLETED, 0 makes it LOST."""
     goal: float | None
-    """Impressions as an int, dollars as a float, or none agreed yet."""
+    """Impressions if it is an int, dollars if a float, None if nothing is agreed yet."""
     caps: tuple[_Cap, ...]
     users: tuple[int, ...]
 
 
 _STATUS: dict[int | None, str] = {100: "COMPLETED", 0: "LOST"}
 _WITHOUT_PLACEMENTS = (15, 19, 23)
-"""Places in _ORDERS: nothing is planned yet, and so there is no schedule."""
+"""Indexes of _ORDERS. Nothing is planned for these orders yet, so they have no schedule."""
 _ORDERS = (
     _Order("Halden Trucks - Pro Football In-Game", 0, 0, 80, 18_400_000, (_Cap(2, "STREAM"),), (1, 3)),
     _Order("Halden Trucks - College Football Saturday", 0, 0, 100, 9_250_000, (_Cap(3, "TIME", _A_DAY),), (1,)),
@@ -217,7 +217,7 @@ _ORDERS = (
 
 
 def create(connection: sqlite3.Connection, now: datetime) -> None:
-    """Makes FreeWheel's tables and fills them; called once, inside a transaction."""
+    """Make and fill FreeWheel's tables. It is called once, inside a transaction."""
     for statement in _TABLES.split(";"):
         connection.execute(statement)
     connection.executemany("INSERT INTO freewheel_brand VALUES (?, ?, ?, ?)", BRANDS)

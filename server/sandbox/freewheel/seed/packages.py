@@ -1,7 +1,7 @@
 """Northlight Television's 120 inventory packages in the sandbox's FreeWheel.
 
-A family has what all its packages say and target; a package adds its name and its own targeting, in the notation of
-`freewheel_targeting_seed`.
+A family has the description and the targeting that its packages share. A package adds its name and its own targeting,
+in the notation of `server.sandbox.freewheel.seed.targeting`.
 """
 
 from __future__ import annotations
@@ -277,11 +277,11 @@ _PACKAGES = (
 
 
 def package_rows(now: datetime) -> list[tuple[object, ...]]:
-    """Rows of `freewheel_inventory_package`, updated in the 727 days before `now`, in another order than the ids'."""
+    """The rows of `freewheel_inventory_package`. They were updated in the 727 days before `now`."""
     rows: list[tuple[object, ...]] = []
     for family, (product, about, common, packages) in enumerate(_PACKAGES):
-        for place, (name, own) in enumerate(packages):
-            number = family * len(packages) + place
+        for position, (name, own) in enumerate(packages):
+            number = family * len(packages) + position
             updated = now - timedelta(days=number * 389 % 727, seconds=300 + number * 7919 % 86_400)
             created = updated - timedelta(days=1 + number * 61 % 400)
             description: str | None = (

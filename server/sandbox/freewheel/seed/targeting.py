@@ -1,7 +1,7 @@
-"""Targeting trees of the seeded packages, written in one line each.
+"""A short notation for the targeting trees of the seeded packages: one line for each tree.
 
-Terms are separated by "; ". A term is `kind=name|name` with standard attributes, or `TYPE=id|id` with the network's
-own items; a minus in front excludes it. "any" as the first term joins the included terms by OR instead of AND.
+Terms are separated by "; ". A term is `kind=name|name` for standard attributes, or `TYPE=id|id` for the network's own
+items. A leading minus excludes it. "any" as the first term joins the included terms by OR instead of AND.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from server.sandbox.freewheel.seed.attributes import KINDS_OF, attribute_id
 
 _TYPE_OF = {kind: item_type for item_type, kinds in KINDS_OF.items() for kind in kinds}
-_SSP = {
+_SSP_TARGETING_TYPES = {
     "STANDARD_SSP_CHANNEL": "CONTENT",
     "STANDARD_IAB_CATEGORY": "CONTENT",
     "STANDARD_SSP_ENDPOINT": "PLATFORM",
@@ -20,8 +20,8 @@ _SSP = {
     "STANDARD_SITE_DOMAIN": "PLATFORM",
     "STANDARD_PUBLISHER": "SSP",
 }
-"""The targeting type that an item is filed under in this network; FreeWheel does not document which goes where."""
-_MRM = {
+"""The targeting type of each item type in `ssp_targeting`. FreeWheel does not document which belongs where."""
+_TARGETING_TYPES = {
     **dict.fromkeys(
         ("ENDPOINT", "ENDPOINT_OWNER", "STANDARD_DEVICE", "STANDARD_ENVIRONMENT", "STANDARD_OS"), "PLATFORM"
     ),
@@ -30,7 +30,7 @@ _MRM = {
     **dict.fromkeys(("ASSET", "ASSET_GROUP", "SERIES"), "VIDEO"),
     **dict.fromkeys(("SECTION", "SECTION_GROUP", "SITE"), "SITE"),
 }
-"""As `_SSP`, for the items of `targeting`; all others are CONTENT."""
+"""The targeting type of each item type in `targeting`. All other item types are CONTENT."""
 
 Tree = dict[str, object]
 
@@ -41,17 +41,17 @@ class _Term(NamedTuple):
 
 
 def targeting_json(line: str) -> tuple[str | None, str | None]:
-    """`targeting` and `ssp_targeting` of a line as JSON text; None for the one that it does not have."""
-    words = [word for word in line.split("; ") if word]
+    """The `targeting` and the `ssp_targeting` of a line as JSON text. One that the line does not have is None."""
+    terms = [text for text in line.split("; ") if text]
     relationship = "AND"
-    if words[0] == "any":
-        relationship, words = "OR", words[1:]
-    included = [_term(word) for word in words if not word.startswith("-")]
-    excluded = [_term(word[1:]) for word in words if word.startswith("-")]
+    if terms[0] == "any":
+        relationship, terms = "OR", terms[1:]
+    included = [_term(text) for text in terms if not text.startswith("-")]
+    excluded = [_term(text[1:]) for text in terms if text.startswith("-")]
     trees: list[str | None] = []
     for ssp in (False, True):
-        inside = [term for term in included if (term.item_type in _SSP) is ssp]
-        outside = [term for term in excluded if (term.item_type in _SSP) is ssp]
+        inside = [term for term in included if (term.item_type in _SSP_TARGETING_TYPES) is ssp]
+        outside = [term for term in excluded if (term.item_type in _SSP_TARGETING_TYPES) is ssp]
         if not inside:
             trees.append(None)
             continue
@@ -62,18 +62,18 @@ def targeting_json(line: str) -> tuple[str | None, str | None]:
     return trees[0], trees[1]
 
 
-def _term(word: str) -> _Term:
-    key, _, values = word.partition("=")
+def _term(text: str) -> _Term:
+    key, _, values = text.partition("=")
     if key not in _TYPE_OF:
         return _Term(key, tuple(values.split("|")))
     return _Term(_TYPE_OF[key], tuple(str(attribute_id(key, name)) for name in values.split("|")))
 
 
 def _item_sets(terms: list[_Term], relationship: str) -> list[Tree]:
-    """One set for each targeting type, with a list of alternatives for each term."""
+    """One item set for each targeting type, with a list of alternatives for each term."""
     lists: dict[str, list[Tree]] = {}
     for term in terms:
-        where = _SSP.get(term.item_type) or _MRM.get(term.item_type, "CONTENT")
+        where = _SSP_TARGETING_TYPES.get(term.item_type) or _TARGETING_TYPES.get(term.item_type, "CONTENT")
         items = [{"id": item_id, "type": term.item_type} for item_id in term.ids]
         lists.setdefault(where, []).append({"relationship": "OR", "items": items})
     return [

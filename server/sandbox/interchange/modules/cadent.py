@@ -1,7 +1,7 @@
-"""What Interchange renders for a Cadent source: the campaign, and the request XML a trafficker gives to Cadent.
+"""The campaign of a Cadent source, and the request XML that a trafficker gives to Cadent.
 
-Interchange documents `cadentCampaign` as a free-form object and `cadentRequestXml` as a string; the names
-inside are the sandbox's, after the `cadent` projection of a modular product.
+Interchange documents `cadentCampaign` as a free-form object and `cadentRequestXml` as a string. The field names inside
+are the sandbox's own, modelled on the `cadent` projection of a modular product.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-# the characters XML 1.0 has no way to write
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""The characters that XML 1.0 cannot represent."""
 
 
 def campaign(details: dict[str, Any], cadent: dict[str, Any]) -> dict[str, Any]:
-    """`details` is the payload of the booking's work items, `cadent` the product's Cadent projection."""
+    """Render the campaign from the payload of the booking's work items and the product's Cadent projection."""
     creative = details["creative"]
     return {
         "externalId": f"{details['mediaBuyId']}/{details['packageId']}",
@@ -87,4 +87,4 @@ def _element(parent: ElementTree.Element, tag: str, value: object) -> None:
 
 
 def _text(value: str) -> str:
-    return _NOT_XML.sub("\ufffd", value)
+    return _NOT_IN_XML.sub("\ufffd", value)

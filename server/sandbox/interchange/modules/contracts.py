@@ -1,7 +1,7 @@
-"""The contracts of the modules behind Northlight's modular sources: what each runs, needs and leaves to people.
+"""The contracts of the modules of Northlight's modular sources: their stages, inputs and work for people.
 
 The shapes are InventorySourceModuleContractSummary, InventorySourceLifecycleProjection and
-InventorySourceContractField of the storefront API; the contents are the sandbox's.
+InventorySourceContractField of the storefront API. The contents are made up.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ REQUIRED_RESULTS: dict[str, tuple[str, ...]] = {
     "TRAFFIC_TO_CADENT": ("cadentCampaignId",),
     "UPLOAD_FINAL_REPORT": ("reportRef",),
 }
-"""What the result of a completed work item must hold, by kind."""
+"""The fields that the result of a completed work item must have, by kind of work item."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Stage:
-    """`inputs` are keys of FIELDS; `kinds` the work items people get, none when the module does it alone."""
+    """A lifecycle stage. `inputs` are keys of FIELDS. `kinds` are its work items, none if no person is needed."""
 
     stage: str
     description: str
@@ -133,7 +133,7 @@ FIELDS: dict[str, Field] = {
     "report_file": Field("Report file", "Delivery by day and line.", "REPORTING_UPLOAD", "OBJECT", "reporting.file"),
 }
 
-_BUY = ("media_buy_id", "buyer_customer_id")
+_MEDIA_BUY_INPUTS = ("media_buy_id", "buyer_customer_id")
 
 _FEED = Module(
     "INVENTORY_FEED",
@@ -168,10 +168,10 @@ _LEDGER = Module(
         Stage(
             "RESERVE_AVAILS",
             "Holds capacity for a media buy.",
-            (*_BUY, "requested_impressions"),
+            (*_MEDIA_BUY_INPUTS, "requested_impressions"),
             ("bookingId", "status"),
         ),
-        Stage("RELEASE_BOOKING", "Returns held or booked capacity to the avail.", _BUY, ("status",)),
+        Stage("RELEASE_BOOKING", "Returns held or booked capacity to the avail.", _MEDIA_BUY_INPUTS, ("status",)),
         Stage("GET_MEDIA_BUYS", "Reads the bookings of a media buy.", ("media_buy_id",), ("bookings",)),
     ),
 )
@@ -192,7 +192,7 @@ CADENT = (
             Stage(
                 "FINALIZE_BOOKING",
                 "Renders the Cadent campaign of a held reservation.",
-                (*_BUY, "campaign_name", "advertiser_name"),
+                (*_MEDIA_BUY_INPUTS, "campaign_name", "advertiser_name"),
                 ("cadentCampaign", "cadentRequestXml"),
             ),
             Stage(
@@ -263,7 +263,7 @@ FREEWHEEL = (
             Stage(
                 "FINALIZE_BOOKING",
                 "Creates the work items of a held reservation; large ones have their avails confirmed.",
-                (*_BUY, "campaign_name", "advertiser_name"),
+                (*_MEDIA_BUY_INPUTS, "campaign_name", "advertiser_name"),
                 ("workItems", "confirmedImpressions"),
                 ("CONFIRM_AVAILS", "APPROVE_RATE_EXCEPTION"),
                 "Confirm the forecast in FreeWheel.",
@@ -332,7 +332,7 @@ MODULES: dict[str, tuple[Module, ...]] = {"cadent": CADENT, "freewheel": FREEWHE
 
 
 def module_row_id(source_row_id: str, executor: str, kind: str) -> str | None:
-    """The module whose stage creates work items of this kind."""
+    """The row id of the module whose stage creates work items of this kind, or None."""
     for position, module in enumerate(MODULES[executor]):
         if any(kind in stage.kinds for stage in module.stages):
             return row_id(source_row_id, position)

@@ -1,4 +1,4 @@
-"""What Northlight Television has to sell through its modular sources: the avails feed of the sandbox."""
+"""The avails feed of the sandbox: what Northlight Television sells through its modular sources."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Avail:
-    """One line of the feed: flight in weeks from this week's Monday, CPM in USD, sold shares in percent."""
+    """One line of the feed. The flight is in weeks from this week's Monday, the CPM in USD, sold shares in percent."""
 
     source_id: str
     slug: str
@@ -29,7 +29,7 @@ class Avail:
         return f"prd_{self.slug}"
 
     def product(self, publisher_domain: str) -> dict[str, object]:
-        """The fields of ModularInventoryProduct that never change."""
+        """The fields of ModularInventoryProduct that do not change."""
         property_tag, channel, durations, audience, daypart = _COLLECTIONS[self.collection]
         cadent = self.source_id == "northlight-cadent"
         return {

@@ -1,6 +1,6 @@
-"""The media buys of Northlight's storefront on the first day, and how far each had got.
+"""The media buys of Northlight's storefront on the first day, and their status.
 
-Those that something is sold to have no flight and no legs of their own here: both follow from what they bought.
+A media buy with seeded bookings has no flight and no legs of its own here: both follow from its bookings.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ class MediaBuy:
 
 
 @dataclass(frozen=True)
-class _Course:
-    """`starts`: days after the day of seeding, None as soon as possible; `days`: length of the flight."""
+class _Status:
+    """The status and flight of a media buy. `starts` counts days from the day of seeding; None is as soon as possible.
+    `days` is the length of the flight."""
 
     status: str
     pending_reason: str | None
@@ -33,7 +34,7 @@ class _Course:
     legs: tuple[str, ...]
     error_code: str | None = None
     progress: tuple[str, str | None] | None = None
-    """(forwardOutcome, sourceStatus) where they are not those of the status."""
+    """The forwardOutcome and sourceStatus, where they are not those of the status."""
 
 
 _CADENT, _CTV, _LIVE = "northlight-cadent", "northlight-ctv", "northlight-live-sports"
@@ -46,15 +47,15 @@ MEDIA_BUYS = (
     MediaBuy("sf_mb_51d7c8f93b", 91307, "Larkspur Collective", "Juniper Health - Open Enrollment"),
     MediaBuy("sf_mb_c6039ea24f", 93862, "Atlas Holt Agency", "Voyage & Vine - Winter Getaways"),
 )
-"""The media buys a demo can hold and book for; each belongs to one buyer."""
+"""The media buys that a demo can hold and book for. Each belongs to one buyer."""
 
-_COURSES = (
-    _Course("awaiting_source", "accepted_awaiting_trafficking", 45, 91, (_CTV, _LIVE)),
-    _Course("awaiting_source", "awaiting_source_moderation", 9, 56, (_CADENT,)),
-    _Course("awaiting_source", "awaiting_creative_approval", 33, 14, (_LIVE,)),
-    _Course("awaiting_source", "no_creatives_attached", 2, 70, (_LIVE,)),
-    _Course("awaiting_source", "accepted_awaiting_trafficking", None, 30, (_CTV,)),
-    _Course("awaiting_source", "creative_processing_at_source", 16, 42, (_CADENT,)),
+_STATUSES = (
+    _Status("awaiting_source", "accepted_awaiting_trafficking", 45, 91, (_CTV, _LIVE)),
+    _Status("awaiting_source", "awaiting_source_moderation", 9, 56, (_CADENT,)),
+    _Status("awaiting_source", "awaiting_creative_approval", 33, 14, (_LIVE,)),
+    _Status("awaiting_source", "no_creatives_attached", 2, 70, (_LIVE,)),
+    _Status("awaiting_source", "accepted_awaiting_trafficking", None, 30, (_CTV,)),
+    _Status("awaiting_source", "creative_processing_at_source", 16, 42, (_CADENT,)),
 )
 
 _BUYERS = {buy.buyer_customer_id: buy.buyer_name for buy in MEDIA_BUYS} | {
@@ -86,51 +87,51 @@ _NEXT_QUARTER = (
 _PAUSED = RUNNING[3]
 
 REPORT_DUE = _buy("sf_mb_8e1f64b03c", 87001, "Ridgeline Trucks - Harvest Clearance")
-RATE_ASKED = _buy("sf_mb_a70d92e5f8", 89210, "Hearthstone Grocers - Holiday Table")
+RATE_EXCEPTION_REQUESTED = _buy("sf_mb_a70d92e5f8", 89210, "Hearthstone Grocers - Holiday Table")
 CREATIVE_TO_REVIEW = _buy("sf_mb_27b6c8014d", 93862, "Glacier Creek Beer - Winter Lager")
 
 _UNSOLD = (
     (
         _buy("sf_mb_60af3d2b97", 87544, "Saltbox Furniture - Presidents Day"),
-        _Course("pending_approval", "awaiting_storefront_approval", 30, 14, (_CADENT,)),
+        _Status("pending_approval", "awaiting_storefront_approval", 30, 14, (_CADENT,)),
     ),
     (
         _buy("sf_mb_d94e8b1735", 88120, "Cascadia Outdoor - Storm Gear"),
-        _Course("pending_approval", "awaiting_storefront_approval", 1, 10, (_LIVE,)),
+        _Status("pending_approval", "awaiting_storefront_approval", 1, 10, (_LIVE,)),
     ),
     (
         _buy("sf_mb_0e73c5fa2b", 90455, "Solano Motors - Lease End"),
-        _Course("pending_approval", "awaiting_storefront_approval", None, 21, (_CTV,)),
+        _Status("pending_approval", "awaiting_storefront_approval", None, 21, (_CTV,)),
     ),
     (
         _buy("sf_mb_b2f1968d40", 91307, "Juniper Health - Care at Home"),
-        _Course("forwarding", None, 12, 28, (_CADENT, _CTV)),
+        _Status("forwarding", None, 12, 28, (_CADENT, _CTV)),
     ),
     (
         _buy("sf_mb_5c04da7e93", 88120, "Brightwater Bank - First Home"),
-        _Course("forwarding", "forward_failed_retrying", 2, 42, (_CTV,), "source_timeout"),
+        _Status("forwarding", "forward_failed_retrying", 2, 42, (_CTV,), "source_timeout"),
     ),
     (
         _buy("sf_mb_e3908f12ac", 90455, "Meridian Tools - Workshop"),
-        _Course("forward_failed", "forward_failed_needs_correction", 9, 21, (_CADENT,), "unknown_product_ids"),
+        _Status("forward_failed", "forward_failed_needs_correction", 9, 21, (_CADENT,), "unknown_product_ids"),
     ),
     (
         _buy("sf_mb_71ba5d60ec", 93862, "Voyage & Vine - Last Minute"),
-        _Course("forward_failed", "forward_failed_needs_correction", 1, 7, (_CTV,), "budget_below_minimum"),
+        _Status("forward_failed", "forward_failed_needs_correction", 1, 7, (_CTV,), "budget_below_minimum"),
     ),
-    (RATE_ASKED, _Course("awaiting_source", "awaiting_source_moderation", 2, 35, (_CTV,))),
-    (CREATIVE_TO_REVIEW, _Course("awaiting_source", "awaiting_creative_approval", 1, 28, (_CTV,))),
+    (RATE_EXCEPTION_REQUESTED, _Status("awaiting_source", "awaiting_source_moderation", 2, 35, (_CTV,))),
+    (CREATIVE_TO_REVIEW, _Status("awaiting_source", "awaiting_creative_approval", 1, 28, (_CTV,))),
     (
         _buy("sf_mb_f80c317ba5", 91307, "Marlow Home - Spring Refresh"),
-        _Course("awaiting_source", "no_creatives_attached", 14, 60, (_CADENT,)),
+        _Status("awaiting_source", "no_creatives_attached", 14, 60, (_CADENT,)),
     ),
     (
         _buy("sf_mb_9d25e60b78", 87544, "Saltbox Furniture - Clearance"),
-        _Course("awaiting_source", "source_rejected_creatives", 6, 14, (_LIVE,), "creative_rejected"),
+        _Status("awaiting_source", "source_rejected_creatives", 6, 14, (_LIVE,), "creative_rejected"),
     ),
     (
         _buy("sf_mb_360b7ed1f9", 89210, "Osprey Eyewear - Clear Days"),
-        _Course(
+        _Status(
             "awaiting_source",
             "forward_failed_retrying",
             20,
@@ -142,35 +143,35 @@ _UNSOLD = (
     ),
     (
         _buy("sf_mb_c1d84f0a6e", 88120, "Cascadia Outdoor - Members Only"),
-        _Course("rejected", None, 18, 14, (_CTV,), None, ("not_forwarded", None)),
+        _Status("rejected", None, 18, 14, (_CTV,), None, ("not_forwarded", None)),
     ),
     (
         _buy("sf_mb_82e7b3905d", 90455, "Lucky Lantern - Big Game Odds"),
-        _Course("rejected", None, 7, 7, (_LIVE,), "policy_violation"),
+        _Status("rejected", None, 7, 7, (_LIVE,), "policy_violation"),
     ),
     (
         _buy("sf_mb_4af6091cd8", 91307, "Juniper Health - Flu Season"),
-        _Course("canceled", None, 10, 21, (_CADENT,)),
+        _Status("canceled", None, 10, 21, (_CADENT,)),
     ),
     (
         _buy("sf_mb_ed50a2c783", 93862, "Atlas Air - Leaf Season"),
-        _Course("canceled", None, -20, 28, (_CTV, _LIVE)),
+        _Status("canceled", None, -20, 28, (_CTV, _LIVE)),
     ),
-    (REPORT_DUE, _Course("completed", None, -50, 42, (_CADENT, _CTV))),
+    (REPORT_DUE, _Status("completed", None, -50, 42, (_CADENT, _CTV))),
     (
         _buy("sf_mb_19c3f7d8b6", 88120, "Brightwater Bank - Back to School"),
-        _Course("completed", None, -90, 45, (_CADENT,)),
+        _Status("completed", None, -90, 45, (_CADENT,)),
     ),
     (
         _buy("sf_mb_a65e0b14d2", 89210, "Hearthstone Grocers - Grill Weeks"),
-        _Course("completed", None, -120, 60, (_CTV,)),
+        _Status("completed", None, -120, 60, (_CTV,)),
     ),
 )
 
 
 @dataclass(frozen=True)
 class _ManagedBuy:
-    """One that lives in an ad server: its id there, and its buyer as far as the ad server tells."""
+    """A media buy of an ad server: its id there, and its buyer as far as the ad server shows it."""
 
     media_buy_id: str
     buyer_customer_id: int | None
@@ -186,7 +187,6 @@ _MANAGED = (
     _ManagedBuy("2987710046", None, None, "gam-flaky", -40, 30),
 )
 
-# status: (forwardOutcome, sourceStatus)
 _PROGRESS: dict[str, tuple[str, str | None]] = {
     "pending_approval": ("not_forwarded", None),
     "forwarding": ("not_forwarded", None),
@@ -198,55 +198,56 @@ _PROGRESS: dict[str, tuple[str, str | None]] = {
     "completed": ("all_completed", "completed"),
     "booked": ("all_completed", "pending_start"),
 }
+"""The usual forwardOutcome and sourceStatus of each status."""
 
 
 def buyer_of(avail: Avail, number: int) -> MediaBuy:
-    """Who bought it: what runs, what is near and what is far go to different media buys."""
+    """The media buy of a seeded booking. Avails that run now, start soon and start later have different ones."""
     buys = RUNNING if avail.start_week == 0 else _NEXT_WEEKS if avail.start_week <= 3 else _NEXT_QUARTER
     return buys[number % len(buys)]
 
 
 def create(connection: sqlite3.Connection, now: datetime) -> None:
-    routed = [*zip(MEDIA_BUYS, _COURSES, strict=True), *_UNSOLD]
+    routed = [*zip(MEDIA_BUYS, _STATUSES, strict=True), *_UNSOLD]
     for buy in RUNNING + _NEXT_WEEKS + _NEXT_QUARTER:
-        routed.append((buy, _Course("paused" if buy is _PAUSED else "awaiting_source", None, None, 0, ())))
-    for number, (buy, course) in enumerate(routed):
-        who = (buy.media_buy_id, "routed", buy.buyer_customer_id, buy.buyer_name, buy.campaign)
-        _insert(connection, now, number, course, who=who, esa_id=None)
+        routed.append((buy, _Status("paused" if buy is _PAUSED else "awaiting_source", None, None, 0, ())))
+    for number, (buy, state) in enumerate(routed):
+        identity = (buy.media_buy_id, "routed", buy.buyer_customer_id, buy.buyer_name, buy.campaign)
+        _insert(connection, now, number, state, identity=identity, esa_id=None)
     for number, managed in enumerate(_MANAGED):
-        who = (managed.media_buy_id, "esa", managed.buyer_customer_id, managed.buyer_name, "")
-        course = _Course("booked", None, managed.starts, managed.days, (managed.source_id,))
+        identity = (managed.media_buy_id, "esa", managed.buyer_customer_id, managed.buyer_name, "")
+        state = _Status("booked", None, managed.starts, managed.days, (managed.source_id,))
         row = connection.execute(
             "SELECT id FROM interchange_connections WHERE source_id = ?", (managed.source_id,)
         ).fetchone()
-        _insert(connection, now, number, course, who=who, esa_id=row["id"])
+        _insert(connection, now, number, state, identity=identity, esa_id=row["id"])
 
 
 def _insert(
     connection: sqlite3.Connection,
     now: datetime,
     number: int,
-    course: _Course,
+    state: _Status,
     *,
-    who: tuple[str, str, int | None, str | None, str],
+    identity: tuple[str, str, int | None, str | None, str],
     esa_id: str | None,
 ) -> None:
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    starts = today + timedelta(days=course.starts or 0)
+    starts = today + timedelta(days=state.starts or 0)
     received = min(now, starts) - timedelta(days=2 + number % 9, minutes=17 * number)
-    outcome, source_status = course.progress or _PROGRESS[course.status]
+    outcome, source_status = state.progress or _PROGRESS[state.status]
     connection.execute(
         "INSERT INTO interchange_media_buys VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *who,
-            course.status,
-            course.pending_reason,
-            course.error_code,
+            *identity,
+            state.status,
+            state.pending_reason,
+            state.error_code,
             outcome,
             source_status,
-            "asap" if course.starts is None else timestamp(starts),
-            timestamp(starts + timedelta(days=course.days) - timedelta(seconds=1)),
-            json.dumps(course.legs),
+            "asap" if state.starts is None else timestamp(starts),
+            timestamp(starts + timedelta(days=state.days) - timedelta(seconds=1)),
+            json.dumps(state.legs),
             esa_id,
             timestamp(received),
             timestamp(received + timedelta(hours=3)) if source_status is not None else None,
@@ -254,8 +255,8 @@ def _insert(
     )
 
 
-def run_as_sold(connection: sqlite3.Connection) -> None:
-    """Give the media buys that something is sold to the flight of what they bought, and a day of receipt before."""
+def set_flights_from_bookings(connection: sqlite3.Connection) -> None:
+    """Give each media buy with bookings the flight of its avails, and a date of receipt before the first booking."""
     connection.execute(
         "UPDATE interchange_media_buys SET (flight_start, flight_end, created_at, forwarded_at) ="
         " (SELECT MIN(start_time), MAX(end_time), strftime('%Y-%m-%dT%H:%M:%SZ', MIN(created_at), '-2 days'),"

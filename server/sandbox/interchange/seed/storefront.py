@@ -1,7 +1,7 @@
-"""Northlight Television's storefront on the first day: its sources, their connections and what is already sold.
+"""Northlight Television's storefront on the first day: its tables, sources, connections and existing bookings.
 
-Everything is derived from the `now` given to `create`: flights are whole weeks from this week's Monday, so a
-storefront seeded today has inventory from this week to two quarters ahead.
+Everything depends on the `now` given to `create`. Flights are whole weeks from this week's Monday, so a storefront
+seeded today has inventory from this week to two quarters ahead.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def tenant_id(network_code: str) -> str:
 
 
 def create(connection: sqlite3.Connection, now: datetime) -> None:
-    """Make and fill the `interchange_` tables; called once, inside a transaction."""
+    """Make and fill the `interchange_` tables. It is called once, inside a transaction."""
     # not executescript: it would commit the caller's transaction
     for statement in _SCHEMA.split(";"):
         if statement.strip():
@@ -217,7 +217,7 @@ def create(connection: sqlite3.Connection, now: datetime) -> None:
             ),
         )
         _sell(connection, now, position, avail)
-    media_buys.run_as_sold(connection)
+    media_buys.set_flights_from_bookings(connection)
     work_items.create(connection, now)
 
 
@@ -258,10 +258,8 @@ def _seed_sources(connection: sqlite3.Connection, now: datetime) -> None:
 
 
 def _sell(connection: sqlite3.Connection, now: datetime, position: int, avail: Avail) -> None:
-    """Bookings of earlier media buys, in percent of the capacity; a hold among them ends within two days.
-
-    Work on some of them began days ago, and such a hold stays.
-    """
+    """Add the bookings of earlier media buys, in percent of the avail's capacity. A hold expires within two days,
+    unless people already work on it."""
     shares = (("BOOKED", avail.booked_percent), ("HELD", avail.held_percent))
     for offset, (status, percent) in enumerate(shares):
         if not percent:

@@ -1,4 +1,4 @@
-"""What is on the desks of Northlight's operators on the first day: late, blocked, begun and done things among it."""
+"""The work items of Northlight's operators on the first day. Some are late, blocked, started or done."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import sqlite3
 from datetime import datetime, timedelta
 from typing import TypedDict
 
-from server.sandbox.interchange import handoff, ledger, work_items
+from server.sandbox.interchange import bookings, handoff, sources, work_items
 from server.sandbox.interchange.seed.media_buys import (
     CREATIVE_TO_REVIEW,
-    RATE_ASKED,
+    RATE_EXCEPTION_REQUESTED,
     REPORT_DUE,
     RUNNING,
     MediaBuy,
@@ -17,26 +17,26 @@ from server.sandbox.interchange.seed.media_buys import (
 from server.sandbox.interchange.work_items import NewItem
 
 _CADENT, _CTV = "northlight-cadent", "northlight-ctv"
-_DONE = {
+_RESULTS = {
     "EXECUTE_UPSTREAM_BOOKING": {"upstreamBookingRef": "IO-48213"},
     "MAP_CREATIVE_REF": {"clientCopyMasterRef": "CCM-7719"},
 }
 
 
 def create(connection: sqlite3.Connection, now: datetime) -> None:
-    """Called when the avails are sold: some of the work is about bookings."""
+    """Fill the tables of work items. The bookings must be there, since some of the items are about them."""
     _, creative = _hand_over(connection, now - timedelta(days=4), _CTV, "avl_movies_holiday", "HELD")
-    begun = {"status": "IN_PROGRESS", "assignedTo": "dana@northlight.example"}
-    work_items.update(connection, now - timedelta(days=2), creative, begun)
+    in_progress = {"status": "IN_PROGRESS", "assignedTo": "dana@northlight.example"}
+    work_items.update(connection, now - timedelta(days=2), creative, in_progress)
     _hand_over(connection, now - timedelta(days=1), _CADENT, "avl_prime_addressable_auto", "HELD")
     then = now - timedelta(days=9)
     for item in _hand_over(connection, then, _CTV, "avl_originals_harbor_lights_s3", "BOOKED"):
-        work_items.complete(connection, then + timedelta(days=2), item, _DONE[item["kind"]], None)
-    _ask(connection, now)
-    # what comes from here on has ids that do not depend on how much was on the desks before
+        work_items.complete(connection, then + timedelta(days=2), item, _RESULTS[item["kind"]], None)
+    _add_requests(connection, now)
+    # the ids of the items from here on do not depend on how many items there are before them
     for table, last in (("interchange_work_items", 440317000), ("interchange_work_item_events", 902650000)):
         connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (last, table))
-    _approve_and_report(connection, now)
+    _add_approvals_and_reports(connection, now)
 
 
 def _hand_over(
@@ -49,26 +49,26 @@ def _hand_over(
     buy = connection.execute(
         "SELECT * FROM interchange_media_buys WHERE media_buy_id = ?", (booking["media_buy_id"],)
     ).fetchone()
-    ledger.keep(connection, then, booking["booking_id"])
-    source = ledger.find_source(connection, source_id)
-    avail = ledger.find_avail(connection, source_id, avail_id=avail_id)
-    return handoff.prepare(connection, then, source, handoff.details(buy, avail, booking, handoff.Wishes()))
+    bookings.clear_expiry(connection, then, booking["booking_id"])
+    source = sources.find_source(connection, source_id)
+    avail = bookings.find_avail(connection, source_id, avail_id=avail_id)
+    return handoff.prepare(connection, then, source, handoff.details(buy, avail, booking, handoff.BookingOptions()))
 
 
-def _ask(connection: sqlite3.Connection, now: datetime) -> None:
-    """What buyers want of the operators of CTV."""
+def _add_requests(connection: sqlite3.Connection, now: datetime) -> None:
+    """Add what buyers ask of the operators of the CTV source."""
     work_items.add(
         connection,
         now - timedelta(days=3),
         _CTV,
         NewItem(
             "APPROVE_RATE_EXCEPTION",
-            f"Approve USD 30.00 CPM for {RATE_ASKED.campaign}",
+            f"Approve USD 30.00 CPM for {RATE_EXCEPTION_REQUESTED.campaign}",
             "The rate card says USD 33.00 for Movie Classics Marathon.",
             timedelta(days=2),
             priority="HIGH",
             payload={"availId": "avl_movies_classics", "rateCardCpm": 33.0, "askedCpm": 30.0, "currency": "USD"},
-            **_about(RATE_ASKED),
+            **_media_buy_fields(RATE_EXCEPTION_REQUESTED),
         ),
     )
     work_items.add(
@@ -82,7 +82,7 @@ def _ask(connection: sqlite3.Connection, now: datetime) -> None:
             due_in=None,
             priority="LOW",
             blocked_reason="The buyer has not answered yet.",
-            **_about(RUNNING[1]),
+            **_media_buy_fields(RUNNING[1]),
         ),
     )
     work_items.add(
@@ -91,11 +91,11 @@ def _ask(connection: sqlite3.Connection, now: datetime) -> None:
         _CTV,
         NewItem(
             "CONFIRM_AVAILS",
-            f"Confirm 1200000 impressions for {RATE_ASKED.campaign}",
+            f"Confirm 1200000 impressions for {RATE_EXCEPTION_REQUESTED.campaign}",
             "Check the forecast of Movie Classics Marathon in FreeWheel.",
             timedelta(days=2),
             payload={"availId": "avl_movies_classics", "requestedImpressions": 1_200_000},
-            **_about(RATE_ASKED),
+            **_media_buy_fields(RATE_EXCEPTION_REQUESTED),
         ),
     )
     work_items.add(
@@ -109,7 +109,7 @@ def _ask(connection: sqlite3.Connection, now: datetime) -> None:
             timedelta(days=1),
             priority="URGENT",
             payload={"creative": {"isci": "GLCB2230H", "duration": "PT30S"}},
-            **_about(CREATIVE_TO_REVIEW),
+            **_media_buy_fields(CREATIVE_TO_REVIEW),
         ),
     )
     work_items.add(
@@ -122,12 +122,12 @@ def _ask(connection: sqlite3.Connection, now: datetime) -> None:
             "The buyer replaced the 30 second spot.",
             timedelta(days=4),
             payload={"creative": {"isci": "RDGT0417H", "duration": "PT30S"}},
-            **_about(RUNNING[0]),
+            **_media_buy_fields(RUNNING[0]),
         ),
     )
 
 
-def _approve_and_report(connection: sqlite3.Connection, now: datetime) -> None:
+def _add_approvals_and_reports(connection: sqlite3.Connection, now: datetime) -> None:
     work_items.add(
         connection,
         now - timedelta(days=2),
@@ -151,7 +151,7 @@ def _approve_and_report(connection: sqlite3.Connection, now: datetime) -> None:
             f"Approve {RUNNING[0].campaign}",
             "The buyer asks to raise the budget of this media buy.",
             timedelta(days=2),
-            **_about(RUNNING[0]),
+            **_media_buy_fields(RUNNING[0]),
         ),
     )
     for source_id, days in ((_CTV, 1), (_CADENT, 4)):
@@ -165,18 +165,18 @@ def _approve_and_report(connection: sqlite3.Connection, now: datetime) -> None:
                 "The last flight of this media buy is over.",
                 timedelta(days=7),
                 priority="LOW",
-                **_about(REPORT_DUE),
+                **_media_buy_fields(REPORT_DUE),
             ),
         )
 
 
-class _About(TypedDict):
+class _MediaBuyFields(TypedDict):
     resource: tuple[str, str]
     media_buy_id: str
     buyer_customer_id: int
 
 
-def _about(buy: MediaBuy) -> _About:
+def _media_buy_fields(buy: MediaBuy) -> _MediaBuyFields:
     return {
         "resource": ("media_buy", buy.media_buy_id),
         "media_buy_id": buy.media_buy_id,

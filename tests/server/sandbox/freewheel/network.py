@@ -1,4 +1,4 @@
-"""The FreeWheel sandbox as its tests use it."""
+"""A client of the FreeWheel sandbox, and bodies for its tests."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def client_of(store: Store, clock: Clock, token: str = freewheel.TOKEN, **option
 
 @asynccontextmanager
 async def opened(clock: Clock | None = None, **options: Any) -> AsyncGenerator[httpx.AsyncClient]:
-    """A client of a network of its own, without rate limits."""
+    """A client of a new network, without rate limits."""
     with closing(seeded()) as store:
         async with client_of(store, clock or Clock(), requests_per_second=0, **options) as client:
             yield client
 
 
 def faults_of(answer: httpx.Response) -> list[str]:
-    """The fields that a 422 names, in its order."""
+    """The fields that a 422 names, in order."""
     assert answer.status_code == 422, answer.text
     return [error["message"].partition(":")[0] for error in answer.json()["errors"]]
 

@@ -1,4 +1,4 @@
-"""What the sandbox's inventory packages take as targeting, and what the seeded ones have."""
+"""The targeting that the sandbox's inventory packages accept, and that of the seeded ones."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_the_networks_own_items_are_taken_with_any_id(client: httpx.AsyncC
 
 
 def tree_with(path: str, value: object) -> dict[str, Any]:
-    """`targeting` with the value at `path` set to another one, or left out when that is ...."""
+    """`targeting` with another value at `path`, or without it if the value is `...`."""
     tree: Any = json.loads(json.dumps(FULL_PACKAGE["targeting"]))
     *parents, last = [int(part) if part.isdigit() else part for part in path.split(".")]
     node = tree

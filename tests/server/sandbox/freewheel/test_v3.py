@@ -12,6 +12,7 @@ import pytest
 from server.sandbox.freewheel import app as freewheel
 from server.sandbox.freewheel.app import BRANDS, CAMPAIGNS, TOKEN
 from server.sandbox.store import Store
+from tests.support import OPENED
 
 NOW = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
 HALDEN = BRANDS[0].advertiser_id
@@ -19,6 +20,7 @@ HALDEN = BRANDS[0].advertiser_id
 
 def client(**options: Any) -> httpx.AsyncClient:
     store = Store()
+    OPENED.callback(store.close)
     with store.transaction() as connection:
         freewheel.create(connection, NOW)
     return httpx.AsyncClient(
@@ -29,7 +31,7 @@ def client(**options: Any) -> httpx.AsyncClient:
 
 
 async def read(path: str, **query: Any) -> tuple[str, dict[str, str], list[dict[str, str | None]]]:
-    """(root, its attributes, the entries)."""
+    """The name of the root element, its attributes, and the entries."""
     response = await client().get(path, params=query)
     assert (response.status_code, response.headers["content-type"]) == (200, "application/xml")
     root = fromstring(response.text)  # noqa: S314 - our own sandbox wrote it

@@ -11,7 +11,8 @@ import httpx
 import jwt
 import pytest
 
-from server.sandbox.google_ad_manager import app as gam
+from server.sandbox.google_ad_manager import seed, service_account
+from server.sandbox.google_ad_manager.app import app
 from server.sandbox.store import Store
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
@@ -19,11 +20,11 @@ IAT = int(NOW.timestamp())
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_URI = "https://oauth2.googleapis.com/token"
 CLAIMS: dict[str, Any] = {
-    "iss": gam.SERVICE_ACCOUNT_EMAIL,
+    "iss": service_account.SERVICE_ACCOUNT_EMAIL,
     "aud": TOKEN_URI,
     "iat": IAT,
     "exp": IAT + 3600,
-    "scope": gam.SCOPE,
+    "scope": service_account.SCOPE,
 }
 
 
@@ -40,13 +41,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """One for the module: an RSA key takes time to make. A test leaves the transient attempts at a multiple of four."""
     with closing(Store(tmp_path_factory.mktemp("gam") / "sandbox.sqlite3")) as store:
         with store.transaction() as connection:
-            gam.create(connection, NOW)
+            seed.create(connection, NOW)
         yield store
 
 
 @pytest.fixture
 def key(store: Store) -> dict[str, str]:
-    return gam.service_account_key(store, TOKEN_URI)
+    return service_account.service_account_key(store, TOKEN_URI)
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def clock() -> Clock:
 @pytest.fixture
 async def stranger(store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     """A client without a token."""
-    transport = httpx.ASGITransport(app=gam.app(store, clock))
+    transport = httpx.ASGITransport(app=app(store, clock))
     async with httpx.AsyncClient(transport=transport, base_url="https://admanager.googleapis.com") as client:
         yield client
 
@@ -87,15 +88,15 @@ def reasons(answer: httpx.Response) -> set[str]:
 def test_the_key_file_is_a_service_accounts_and_stays_the_same(store: Store, key: dict[str, str]) -> None:
     assert key == {
         "type": "service_account",
-        "project_id": gam.PROJECT_ID,
+        "project_id": service_account.PROJECT_ID,
         "private_key_id": key["private_key_id"],
         "private_key": key["private_key"],
-        "client_email": gam.SERVICE_ACCOUNT_EMAIL,
+        "client_email": service_account.SERVICE_ACCOUNT_EMAIL,
         "client_id": key["client_id"],
         "token_uri": TOKEN_URI,
     }
     assert key["private_key"].startswith("-----BEGIN PRIVATE KEY-----")
-    assert gam.service_account_key(store, "http://127.0.0.1:8080/google/token") == key | {
+    assert service_account.service_account_key(store, "http://127.0.0.1:8080/google/token") == key | {
         "token_uri": "http://127.0.0.1:8080/google/token"
     }
 
@@ -128,8 +129,8 @@ async def test_a_signed_assertion_buys_a_token_for_an_hour(
         {"iat": IAT + 301, "exp": IAT + 3000},
         {"iat": str(IAT)},
         {"scope": "https://www.googleapis.com/auth/dfp"},
-        {"scope": gam.SCOPE + "x"},
-        {"scope": [gam.SCOPE]},
+        {"scope": service_account.SCOPE + "x"},
+        {"scope": [service_account.SCOPE]},
     ],
 )
 async def test_an_assertion_with_a_wrong_claim_is_an_invalid_grant(
@@ -171,8 +172,8 @@ async def test_text_that_is_no_assertion_is_refused(stranger: httpx.AsyncClient,
 async def test_nobody_has_a_grant_before_the_key_is_made(key: dict[str, str]) -> None:
     with closing(Store()) as fresh:
         with fresh.transaction() as connection:
-            gam.create(connection, NOW)
-        transport = httpx.ASGITransport(app=gam.app(fresh, lambda: NOW))
+            seed.create(connection, NOW)
+        transport = httpx.ASGITransport(app=app(fresh, lambda: NOW))
         async with httpx.AsyncClient(transport=transport, base_url="https://oauth2.googleapis.com") as client:
             assert (await grant(client, assertion(key))).json()["error"] == "invalid_grant"
 
@@ -202,7 +203,7 @@ async def test_a_token_request_that_is_no_jwt_grant_is_refused(
 async def test_a_request_without_a_valid_token_is_unauthenticated(
     stranger: httpx.AsyncClient, authorization: str, reason: str
 ) -> None:
-    answer = await stranger.get(f"/v1/networks/{gam.NETWORK}", headers={"Authorization": authorization})
+    answer = await stranger.get(f"/v1/networks/{seed.NETWORK}", headers={"Authorization": authorization})
     assert answer.status_code == 401
     assert answer.json()["error"]["status"] == "UNAUTHENTICATED"
     assert answer.headers["www-authenticate"].startswith("Bearer ")
@@ -210,7 +211,7 @@ async def test_a_request_without_a_valid_token_is_unauthenticated(
 
 
 async def test_a_network_is_shown_without_its_default_values(client: httpx.AsyncClient) -> None:
-    answer = await client.get(f"/v1/networks/{gam.NETWORK}")
+    answer = await client.get(f"/v1/networks/{seed.NETWORK}")
     assert answer.status_code == 200
     assert answer.headers["x-goog-correlation-id"]
     assert answer.json() == {
@@ -223,22 +224,22 @@ async def test_a_network_is_shown_without_its_default_values(client: httpx.Async
         "effectiveRootAdUnit": "networks/21700001/adUnits/21809957681",
         "networkId": "1483920",
     }
-    assert (await client.get(f"/v1/networks/{gam.TEST_NETWORK}?alt=json")).json()["testNetwork"] is True
+    assert (await client.get(f"/v1/networks/{seed.TEST_NETWORK}?alt=json")).json()["testNetwork"] is True
 
 
 @pytest.mark.parametrize(
     ("code", "http", "status", "reason"),
     [
-        (gam.NOT_FOUND, 404, "NOT_FOUND", {"NETWORK_NOT_FOUND"}),
+        (seed.NOT_FOUND, 404, "NOT_FOUND", {"NETWORK_NOT_FOUND"}),
         ("9" * 32, 404, "NOT_FOUND", {"NETWORK_NOT_FOUND"}),
-        (gam.GRANT_MISSING, 403, "PERMISSION_DENIED", {"PERMISSION_DENIED"}),
-        (gam.BROKEN_CREDENTIALS, 401, "UNAUTHENTICATED", {"AUTHENTICATION_FAILED"}),
-        (gam.API_DISABLED, 403, "PERMISSION_DENIED", {"SERVICE_DISABLED"}),
+        (seed.GRANT_MISSING, 403, "PERMISSION_DENIED", {"PERMISSION_DENIED"}),
+        (seed.BROKEN_CREDENTIALS, 401, "UNAUTHENTICATED", {"AUTHENTICATION_FAILED"}),
+        (seed.API_DISABLED, 403, "PERMISSION_DENIED", {"SERVICE_DISABLED"}),
         ("9" * 33, 400, "INVALID_ARGUMENT", {"INVALID_NETWORK_CODE"}),
         ("northlight", 400, "INVALID_ARGUMENT", {"INVALID_NETWORK_CODE"}),
         ("-21700001", 400, "INVALID_ARGUMENT", {"INVALID_NETWORK_CODE"}),
         ("%D9%A1%D9%A2", 400, "INVALID_ARGUMENT", {"INVALID_NETWORK_CODE"}),
-        (f"{gam.NETWORK}?view=full", 400, "INVALID_ARGUMENT", {"UNKNOWN_PARAMETER"}),
+        (f"{seed.NETWORK}?view=full", 400, "INVALID_ARGUMENT", {"UNKNOWN_PARAMETER"}),
     ],
 )
 async def test_a_refusal_is_googles_status_with_reasons_and_the_request_id(
@@ -256,41 +257,41 @@ async def test_a_refusal_is_googles_status_with_reasons_and_the_request_id(
 
 
 async def test_a_disabled_api_names_the_service_and_the_project(client: httpx.AsyncClient) -> None:
-    info = (await client.get(f"/v1/networks/{gam.API_DISABLED}")).json()["error"]["details"][0]
+    info = (await client.get(f"/v1/networks/{seed.API_DISABLED}")).json()["error"]["details"][0]
     assert info["@type"] == "type.googleapis.com/google.rpc.ErrorInfo"
     assert info["domain"] == "googleapis.com"
     assert info["metadata"]["service"] == "admanager.googleapis.com"
-    assert info["metadata"]["consumer"] == f"projects/{gam.PROJECT_ID}"
+    assert info["metadata"]["consumer"] == f"projects/{service_account.PROJECT_ID}"
 
 
 async def test_the_transient_network_answers_every_fourth_attempt(client: httpx.AsyncClient) -> None:
-    answers = [await client.get(f"/v1/networks/{gam.TRANSIENT}") for _ in range(4)]
+    answers = [await client.get(f"/v1/networks/{seed.TRANSIENT}") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [503, 503, 503, 200]
     assert answers[0].json()["error"]["status"] == "UNAVAILABLE"
-    assert answers[3].json()["networkCode"] == gam.TRANSIENT
+    assert answers[3].json()["networkCode"] == seed.TRANSIENT
 
 
 async def test_attempts_are_counted_across_restarts(client: httpx.AsyncClient, store: Store, clock: Clock) -> None:
     statuses: list[int] = []
     for _ in range(4):
-        transport = httpx.ASGITransport(app=gam.app(store, clock))
+        transport = httpx.ASGITransport(app=app(store, clock))
         async with httpx.AsyncClient(
             transport=transport, base_url=client.base_url, headers=client.headers
         ) as restarted:
-            statuses.append((await restarted.get(f"/v1/networks/{gam.TRANSIENT}")).status_code)
+            statuses.append((await restarted.get(f"/v1/networks/{seed.TRANSIENT}")).status_code)
     assert statuses == [503, 503, 503, 200]
 
 
 async def test_the_list_shows_what_the_account_may_see(client: httpx.AsyncClient) -> None:
     answer = (await client.get("/v1/networks")).json()
-    assert [network["networkCode"] for network in answer.pop("networks")] == [gam.NETWORK, gam.TEST_NETWORK]
+    assert [network["networkCode"] for network in answer.pop("networks")] == [seed.NETWORK, seed.TEST_NETWORK]
     assert answer == {}
 
 
 async def test_the_list_is_paged_by_an_opaque_token(client: httpx.AsyncClient) -> None:
     first = (await client.get("/v1/networks?pageSize=1")).json()
     second = (await client.get("/v1/networks", params={"pageSize": 1, "pageToken": first["nextPageToken"]})).json()
-    assert [page["networks"][0]["networkCode"] for page in (first, second)] == [gam.NETWORK, gam.TEST_NETWORK]
+    assert [page["networks"][0]["networkCode"] for page in (first, second)] == [seed.NETWORK, seed.TEST_NETWORK]
     assert "nextPageToken" not in second
     skipped = (await client.get("/v1/networks?pageSize=1&skip=1")).json()
     assert skipped == second

@@ -1,4 +1,4 @@
-"""The Interchange sandbox as its tests use it."""
+"""A client of the Interchange sandbox for its tests."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import httpx
 from server.sandbox.interchange import app as interchange
 from server.sandbox.interchange.app import MEDIA_BUYS
 from server.sandbox.store import Store
+from tests.support import OPENED
 
 START = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
 SOURCES = "/api/v2/storefront/inventory-sources"
@@ -22,10 +23,11 @@ BOOKING = BUYER | {"availId": AVAIL}
 
 
 class Sandbox:
-    """The app on a store, a clock that tests move, and the calls they make most."""
+    """The app over a store, with a clock that tests move and the calls that they make most."""
 
     def __init__(self, store: Store, *, seed: bool = True, **options: Any) -> None:
         self.now = START
+        OPENED.callback(store.close)
         if seed:
             with store.transaction() as connection:
                 interchange.create(connection, START)
@@ -51,7 +53,7 @@ class Sandbox:
         return response.status_code, error_of(response)
 
     async def counts(self, source_id: str = CTV, avail_id: str = AVAIL) -> tuple[int, int, int]:
-        """(available, held, booked)."""
+        """The available, held and booked impressions."""
         products = (await self.get(f"/{source_id}/modular/products"))["products"]
         product = next(product for product in products if product["availId"] == avail_id)
         counts = (product["availableImpressions"], product["heldImpressions"], product["bookedImpressions"])

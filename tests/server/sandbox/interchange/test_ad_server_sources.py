@@ -24,8 +24,8 @@ async def configure(sandbox: Sandbox, source_id: str, network_code: str, method:
     return await sandbox.post(f"/{source_id}/ad-server", GAM | {"networkCode": network_code}, method)
 
 
-async def probed(sandbox: Sandbox, source_id: str) -> str | None:
-    """The error code of a test, None when it passed."""
+async def find_error(sandbox: Sandbox, source_id: str) -> str | None:
+    """Test the connection. Returns the error code, or None if the test passed."""
     answer = await sandbox.post(f"/{source_id}/test-connection", None)
     assert answer["success"] is (answer["errorCode"] is None)
     return answer["errorCode"]
@@ -101,7 +101,7 @@ async def test_testing_what_was_never_configured_fails_and_provisions_nothing(sa
 async def test_another_network_code_forgets_the_last_test_and_the_provisioning(sandbox: Sandbox, method: str) -> None:
     before = await sandbox.get("/gam-flaky/esa")
     assert (await sandbox.get("/gam-flaky"))["status"] == "ACTIVE"
-    await probed(sandbox, "gam-flaky")
+    await find_error(sandbox, "gam-flaky")
     sandbox.now += timedelta(minutes=5)
     answer = await configure(sandbox, "gam-flaky", "21700001", method)
     assert answer == before | {
@@ -123,13 +123,13 @@ async def test_another_network_code_forgets_the_last_test_and_the_provisioning(s
 
 async def test_the_same_network_code_forgets_the_last_test_and_keeps_the_provisioning(sandbox: Sandbox) -> None:
     before = await sandbox.get("/gam-flaky/esa")
-    assert await probed(sandbox, "gam-flaky") == "ADAPTER_CONNECTION_FAILED"
+    assert await find_error(sandbox, "gam-flaky") == "ADAPTER_CONNECTION_FAILED"
     sandbox.now += timedelta(minutes=5)
     answer = await configure(sandbox, "gam-flaky", "21700006")
     assert answer == before | {"updatedAt": "2026-11-22T13:05:00Z"}
     assert (await sandbox.get("/gam-flaky"))["status"] == "ACTIVE"
     # attempts are counted since the code was chosen
-    assert await probed(sandbox, "gam-flaky") is None
+    assert await find_error(sandbox, "gam-flaky") is None
 
 
 @pytest.mark.parametrize("source_id", ["gam-wrong-network", NEW])
@@ -150,16 +150,16 @@ async def test_the_network_code_alone_chooses_what_tests_find(
     sandbox: Sandbox, source_id: str, network_code: str, codes: list[str | None]
 ) -> None:
     await configure(sandbox, source_id, network_code)
-    assert [await probed(sandbox, source_id) for _ in codes] == codes
+    assert [await find_error(sandbox, source_id) for _ in codes] == codes
 
 
 async def test_a_new_source_is_connected_once_its_grant_has_spread(sandbox: Sandbox) -> None:
     saved = await configure(sandbox, NEW, "21700007")
     assert (saved["serviceAccountEmail"], saved["lastTestedAt"]) == (SERVICE_ACCOUNT_EMAIL, None)
-    assert await probed(sandbox, NEW) == "ADAPTER_PERMISSION_DENIED"
+    assert await find_error(sandbox, NEW) == "ADAPTER_PERMISSION_DENIED"
     assert (await sandbox.get(f"/{NEW}"))["status"] == "PENDING"
     sandbox.now += timedelta(minutes=2)
-    assert await probed(sandbox, NEW) is None
+    assert await find_error(sandbox, NEW) is None
     assert (await sandbox.get(f"/{NEW}"))["status"] == "ACTIVE"
     connection = await sandbox.get(f"/{NEW}/esa")
     assert connection["provisionedAt"] == connection["lastTestedAt"] == "2026-11-22T13:02:00Z"
@@ -169,7 +169,7 @@ async def test_a_new_source_is_connected_once_its_grant_has_spread(sandbox: Sand
 
 async def test_provisioning_starts_an_inventory_sync_that_takes_minutes(sandbox: Sandbox) -> None:
     await configure(sandbox, NEW, "21700001")
-    await probed(sandbox, NEW)
+    await find_error(sandbox, NEW)
     sync = (await sandbox.get(f"/{NEW}/esa"))["inventorySync"]
     assert (sync["status"], sync["completedAt"], sync["itemCount"]) == ("running", None, None)
     sandbox.now += timedelta(minutes=7)
@@ -180,8 +180,8 @@ async def test_provisioning_starts_an_inventory_sync_that_takes_minutes(sandbox:
 async def test_a_later_failure_leaves_the_provisioning(sandbox: Sandbox) -> None:
     provisioned = (await sandbox.get("/gam-flaky/esa"))["provisionedAt"]
     assert provisioned is not None
-    assert await probed(sandbox, "gam-flaky") == "ADAPTER_CONNECTION_FAILED"
-    assert await probed(sandbox, "gam-flaky") is None
+    assert await find_error(sandbox, "gam-flaky") == "ADAPTER_CONNECTION_FAILED"
+    assert await find_error(sandbox, "gam-flaky") is None
     assert (await sandbox.get("/gam-flaky/esa"))["provisionedAt"] == provisioned
 
 

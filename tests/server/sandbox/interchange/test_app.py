@@ -1,4 +1,4 @@
-"""The Interchange sandbox: its door, its holds and its first day."""
+"""The Interchange sandbox: authentication and rate limit, holds, and the seeded data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Interchange sandbox: its list of media buys, and how it follows the ledger."""
+"""The Interchange sandbox: its list of media buys, and how it follows the bookings."""
 
 from __future__ import annotations
 
@@ -239,7 +239,7 @@ async def test_a_query_out_of_its_range_is_refused_by_name(sandbox: Sandbox, que
     assert (response.status_code, error["code"], error["field"]) == (400, "VALIDATION_ERROR", query.partition("=")[0])
 
 
-# the ledger
+# the bookings
 
 
 async def test_a_hold_adds_its_source_to_the_legs_until_it_is_released(sandbox: Sandbox) -> None:

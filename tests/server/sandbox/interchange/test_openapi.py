@@ -12,6 +12,7 @@ from server.sandbox.interchange import app as interchange
 from server.sandbox.interchange.app import MEDIA_BUYS
 from server.sandbox.store import Store
 from tests.openapi import ContractViolation, document_path, load_document, validate_request, validate_response
+from tests.support import OPENED
 
 pytestmark = pytest.mark.skipif(
     not document_path().is_file(), reason="Interchange's OpenAPI document is not here (ADOPS_TEST_OPENAPI)"
@@ -45,10 +46,11 @@ def document() -> dict[str, Any]:
 
 
 class Judged(httpx.AsyncBaseTransport):
-    """The sandbox, with every exchange held against the document."""
+    """A client of the sandbox that checks every exchange against the document."""
 
     def __init__(self, document: dict[str, Any], **options: Any) -> None:
         store = Store()
+        OPENED.callback(store.close)
         with store.transaction() as connection:
             interchange.create(connection, NOW)
         self._inner = httpx.ASGITransport(interchange.app(store, lambda: NOW, requests_per_minute=None, **options))

@@ -1,4 +1,4 @@
-"""The Interchange sandbox: what people have to do, from the list to done."""
+"""The Interchange sandbox: work items, from the list to completion."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ async def queue(sandbox: Sandbox, source_id: str = CTV, **query: Any) -> list[di
     return (await sandbox.get(f"/{source_id}/modular/work-items", **query))["items"]
 
 
-async def the(sandbox: Sandbox, kind: str, source_id: str = CTV, **query: Any) -> tuple[dict[str, Any], str]:
-    """(the only unfinished item of this kind, its path)."""
+async def only_item(sandbox: Sandbox, kind: str, source_id: str = CTV, **query: Any) -> tuple[dict[str, Any], str]:
+    """The only unfinished item of this kind, and its path."""
     (item,) = await queue(sandbox, source_id, kind=kind, **query)
     return item, f"/{source_id}/modular/work-items/{item['id']}"
 
@@ -66,9 +66,9 @@ async def test_a_summary_names_the_results_that_completing_needs(sandbox: Sandbo
 
 
 async def test_blocked_and_begun_work_says_why_and_by_whom(sandbox: Sandbox) -> None:
-    blocked, _ = await the(sandbox, "GENERAL")
+    blocked, _ = await only_item(sandbox, "GENERAL")
     assert (blocked["blockedReason"], blocked["moduleId"]) == ("The buyer has not answered yet.", None)
-    begun, path = await the(sandbox, "MAP_CREATIVE_REF")
+    begun, path = await only_item(sandbox, "MAP_CREATIVE_REF")
     assert begun["assignedTo"] == "dana@northlight.example"
     events = (await sandbox.get(path))["events"]
     assert [(event["eventType"], event["createdAt"]) for event in events] == [
@@ -108,7 +108,7 @@ async def test_a_late_booking_is_picked_up_and_done_and_its_hold_becomes_booked(
 ) -> None:
     # its handoff was prepared, so the hold outlives those around it
     sandbox.now += timedelta(days=5)
-    item, path = await the(sandbox, kind, source_id)
+    item, path = await only_item(sandbox, kind, source_id)
     available, held, booked = await sandbox.counts(source_id, avail_id)
     assert held > 0
     taken = await sandbox.post(path, {"status": "IN_PROGRESS", "assignedTo": "lee@northlight.example"}, "PATCH")
@@ -122,7 +122,7 @@ async def test_a_late_booking_is_picked_up_and_done_and_its_hold_becomes_booked(
 
 
 async def test_what_was_blocked_is_taken_up_again_and_completed(sandbox: Sandbox) -> None:
-    _, path = await the(sandbox, "GENERAL")
+    _, path = await only_item(sandbox, "GENERAL")
     taken = await sandbox.post(path, {"status": "IN_PROGRESS"}, "PATCH")
     assert (taken["item"]["status"], taken["item"]["blockedReason"]) == ("IN_PROGRESS", None)
     assert (await sandbox.post(f"{path}/complete", {"notes": "Agreed by phone."}))["changed"] is True

@@ -1,12 +1,12 @@
-"""Avails, holds and bookings at Interchange: the ledger that no sale may overbook.
+"""Avails, holds and bookings at Interchange. This is where the sandbox refuses to overbook an avail.
 
-Held and booked impressions are sums over the bookings, never stored, so `availableImpressions + heldImpressions +
-bookedImpressions == impressionsCapacity` at every moment. A hold ends when its time is over: it then counts as
-available again although nobody released it.
+Held and booked impressions are sums over the bookings and are never stored, so `availableImpressions +
+heldImpressions + bookedImpressions == impressionsCapacity` holds at every moment. A hold expires by itself: its
+impressions are available again although nobody released it.
 
-The platform documents no idempotency key and no default of `holdMinutes` or `packageId`. Here an identical
-reservation is a second hold, a hold lasts 24 hours, and an omitted `packageId` is the package `default` (an empty
-one is another package). Finalizing and releasing take the newest live booking of the media buy, package and avail.
+The platform documents no idempotency key and no default for `holdMinutes` or `packageId`. In the sandbox an identical
+reservation is a second hold, a hold lasts 24 hours, and an omitted `packageId` means the package `default` (an empty
+string is another package). Finalizing and releasing use the newest live booking of the media buy, package and avail.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from server.sandbox.interchange.refusals import Refusal, invalid, invalid_state, not_found
+from server.sandbox.interchange.wire import Refusal, invalid, invalid_state, not_found
 from server.sandbox.store import timestamp
 
 DEFAULT_HOLD_MINUTES = 24 * 60
@@ -24,7 +24,7 @@ DEFAULT_PACKAGE = "default"
 
 
 class BookingKey(NamedTuple):
-    """What a buyer names a booking by; the platform has no endpoint that takes a booking id."""
+    """The fields by which a buyer names a booking: no endpoint of the platform takes a booking id."""
 
     source_id: str
     media_buy_id: str
@@ -32,37 +32,8 @@ class BookingKey(NamedTuple):
     avail_id: str
 
 
-def find_source(connection: sqlite3.Connection, source_id: str) -> sqlite3.Row:
-    """The source, of any type: 404 NOT_FOUND."""
-    source: sqlite3.Row | None = connection.execute(
-        "SELECT * FROM interchange_sources WHERE source_id = ?", (source_id,)
-    ).fetchone()
-    if source is None:
-        raise not_found(f"Inventory source {source_id} not found")
-    return source
-
-
-def modular_source(connection: sqlite3.Connection, source_id: str) -> sqlite3.Row:
-    """The source, which must be a modular one: 404 NOT_FOUND, 422 CAPABILITY_NOT_SUPPORTED."""
-    source = find_source(connection, source_id)
-    if source["execution_type"] != "MODULAR_SOURCE":
-        raise Refusal(
-            422,
-            "CAPABILITY_NOT_SUPPORTED",
-            f"Inventory source {source_id} is a {source['execution_type']}; modular operations need a MODULAR_SOURCE",
-        )
-    return source
-
-
-def selling_source(connection: sqlite3.Connection, source_id: str) -> sqlite3.Row:
-    source = modular_source(connection, source_id)
-    if source["status"] != "ACTIVE":
-        raise invalid_state(f"Inventory source {source_id} is {source['status']}, not ACTIVE")
-    return source
-
-
 def check_media_buy(connection: sqlite3.Connection, media_buy_id: str, buyer_customer_id: int) -> sqlite3.Row:
-    """The routed media buy: 404 NOT_FOUND when there is none, 403 FORBIDDEN when it is another buyer's."""
+    """Return the routed media buy: 404 NOT_FOUND if there is none, 403 FORBIDDEN if it is another buyer's."""
     buy: sqlite3.Row | None = connection.execute(
         "SELECT * FROM interchange_media_buys WHERE media_buy_id = ? AND kind = 'routed'", (media_buy_id,)
     ).fetchone()
@@ -86,7 +57,7 @@ def products(connection: sqlite3.Connection, now: datetime, source_id: str) -> l
 
 
 def active_avail_count(connection: sqlite3.Connection, now: datetime, source_id: str) -> int:
-    """Avails whose flight is not over."""
+    """How many of the source's avails have a flight that is not over."""
     row = connection.execute(
         "SELECT COUNT(*) FROM interchange_avails WHERE source_id = ? AND end_time > ?", (source_id, timestamp(now))
     ).fetchone()
@@ -110,7 +81,7 @@ def _product(connection: sqlite3.Connection, now: datetime, avail: sqlite3.Row) 
 
 
 def sold_impressions(connection: sqlite3.Connection, now: datetime, avail_id: str) -> tuple[int, int]:
-    """(held, booked) impressions of an avail at `now`."""
+    """The held and the booked impressions of an avail at `now`."""
     row = connection.execute(
         "SELECT COALESCE(SUM(CASE WHEN status = 'HELD' AND (expires_at IS NULL OR expires_at > ?)"
         " THEN requested_impressions END), 0),"
@@ -124,7 +95,7 @@ def sold_impressions(connection: sqlite3.Connection, now: datetime, avail_id: st
 def find_avail(
     connection: sqlite3.Connection, source_id: str, *, avail_id: str = "", product_id: str = ""
 ) -> sqlite3.Row:
-    """The source's avail: 404 NOT_FOUND, or 400 VALIDATION_ERROR when the two ids name different ones."""
+    """Return the source's avail: 404 NOT_FOUND if there is none, 400 VALIDATION_ERROR if the ids name two avails."""
     avail: sqlite3.Row | None = connection.execute(
         "SELECT * FROM interchange_avails WHERE source_id = ? AND (avail_id = ? OR (? = '' AND product_id = ?))",
         (source_id, avail_id, avail_id, product_id),
@@ -147,7 +118,7 @@ def reserve(
     requested_impressions: int,
     hold_minutes: int,
 ) -> dict[str, object]:
-    """Hold impressions. 400 INVALID_STATE when the flight is over, 409 CONFLICT over what is available."""
+    """Hold impressions. Refuses with 400 INVALID_STATE if the flight is over, 409 CONFLICT if too few are available."""
     if avail["end_time"] <= timestamp(now):
         raise invalid_state(f"The flight of avail {avail['avail_id']} ended at {avail['end_time']}")
     held, booked = sold_impressions(connection, now, avail["avail_id"])
@@ -186,25 +157,19 @@ def _end_of_hold(now: datetime, minutes: int) -> str:
 
 
 def live_hold(connection: sqlite3.Connection, now: datetime, key: BookingKey) -> sqlite3.Row:
-    """The newest hold that can be finalised: 404 when there never was a booking, else 400 INVALID_STATE."""
-    return _newest(connection, now, key, statuses=("HELD",), verb="finalized")
+    """The newest hold that can be finalized. Refuses with 404 if there never was a booking, else 400 INVALID_STATE."""
+    return _newest_live(connection, now, key, statuses=("HELD",), verb="finalized")
 
 
 def release(connection: sqlite3.Connection, now: datetime, key: BookingKey) -> sqlite3.Row:
-    """HELD -> RELEASED, BOOKED -> CANCELLED, one booking at a time; refusals as `live_hold`."""
-    booking = _newest(
-        connection,
-        now,
-        key,
-        statuses=("HELD", "BOOKED"),
-        verb="released",
-    )
+    """Turn the newest live booking from HELD to RELEASED or from BOOKED to CANCELLED. Refuses like `live_hold`."""
+    booking = _newest_live(connection, now, key, statuses=("HELD", "BOOKED"), verb="released")
     return set_status(
         connection, now, booking["booking_id"], "RELEASED" if booking["status"] == "HELD" else "CANCELLED"
     )
 
 
-def _newest(
+def _newest_live(
     connection: sqlite3.Connection,
     now: datetime,
     key: BookingKey,
@@ -221,10 +186,10 @@ def _newest(
     if not rows:
         raise not_found(f"There is no hold on {subject}")
     for row in rows:
-        if row["status"] in statuses and not _expired(row, now):
+        if row["status"] in statuses and not _is_expired(row, now):
             return row
     latest = rows[0]
-    if _expired(latest, now):
+    if _is_expired(latest, now):
         raise invalid_state(
             f"The hold on {subject} expired at {latest['expires_at']}; reserve the avail again",
             bookingId=str(latest["booking_id"]),
@@ -237,12 +202,12 @@ def _newest(
     )
 
 
-def _expired(booking: sqlite3.Row, now: datetime) -> bool:
+def _is_expired(booking: sqlite3.Row, now: datetime) -> bool:
     return booking["status"] == "HELD" and booking["expires_at"] is not None and booking["expires_at"] <= timestamp(now)
 
 
-def keep(connection: sqlite3.Connection, now: datetime, booking_id: int) -> None:
-    """A hold whose handoff is prepared no longer ends by itself."""
+def clear_expiry(connection: sqlite3.Connection, now: datetime, booking_id: int) -> None:
+    """Keep a finalized hold: it no longer expires by itself."""
     connection.execute(
         "UPDATE interchange_bookings SET expires_at = NULL, updated_at = ? WHERE booking_id = ?",
         (timestamp(now), booking_id),
@@ -265,7 +230,7 @@ def _booking(connection: sqlite3.Connection, booking_id: int | None) -> sqlite3.
 
 
 def booking_answer(booking: sqlite3.Row) -> dict[str, object]:
-    """ReserveModularInventoryProductResponse: the booking, without its expiry, which the platform never tells."""
+    """The booking as ReserveModularInventoryProductResponse. The platform never shows when a hold expires."""
     return {
         "bookingId": str(booking["booking_id"]),
         "availId": booking["avail_id"],

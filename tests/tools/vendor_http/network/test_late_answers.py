@@ -14,9 +14,9 @@ from tests.tools.acme import Departures, transport, write
 from tests.tools.sockets import Serve, answer, heard, serving, without_proxies
 from tests.tools.vendor_http.test_timing import Ticks
 from tools.errors import AdOpsError, InDoubt, NotFound
-from tools.vendor_http.network import Network
+from tools.vendor_http.network.client import http_client
 from tools.vendor_http.timing import Timing
-from tools.vendor_http.transport import AFTERWARDS, Kind
+from tools.vendor_http.transport import LISTEN_AFTER_REFUSAL, Kind
 
 CREATED = answer(201, b'{"id": 7}')
 REFUSED = answer(404, b'{"error": "no such thing"}')
@@ -72,8 +72,8 @@ async def test_an_answer_that_came_while_the_process_stood_still_is_read(
         await writer.drain()
 
     departures, timing = Departures(), Timing(clock=asyncio.get_running_loop().time)
-    async with without_a_deadline(serve) as url, Network() as network:
-        assert await write(network, url, departures, timeout=timeout, timing=timing) == {"id": 7}
+    async with without_a_deadline(serve) as url, http_client() as http:
+        assert await write(http, url, departures, timeout=timeout, timing=timing) == {"id": 7}
     assert departures.told == ["requested", "departed", "checked", "answered 201"]
 
 
@@ -88,8 +88,8 @@ async def test_an_answer_that_comes_after_the_process_woke_is_read_as_well(
         writer.write(CREATED)
 
     timing = Timing(clock=asyncio.get_running_loop().time)
-    async with without_a_deadline(serve) as url, Network() as network:
-        assert await write(network, url, timeout=30.0, timing=timing) == {"id": 7}
+    async with without_a_deadline(serve) as url, http_client() as http:
+        assert await write(http, url, timeout=30.0, timing=timing) == {"id": 7}
 
 
 async def test_a_vendor_that_never_answers_is_given_up_after_thirty_seconds_in_which_the_process_ran() -> None:
@@ -104,9 +104,9 @@ async def test_a_vendor_that_never_answers_is_given_up_after_thirty_seconds_in_w
         asked.set()
         await reader.read()
 
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with pytest.raises(InDoubt, match="did not answer in time"):
-            await write(network, url, timeout=30.0, timing=replace(ticks.timing, tick=tick))
+            await write(http, url, timeout=30.0, timing=replace(ticks.timing, tick=tick))
     assert ticks.lengths == [1.0] * 30
 
 
@@ -118,7 +118,7 @@ class Listens:
         self.ends = ends
 
     async def tick(self, seconds: float) -> None:
-        if seconds == AFTERWARDS:
+        if seconds == LISTEN_AFTER_REFUSAL:
             self.began.set()
             if self.ends:
                 return
@@ -146,9 +146,9 @@ async def told_later(first: bytes, later: bytes, *, ends: bool = False) -> AdOps
         writer.write(later)
         await writer.drain()
 
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with pytest.raises(AdOpsError) as told:
-            await write(network, url, timeout=0.5, timing=listens.timing)
+            await write(http, url, timeout=0.5, timing=listens.timing)
     return told.value
 
 
@@ -177,9 +177,9 @@ async def test_a_refusal_counts_when_nothing_follows_and_the_vendor_does_not_clo
         writer.write(REFUSED)
         closed.append(await reader.read())
 
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with pytest.raises(NotFound, match="no such thing"):
-            await write(network, url, timeout=0.5, timing=listens.timing)
+            await write(http, url, timeout=0.5, timing=listens.timing)
     assert closed == [b""]
     assert listens.began.is_set()
 
@@ -192,10 +192,10 @@ async def test_only_a_refused_write_is_listened_to_for_more() -> None:
         writer.write(CREATED if request.startswith(b"POST") else REFUSED)
         await reader.read()
 
-    async with serving(serve) as url, Network() as network:
-        assert await write(network, url, timeout=0.5, timing=listens.timing) == {"id": 7}
+    async with serving(serve) as url, http_client() as http:
+        assert await write(http, url, timeout=0.5, timing=listens.timing) == {"id": 7}
         with pytest.raises(NotFound):
-            await transport(network, timing=listens.timing).request(Kind.READ, "GET", url)
+            await transport(http, timing=listens.timing).request(Kind.READ, "GET", url)
     assert not listens.began.is_set()
 
 
@@ -210,14 +210,14 @@ async def test_a_try_that_ends_while_it_is_listened_for_more_was_refused() -> No
     listening = asyncio.Event()
 
     async def tick(seconds: float) -> None:
-        if seconds == AFTERWARDS:
+        if seconds == LISTEN_AFTER_REFUSAL:
             listening.set()
             await anyio.sleep_forever()
         await listening.wait()
 
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with pytest.raises(NotFound, match="no such thing"):
-            await write(network, url, timeout=0.5, timing=Timing(clock=lambda: 0.0, tick=tick))
+            await write(http, url, timeout=0.5, timing=Timing(clock=lambda: 0.0, tick=tick))
     assert closed == [b""]
 
 
@@ -240,9 +240,9 @@ async def test_a_refusal_that_does_not_say_where_it_ends_and_may_hold_another_an
         await heard(reader)
         writer.write(told)
 
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with pytest.raises(InDoubt, match=TWO_ANSWERS) as raised:
-            await write(network, url)
+            await write(http, url)
     assert "201" not in raised.value.message
 
 
@@ -262,6 +262,6 @@ async def test_a_refusal_that_holds_no_other_answer_is_one(told: bytes, words: s
         await heard(reader)
         writer.write(told)
 
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with pytest.raises(NotFound, match=words):
-            await write(network, url)
+            await write(http, url)

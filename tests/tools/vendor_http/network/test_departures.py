@@ -18,9 +18,9 @@ from tests.tools.acme import NOT_OPENED, Departures, transport, write
 from tests.tools.sockets import answer, certified, heard, serving, without_proxies
 from tools.effects import LONGEST_REQUEST, recording_departures
 from tools.errors import AdOpsError, InDoubt, Unavailable
-from tools.vendor_http.attempts import Attempt, SentTwice
-from tools.vendor_http.network import Network
-from tools.vendor_http.single_use import SingleUse
+from tools.vendor_http.network.attempts import Attempt, SentTwice
+from tools.vendor_http.network.client import http_client
+from tools.vendor_http.network.single_use import SingleUse
 from tools.vendor_http.transport import Kind
 
 ORDER = ["requested", "departed", "checked", "answered 201"]
@@ -47,8 +47,8 @@ async def test_a_departure_is_recorded_on_an_open_connection_before_the_first_by
             await anyio.lowlevel.checkpoint()
 
     departures.meanwhile = nothing_is_heard
-    async with serving(serve) as url, Network() as network:
-        assert await write(network, url, departures) == {}
+    async with serving(serve) as url, http_client() as http:
+        assert await write(http, url, departures) == {}
     assert departures.told == ["requested", "departed", "checked", 'heard {"n":1}', "answered 201"]
 
 
@@ -63,15 +63,15 @@ async def test_in_tls_a_departure_is_recorded_once_the_other_side_is_known(
 
     tls, trusted = certified(tmp_path)
     async with serving(serve, tls) as url:
-        async with Network() as network:
+        async with http_client() as http:
             with pytest.raises(Unavailable, match="nothing was sent"):
-                await write(network, url, departures)
+                await write(http, url, departures)
         assert departures.told == ["requested"] * 3
         monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-        async with Network() as network:
+        async with http_client() as http:
             departures.told.clear()
             # TLS 1.3 sends session tickets, which are no answer
-            assert await write(network, url, departures) == {}
+            assert await write(http, url, departures) == {}
     assert departures.told == ORDER
 
 
@@ -99,8 +99,8 @@ async def test_through_a_tunnel_only_the_request_departs(tmp_path: Path, monkeyp
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     async with serving(serve, tls) as url, serving(tunnel) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy)
-        async with Network() as network:
-            assert await write(network, url, departures) == {}
+        async with http_client() as http:
+            assert await write(http, url, departures) == {}
     assert departures.told == ["requested", "proxy heard CONNECT", "departed", "checked", "heard POST", "answered 201"]
 
 
@@ -112,13 +112,13 @@ async def test_a_connection_that_never_opens_leaves_no_departure(monkeypatch: py
     departures = Departures()
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    async with serving(says_nothing) as silent, Network() as network:
+    async with serving(says_nothing) as silent, http_client() as http:
         for url in (f"http://127.0.0.1:{port}/", silent.replace("http", "https")):
             with pytest.raises(Unavailable) as told:
-                await write(network, url, departures, timeout=0.2)
+                await write(http, url, departures, timeout=0.2)
             assert told.value.message == NOT_OPENED
         monkeypatch.setenv("HTTPS_PROXY", silent)
-        async with Network() as through:
+        async with http_client() as through:
             with pytest.raises(Unavailable, match="nothing was sent"):
                 await write(through, "https://acme.example/", departures, timeout=0.2)
     assert set(departures.told) == {"requested"}
@@ -126,9 +126,9 @@ async def test_a_connection_that_never_opens_leaves_no_departure(monkeypatch: py
 
 async def test_a_caller_that_gives_up_while_a_connection_opens_leaves_no_departure() -> None:
     departures = Departures()
-    async with serving(says_nothing) as silent, Network() as network:
+    async with serving(says_nothing) as silent, http_client() as http:
         with anyio.move_on_after(0.05) as scope:
-            await write(network, silent.replace("http", "https"), departures)
+            await write(http, silent.replace("http", "https"), departures)
     assert scope.cancelled_caught
     assert departures.told == ["requested"]
 
@@ -140,9 +140,9 @@ async def test_a_caller_that_gives_up_while_a_departure_is_recorded_sends_nothin
         got.append(await reader.read())
 
     departures = Departures(meanwhile=anyio.sleep_forever)
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with anyio.move_on_after(0.05) as scope:
-            await write(network, url, departures)
+            await write(http, url, departures)
         while not got:
             await anyio.lowlevel.checkpoint()
     assert scope.cancelled_caught
@@ -158,9 +158,9 @@ async def test_a_caller_that_gives_up_after_the_departure_waits_for_the_answer()
         scope.cancel()
         writer.write(answer(201))
 
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with scope:
-            await write(network, url, departures)
+            await write(http, url, departures)
     assert departures.told == ORDER
 
 
@@ -171,9 +171,9 @@ async def test_a_write_that_is_late_at_the_last_look_is_given_up_and_its_connect
         got.append(await reader.read())
 
     departures = Departures(late=True)
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with pytest.raises(Unavailable, match="too late"):
-            await write(network, url, departures)
+            await write(http, url, departures)
         while not got:
             await anyio.lowlevel.checkpoint()
     assert (got, departures.told) == ([b""], ["requested", "departed", "not sent"])
@@ -186,12 +186,12 @@ async def test_whatever_carries_a_write_is_given_it_after_the_departure_and_the_
         departures.told.append("heard")
         return httpx.Response(201, json={})
 
-    await write(httpx.MockTransport(made_up), "https://acme.example/", departures)
+    await write(http_client(transport=httpx.MockTransport(made_up)), "https://acme.example/", departures)
     assert departures.told == ["requested", "departed", "checked", "heard", "answered 201"]
     departures.told.clear()
     departures.late = True
     with pytest.raises(Unavailable, match="too late"):
-        await write(httpx.MockTransport(made_up), "https://acme.example/", departures)
+        await write(http_client(transport=httpx.MockTransport(made_up)), "https://acme.example/", departures)
     assert departures.told == ["requested", "departed", "not sent"]
 
 
@@ -212,9 +212,9 @@ async def test_what_answers_before_it_is_asked_or_closes_is_sent_nothing(unasked
         got.append(await reader.read())
 
     departures = Departures(meanwhile=said.acquire)
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with pytest.raises(Unavailable, match="nothing was sent"):
-            await write(network, url, departures)
+            await write(http, url, departures)
         while len(got) < 3:
             await anyio.lowlevel.checkpoint()
     assert (got, departures.told) == ([b""] * 3, ["requested", "departed", "not sent"] * 3)
@@ -233,9 +233,9 @@ async def test_in_tls_too_what_answers_before_it_is_asked_is_sent_nothing(
 
     tls, trusted = certified(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-    async with serving(serve, tls) as url, Network() as network:
+    async with serving(serve, tls) as url, http_client() as http:
         with pytest.raises(Unavailable, match="answered before it was asked, so nothing was sent"):
-            await write(network, url, Departures(meanwhile=said.acquire))
+            await write(http, url, Departures(meanwhile=said.acquire))
 
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 Any\r\ncontent-length: 90\r\n\r\n{"])
@@ -248,9 +248,9 @@ async def test_a_server_that_resets_the_connection_leaves_a_write_in_doubt(said:
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
         writer.transport.abort()
 
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with pytest.raises(InDoubt, match="closed the connection before it answered"):
-            await write(network, url)
+            await write(http, url)
 
 
 async def test_what_is_given_up_without_an_answer_is_not_sent_on_by_the_system() -> None:
@@ -263,9 +263,9 @@ async def test_what_is_given_up_without_an_answer_is_not_sent_on_by_the_system()
         except ConnectionResetError as error:
             ends.append(error)
 
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with pytest.raises(InDoubt, match="did not answer in time"):
-            await write(network, url, timeout=0.1)
+            await write(http, url, timeout=0.1)
     # a connection that is reset keeps nothing to be sent again
     assert [type(end) for end in ends] == [ConnectionResetError]
 
@@ -299,8 +299,8 @@ async def test_the_system_sends_what_is_not_confirmed_no_longer_than_a_request_m
         await heard(reader)
         writer.write(answer(200))
 
-    async with serving(serve) as url, Network() as network:
-        response = await network.handle_async_request(httpx.Request("GET", url))
+    async with serving(serve) as url, http_client() as http:
+        response = await http.send(http.build_request("GET", url), stream=True)
         ours = response.extensions["network_stream"].get_extra_info("socket")
         assert ours.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == LONGEST_REQUEST * 1000
         await response.aclose()
@@ -340,9 +340,9 @@ async def test_a_fault_of_ours_before_the_first_byte_is_not_taken_for_a_lost_ans
         raise SentTwice
 
     departures = Departures(meanwhile=broken)
-    async with serving(says_nothing) as url, Network() as network:
+    async with serving(says_nothing) as url, http_client() as http:
         with pytest.raises(SentTwice):
-            await write(network, url, departures)
+            await write(http, url, departures)
     assert departures.told == ["requested"]
 
 
@@ -352,17 +352,15 @@ async def test_a_write_that_nobody_records_is_sent_once_as_well() -> None:
     async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         got.append(await heard(reader))
 
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with pytest.raises(InDoubt):
-            await transport(network).request(Kind.WRITE, "POST", url, json={"n": 1})
+            await transport(http).request(Kind.WRITE, "POST", url, json={"n": 1})
     assert len(got) == 1
 
 
 async def test_a_time_out_while_a_connection_opens_is_no_lost_answer_for_any_kind() -> None:
     for kind in Kind:
-        async with serving(says_nothing) as silent, Network() as network:
+        async with serving(says_nothing) as silent, http_client() as http:
             with pytest.raises(AdOpsError) as told, recording_departures(Departures()):
-                await transport(network).request(
-                    kind, "POST", silent.replace("http", "https"), json={"n": 1}, timeout=0.1
-                )
+                await transport(http).request(kind, "POST", silent.replace("http", "https"), json={"n": 1}, timeout=0.1)
         assert told.value.message == NOT_OPENED

@@ -1,4 +1,4 @@
-"""Who may call the sandbox's FreeWheel, and how often: token endpoints, bearer tokens, request rates."""
+"""The token endpoints of the sandbox's FreeWheel, its check of bearer tokens, and its request rates."""
 
 from __future__ import annotations
 
@@ -23,50 +23,50 @@ PASSWORD = "sandbox-password"  # noqa: S105 - public: it opens nothing but the s
 CLIENT_ID = "northlight-sandbox"
 CLIENT_SECRET = "sandbox-secret"  # noqa: S105 - public: it opens nothing but the sandbox
 TOKEN = "northlight-sandbox-ready-made-token"  # noqa: S105 - public: it opens nothing but the sandbox
-"""A bearer token that was issued by hand: it never expires, and `/auth/token/info` does not know it."""
+"""A bearer token issued by hand. It never expires, and `/auth/token/info` does not know it."""
 
 PASSWORD_GRANT_SECONDS = 604_800
 CLIENT_CREDENTIALS_SECONDS = 3_600
 
 
-class Rate:
-    """At most `limit` admissions in any second of the clock; 0 admits everything."""
+class RequestRate:
+    """At most `limit` requests in any second of the clock. 0 means no limit."""
 
     def __init__(self, limit: int, clock: Clock) -> None:
         self._limit = limit
         self._clock = clock
-        self._admitted: deque[datetime] = deque()
+        self._counted: deque[datetime] = deque()
 
-    def admit(self) -> None:
-        """429 over the limit, with no `Retry-After`: FreeWheel documents no rate headers."""
+    def count(self) -> None:
+        """Count a request. Refuses with 429 over the limit, without `Retry-After`: FreeWheel documents no headers."""
         if not self._limit:
             return
         now = self._clock()
-        while self._admitted and now - self._admitted[0] >= timedelta(seconds=1):
-            self._admitted.popleft()
-        if len(self._admitted) >= self._limit:
+        while self._counted and now - self._counted[0] >= timedelta(seconds=1):
+            self._counted.popleft()
+        if len(self._counted) >= self._limit:
             refuse(429, "Too many requests.")
-        self._admitted.append(now)
+        self._counted.append(now)
 
 
-class Access:
+class TokenService:
     """The token endpoints, and the check of every other request.
 
-    The same credentials may mint any number of tokens; minting one does not end another.
+    The same credentials may mint any number of tokens. A new token does not end an older one.
     """
 
     def __init__(self, store: Store, clock: Clock, token_rate: int, request_rate: int) -> None:
         self._store = store
         self._clock = clock
-        self._token_rate = Rate(token_rate, clock)
-        self._request_rate = Rate(request_rate, clock)
+        self._token_rate = RequestRate(token_rate, clock)
+        self._request_rate = RequestRate(request_rate, clock)
 
     async def password_token(self, request: Request) -> Response:
         """`POST /auth/token`: form `grant_type=password&username&password`, `Accept: application/json`.
 
         Wrong credentials answer 401 in plain text, as seen in the field.
         """
-        self._token_rate.admit()
+        self._token_rate.count()
         require_accept(request)
         form = await _form(request)
         if form.get("grant_type") != "password":
@@ -76,8 +76,8 @@ class Access:
         return self._issue(PASSWORD_GRANT_SECONDS, user_id=USERS[0].id)
 
     async def client_credentials_token(self, request: Request) -> Response:
-        """`POST /oauth2/token`: HTTP Basic and `grant_type=client_credentials`; the token lives one hour."""
-        self._token_rate.admit()
+        """`POST /oauth2/token`: HTTP Basic and `grant_type=client_credentials`. The token lives for one hour."""
+        self._token_rate.count()
         form = await _form(request)
         if form.get("grant_type") != "client_credentials":
             refuse(400, "grant_type must be client_credentials.")
@@ -87,8 +87,8 @@ class Access:
         return self._issue(CLIENT_CREDENTIALS_SECONDS, user_id=None)
 
     async def token_info(self, request: Request) -> Response:
-        """`GET /auth/token/info`: what is left of a password grant's token; 401 for every other token."""
-        self._request_rate.admit()
+        """`GET /auth/token/info`: how long a password grant's token still lives; 401 for every other token."""
+        self._request_rate.count()
         require_accept(request)
         with self._store.transaction() as connection:
             row = connection.execute(
@@ -106,11 +106,13 @@ class Access:
             }
         )
 
-    def admit(self, request: Request, enabled: bool, speaks: str = JSON) -> None:
-        """Refuses a request over the rate (429), without a valid token (401), to a resource whose network function
-        is off (403 of the gateway, `{"Message": ...}`), or that does not accept what the resource speaks (406).
+    def authorize(self, request: Request, enabled: bool, media_type: str = JSON) -> None:
+        """Refuse a request that may not pass.
+
+        429: it is over the rate. 401: it has no valid token. 403, in the gateway's form `{"Message": ...}`: the network
+        function of the resource is off. 406: it does not accept the media type of the resource.
         """
-        self._request_rate.admit()
+        self._request_rate.count()
         token = _bearer(request)
         if token != TOKEN:
             with self._store.transaction() as connection:
@@ -121,7 +123,7 @@ class Access:
                 _refuse_token()
         if not enabled:
             forbid()
-        require_accept(request, speaks)
+        require_accept(request, media_type)
 
     def _issue(self, lifetime: int, user_id: int | None) -> Response:
         token, now = secrets.token_hex(32), self._now()

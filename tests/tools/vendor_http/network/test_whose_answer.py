@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -15,7 +14,8 @@ from tests.tools.acme import Departures, transport, write
 from tests.tools.sockets import answer, heard, serving, without_proxies
 from tools.errors import AdOpsError, InDoubt, NotFound, Refused
 from tools.freewheel.auth import MintedToken, PasswordGrant
-from tools.vendor_http.network import Network
+from tools.vendor_http.network.client import http_client
+from tools.vendor_http.network.single_use import READ_AT_ONCE
 from tools.vendor_http.transport import Kind
 
 
@@ -26,7 +26,7 @@ def no_proxy_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def it_is_not_listened_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tools.vendor_http.transport.AFTERWARDS", 0.05)
+    monkeypatch.setattr("tools.vendor_http.transport.LISTEN_AFTER_REFUSAL", 0.05)
 
 
 class Gateway:
@@ -56,12 +56,15 @@ class Gateway:
 CREATED = answer(201, b'{"id": 7}')
 REFUSED = answer(404, b'{"error": "no such thing"}')
 REFUSED_OTHERWISE = answer(403, b'{"error": "no such user"}')
+READ_AS_ONE = answer(201, b'{"id": 7}'.rjust(READ_AT_ONCE - len(answer(201, b" " * 1000)) + 1000))
+"""An answer that is read at once, and nothing after it."""
 SEVERAL = [
     REFUSED + CREATED,
     CREATED + REFUSED,
     REFUSED + REFUSED_OTHERWISE,
     REFUSED + REFUSED[:20],
     REFUSED + REFUSED + CREATED,
+    READ_AS_ONE + REFUSED,
     [REFUSED, CREATED],
     [REFUSED, REFUSED + CREATED],
 ]
@@ -73,10 +76,10 @@ async def test_a_write_with_more_than_one_answer_is_in_doubt_and_the_next_has_it
     several: bytes | list[bytes],
 ) -> None:
     gateway, departures = Gateway(several, CREATED), Departures()
-    async with serving(gateway) as url, Network() as network:
+    async with serving(gateway) as url, http_client() as http:
         with pytest.raises(InDoubt, match="Acme sent more than one answer: it may or may not have been carried out"):
-            await write(network, url, departures)
-        assert await write(network, url) == {"id": 7}
+            await write(http, url, departures)
+        assert await write(http, url) == {"id": 7}
     assert departures.told == ["requested", "departed", "checked"]
     assert (gateway.lines, gateway.connections) == (["POST /", "POST /"], 2)
 
@@ -86,20 +89,26 @@ async def test_a_refusal_that_comes_twice_is_one_and_not_the_answer_to_the_next_
     twice: bytes | list[bytes],
 ) -> None:
     gateway = Gateway(twice, CREATED)
-    async with serving(gateway) as url, Network() as network:
+    async with serving(gateway) as url, http_client() as http:
         with pytest.raises(NotFound):
-            await write(network, url)
-        assert await write(network, url) == {"id": 7}
+            await write(http, url)
+        assert await write(http, url) == {"id": 7}
     assert (gateway.lines, gateway.connections) == (["POST /", "POST /"], 2)
+
+
+async def test_an_answer_that_fills_a_read_is_one_when_nothing_follows() -> None:
+    assert len(READ_AS_ONE) == READ_AT_ONCE
+    async with serving(Gateway(READ_AS_ONE)) as url, http_client() as http:
+        assert await write(http, url) == {"id": 7}
 
 
 async def test_the_same_answer_twice_is_told_from_another_up_to_a_length() -> None:
     long = answer(200, b" " * 99_000 + b'{"id": 7}')
     gateway = Gateway(long, long + long)
-    async with serving(gateway) as url, Network() as network:
-        assert await write(network, url) == {"id": 7}
+    async with serving(gateway) as url, http_client() as http:
+        assert await write(http, url) == {"id": 7}
         with pytest.raises(InDoubt):
-            await write(network, url)
+            await write(http, url)
 
 
 async def test_a_refusal_of_a_token_with_more_after_it_does_not_send_the_write_again() -> None:
@@ -113,9 +122,9 @@ async def test_a_refusal_of_a_token_with_more_after_it_does_not_send_the_write_a
             raise AssertionError(refused)
 
     gateway = Gateway(answer(401) + CREATED)
-    async with serving(gateway) as url, Network() as network:
+    async with serving(gateway) as url, http_client() as http:
         with pytest.raises(InDoubt):
-            await write(network, url, auth=Renewed())
+            await write(http, url, auth=Renewed())
     assert gateway.lines == ["POST /"]
 
 
@@ -130,8 +139,8 @@ async def test_a_write_with_a_renewed_token_has_a_connection_of_its_own() -> Non
             return f"{refused}-renewed"
 
     gateway, departures = Gateway(answer(401), CREATED), Departures()
-    async with serving(gateway) as url, Network() as network:
-        assert await write(network, url, departures, auth=Renewed()) == {"id": 7}
+    async with serving(gateway) as url, http_client() as http:
+        assert await write(http, url, departures, auth=Renewed()) == {"id": 7}
     assert gateway.connections == 2
     assert departures.told == [
         *["requested", "departed", "checked", "answered 401"],
@@ -141,13 +150,13 @@ async def test_a_write_with_a_renewed_token_has_a_connection_of_its_own() -> Non
 
 async def test_a_refusal_of_a_read_that_comes_twice_is_not_the_answer_to_a_write() -> None:
     gateway = Gateway(REFUSED + REFUSED_OTHERWISE, CREATED, REFUSED + REFUSED, CREATED)
-    async with serving(gateway) as url, Network() as network:
-        acme = transport(network)
+    async with serving(gateway) as url, http_client() as http:
+        acme = transport(http)
         # read again, as there is no telling which of the two it is
         assert (await acme.request(Kind.READ, "GET", url)).json() == {"id": 7}
         with pytest.raises(NotFound):
             await acme.request(Kind.READ, "GET", url)
-        assert await write(network, url) == {"id": 7}
+        assert await write(http, url) == {"id": 7}
     assert gateway.lines == ["GET /", "GET /", "GET /", "POST /"]
 
 
@@ -166,8 +175,8 @@ async def test_a_read_that_is_answered_late_is_not_the_answer_to_the_next_one() 
             late.set()
             writer.write(CREATED)
 
-    async with serving(serve) as url, Network() as network:
-        acme = transport(network)
+    async with serving(serve) as url, http_client() as http:
+        acme = transport(http)
         with pytest.raises(NotFound):
             await acme.request(Kind.READ, "GET", url)
         assert (await acme.request(Kind.READ, "GET", url)).json() == {"id": 7}
@@ -177,9 +186,9 @@ async def test_a_token_is_not_minted_from_what_was_left_over() -> None:
     minted = answer(200, b'{"access_token": "t-1", "expires_in": 1}')
     gateway = Gateway(minted, answer(200, b'{"access_token": "t-2", "expires_in": 604800}'))
     gateway.script[0] = minted + answer(200, b'{"access_token": "left over", "expires_in": 604800}')
-    async with serving(gateway) as url, Network() as network:
+    async with serving(gateway) as url, http_client() as http:
         grant = PasswordGrant("kim", SecretStr("s3cret"))
-        auth = MintedToken(grant, transport(network), url=url, timing=FakeTime().timing)
+        auth = MintedToken(grant, transport(http), url=url, timing=FakeTime().timing)
         assert await auth.token() == "t-2"
 
 
@@ -195,8 +204,8 @@ async def test_each_request_has_a_connection_of_its_own_that_is_closed_after_it(
         writer.write(answer(200, b"{}", *head))
         closed.append(await reader.read())
 
-    async with serving(serve) as url, Network() as network:
-        acme = transport(network)
+    async with serving(serve) as url, http_client() as http:
+        acme = transport(http)
         for kind in (Kind.READ, Kind.READ, Kind.PROBE, Kind.WRITE):
             await acme.request(kind, "POST", url, json={"n": 1})
     assert closed == [b""] * 4
@@ -205,9 +214,9 @@ async def test_each_request_has_a_connection_of_its_own_that_is_closed_after_it(
 @pytest.mark.parametrize("end", [b"\r\n", b"\n\r\n", b""])
 async def test_a_line_that_ends_after_an_answer_is_no_other_answer(end: bytes) -> None:
     gateway = Gateway(REFUSED + end)
-    async with serving(gateway) as url, Network() as network:
+    async with serving(gateway) as url, http_client() as http:
         with pytest.raises(NotFound):
-            await write(network, url)
+            await write(http, url)
 
 
 CHUNKED = b'HTTP/1.1 201 Any\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"id"\r\n4\r\n: 7}\r\n0\r\nx-more: 1\r\n\r\n'
@@ -232,12 +241,12 @@ async def test_interim_answers_and_trailers_belong_to_the_answer_and_nothing_els
     told: bytes, error: type[AdOpsError] | None
 ) -> None:
     gateway = Gateway(told)
-    async with serving(gateway) as url, Network() as network:
+    async with serving(gateway) as url, http_client() as http:
         if error is None:
-            assert await write(network, url) == {"id": 7}
+            assert await write(http, url) == {"id": 7}
         else:
             with pytest.raises(error):
-                await write(network, url)
+                await write(http, url)
     assert gateway.lines == ["POST /"]
 
 
@@ -258,7 +267,7 @@ Endless = Callable[[asyncio.StreamWriter], Awaitable[None]]
 async def test_an_endless_answer_to_a_write_ends_in_doubt(
     begins: bytes, goes_on: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tools.vendor_http.single_use.LARGEST_EXCHANGE", 300_000)
+    monkeypatch.setattr("tools.vendor_http.network.single_use.LARGEST_EXCHANGE", 300_000)
     given = len(begins)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -270,9 +279,9 @@ async def test_an_endless_answer_to_a_write_ends_in_doubt(
             await writer.drain()
             given += len(goes_on)
 
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with pytest.raises(InDoubt):
-            await write(network, url)
+            await write(http, url)
     assert given < 20_000_000
 
 
@@ -285,9 +294,9 @@ async def test_an_answer_that_trickles_is_waited_for_as_long_as_a_try_may_last_a
             await writer.drain()
             await asyncio.sleep(0)
 
-    async with serving(serve) as url, Network() as network:
+    async with serving(serve) as url, http_client() as http:
         with pytest.raises(InDoubt, match="did not answer in time"):
-            await write(network, url, timeout=0.1)
+            await write(http, url, timeout=0.1)
 
 
 async def test_many_at_once_each_get_their_own_answer() -> None:
@@ -297,15 +306,13 @@ async def test_many_at_once_each_get_their_own_answer() -> None:
 
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(serving(serve))
-        network = await stack.enter_async_context(Network())
-        acme = transport(network)
+        http = await stack.enter_async_context(http_client())
+        acme = transport(http)
         asked = [acme.request(Kind.READ, "GET", url, params={"n": number}) for number in range(50)]
         answers = await asyncio.gather(*asked)
     assert [told.json() for told in answers] == list(range(50))
 
 
 async def test_an_answer_that_is_asked_for_without_an_attempt_is_given_too() -> None:
-    async with serving(Gateway(CREATED)) as url, Network() as network:
-        told = await network.handle_async_request(httpx.Request("GET", url))
-        assert await told.aread() == b'{"id": 7}'
-        await told.aclose()
+    async with serving(Gateway(CREATED)) as url, http_client() as http:
+        assert (await http.get(url)).json() == {"id": 7}
