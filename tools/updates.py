@@ -11,7 +11,7 @@ import anyio
 from pydantic import Field, WithJsonSchema
 
 from tools.effects import Doubt
-from tools.errors import AdOpsError, RateLimited, Unavailable, UnexpectedAnswer
+from tools.errors import AdOpsError, RateLimited, UnexpectedAnswer
 from tools.schema import Result
 from tools.vendor_http.replies import printable
 
@@ -126,16 +126,8 @@ async def read_before_write(read: Callable[[], Awaitable[T]], *, within: float =
         for _ in range(MAX_TRIES):
             try:
                 return await read()
-            except AdOpsError as error:
-                if not may_read_again(error):
-                    return None
+            except (RateLimited, UnexpectedAnswer):
+                continue
+            except AdOpsError:
+                return None
     return None
-
-
-def may_read_again(error: AdOpsError) -> bool:
-    """Whether a read before a write is tried again after this error.
-
-    It is not when the vendor is down: more failures would open the circuit breaker, which stops the write as well.
-    """
-    is_vendor_fault = isinstance(error, Unavailable) and error.upstream_status == 500
-    return is_vendor_fault or isinstance(error, (RateLimited, UnexpectedAnswer))

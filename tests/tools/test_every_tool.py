@@ -161,7 +161,9 @@ async def test_a_lost_answer_is_in_doubt_and_not_sent_again(
 
 
 def test_every_write_names_the_answers_that_leave_it_in_doubt() -> None:
-    writes = {entry.name for entry in CATALOGUE if entry.vendors and not entry.reads and entry.effect.__name__ == "Write"}
+    writes = {
+        entry.name for entry in CATALOGUE if entry.vendors and not entry.reads and entry.effect.__name__ == "Write"
+    }
     assert {tool for tool, _ in named(LostWrite)} == writes
 
 

@@ -13,11 +13,11 @@ from typing import Any, Generic, Protocol, TypeVar
 import anyio
 
 from tools.effects import report_progress
-from tools.errors import AdOpsError, NotFound
+from tools.errors import NotFound, RateLimited, Unavailable, UnexpectedAnswer
 from tools.fields import empty_page_note, next_page
 from tools.freewheel.models import Entry, PageOf
 from tools.schema import Arguments
-from tools.updates import may_read_again, read_before_write
+from tools.updates import read_before_write
 
 LARGEST_PAGE = 50
 
@@ -128,16 +128,27 @@ async def read_baseline(read: ReadPage[T], plural: str) -> list[T] | None:
     missed would later look new, and its content would decide.
     """
 
+    answered: list[int] = []
+
+    async def read_and_note(page: int, per_page: int) -> PageOf[T]:
+        answer = await read(page, per_page)
+        answered.append(page)
+        return answer
+
     async def read_whole() -> list[T] | None:
         entries: dict[int, T] = {}
         disturbed = 0
         for _ in range(MAX_BASELINE_READINGS):
+            answered.clear()
             try:
-                reading = await _read_through(read, plural, give_up_above=MAX_BASELINE_ENTRIES)
-            except AdOpsError as error:
-                if may_read_again(error):
+                reading = await _read_through(read_and_note, plural, give_up_above=MAX_BASELINE_ENTRIES)
+            except (RateLimited, UnexpectedAnswer):
+                continue
+            except Unavailable:
+                # a vendor that answered nothing is down: another reading would open the circuit breaker
+                if answered:
                     continue
-                raise
+                return None
             entries |= {entry.id: entry for entry in reading.matches}
             disturbed += reading.ended_empty
             if reading.is_complete or disturbed == 2:
