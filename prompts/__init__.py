@@ -1,7 +1,8 @@
-"""MCP prompts: one Markdown file each, with TOML front matter between lines of `+++`.
+"""The MCP prompts: one Markdown file each, with TOML front matter between lines of `+++`.
 
-The front matter holds title, description, the tools that the prompt leads to, and its arguments; the text below is a
-Jinja template over the arguments, in which one that was not given is empty.
+The front matter holds the title, the description, the tools that the prompt uses and its arguments. The text below it
+is a Jinja template over the arguments; an argument that was not given is empty. `server.protocol` imports this package,
+which imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """tools: those without which the prompt leads nowhere. text: a Jinja template over the arguments."""
+    """One prompt. tools: those without which it is not offered. text: a Jinja template over the arguments."""
 
     name: str
     title: str
@@ -52,7 +53,7 @@ class Prompt:
 
 @functools.cache
 def load() -> tuple[Prompt, ...]:
-    """Every prompt, by name."""
+    """All prompts, sorted by name."""
     files = sorted(
         (file for file in resources.files(__name__).iterdir() if file.name.endswith(".md")), key=lambda file: file.name
     )
@@ -60,7 +61,7 @@ def load() -> tuple[Prompt, ...]:
 
 
 def parse(name: str, page: str) -> Prompt:
-    """A page as a prompt. Raises ValueError, KeyError or TypeError when its front matter is not as it must be."""
+    """Read a page as a prompt. Raises ValueError, KeyError or TypeError when its front matter is wrong."""
     opening, front, text = page.split("+++\n", 2)
     if opening:
         raise ValueError(f"{name}: the page does not begin with front matter")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from server import __version__
-from tools.states import State
+from tools.effects import State
 
 _SERVE = "serve MCP over stdio (the default command)"
 

@@ -22,7 +22,7 @@ from server.configuration.settings import Settings, variable
 from server.ledger.state_machine import markdown as states
 from server.protocol.resources import TEMPLATES
 from tools.catalogue import CATALOGUE
-from tools.google_ad_manager import verdicts
+from tools.google_ad_manager import diagnoses
 from tools.tool import Write
 from tools.vendors import TITLES, VendorName
 from tools.vocabularies import VOCABULARIES
@@ -42,7 +42,7 @@ def tools() -> str:
     order: tuple[VendorName, ...] = get_args(VendorName)
     for entry in CATALOGUE:
         vendors = ", ".join(TITLES[vendor] for vendor in order if vendor in entry.vendors) or "this server"
-        effect = "writes" if entry.kind is Write else "reads"
+        effect = "writes" if entry.effect is Write else "reads"
         purpose = entry.tool.description.partition("\n\n")[0]
         rows.append(f"| `{entry.name}` | {vendors} | {effect} | {purpose} |")
     return "\n".join(rows)
@@ -78,7 +78,7 @@ def resource_table() -> str:
 
 def gam_codes() -> str:
     rows = ["| code | what it means | what a person does | where |", "|---|---|---|---|"]
-    for told in verdicts.vocabulary():
+    for told in diagnoses.vocabulary():
         rows.append(f"| `{told['code']}` | {told['meaning']} | {told['do_now']} | {told.get('where', '')} |")
     return "\n".join(rows)
 

@@ -14,7 +14,7 @@ from mcp.client.stdio import StdioServerParameters
 
 from tests.docs import MEND, PAGES, README, fenced, made
 from tests.pages import read
-from tools.states import State
+from tools.effects import State
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

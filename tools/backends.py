@@ -1,4 +1,4 @@
-"""The vendors' clients that one running server has, handed to every tool's handler."""
+"""The vendors' clients of a running server, as every tool's handler receives them."""
 
 from __future__ import annotations
 
@@ -10,32 +10,33 @@ from tools.errors import NotConfigured
 from tools.vendors import TITLES, VendorName
 
 if TYPE_CHECKING:
-    from tools.effects import Past
+    from tools.effects import RecordedWrite
     from tools.freewheel.client import FreeWheelClient
     from tools.google_ad_manager.client import GoogleAdManagerClient
     from tools.interchange.client import InterchangeClient
-    from tools.operations.record import ListedOperations, OperationSummary, Reached, Reconciliation, WholeOperation
+    from tools.operations.models import OperationQuery, OperationSummary, Reachability, Reconciliation, WholeOperation
 
 
-def _as_they_are(text: str) -> str:
+def _unchanged(text: str) -> str:
+    """The default of `Backends.name_settings`."""
     return text
 
 
-class WritesRecord(Protocol):
-    """Who keeps the record. `get` and `reconcile` raise NotFound for an id that is not there."""
+class Ledger(Protocol):
+    """The ledger of writes, as the tools use it. `get` and `reconcile` raise NotFound for an unknown id."""
 
-    async def list(self, wanted: ListedOperations, backends: Backends) -> tuple[Sequence[OperationSummary], int]:
-        """One page, the newest first, and how many there are of all."""
+    async def list(self, query: OperationQuery, backends: Backends) -> tuple[Sequence[OperationSummary], int]:
+        """One page of operations, the newest first, and the number of all that match."""
         ...
 
     async def get(self, operation_id: str, backends: Backends) -> WholeOperation: ...
 
-    async def look(self, backends: Backends) -> Reached:
-        """Whether it can be used, and how much of it is open."""
+    async def status(self, backends: Backends) -> Reachability:
+        """Whether the ledger can be used, and how many of its operations are open."""
         ...
 
-    async def standing(self, resource: str, backends: Backends) -> Sequence[Past]:
-        """The writes on that resource which succeeded and still stand, the oldest first."""
+    async def writes_in_force(self, resource: str, backends: Backends) -> Sequence[RecordedWrite]:
+        """The writes on a resource that succeeded and were not superseded, the oldest first."""
         ...
 
     async def reconcile(self, operation_id: str, backends: Backends) -> Reconciliation: ...
@@ -43,17 +44,19 @@ class WritesRecord(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backends:
-    """The clients of the vendors that are configured.
+    """The clients of the configured vendors, and what else a handler may need to know of the server.
 
-    missing: for each vendor without a client, what the operator sets to get it.
-    limits: for each vendor with one, how many requests are sent to it at most.
-    left_out: for each tool that this server does not offer, why.
-    sent_tokens: the tokens that were sent to vendors, which no answer may repeat.
-    scope: names the place that is written to: the environment and, of a sandbox, which one.
-    record: of writes.
-    account: whose clients these are, where the server has several accounts.
+    missing: for each vendor without a client, what the operator sets to configure it.
+    limits: for each vendor with a rate limit, how many requests are sent to it at most.
+    left_out: for each tool that this server does not offer, the reason.
+    sent_tokens: the tokens that were sent to vendors. No answer may repeat one.
+    scope: returns the name of what is written to: the environment and, for a sandbox, which sandbox.
+    ledger: the ledger of writes.
+    account: the name of the account that the clients belong to, where the server has several.
     name_settings: returns a text with each setting named as the account's own file names it.
-    accounts: for a tool of no vendor, those of each account that its caller may use, where there are several.
+    accounts: for a tool without a vendor, the backends of each account that the caller may use, where there are
+    several.
+
     Reading the client of a vendor that is not configured raises NotConfigured.
     """
 
@@ -65,9 +68,9 @@ class Backends:
     left_out: dict[str, str] = field(default_factory=dict[str, str])
     sent_tokens: set[str] = field(default_factory=set[str])
     scope: Callable[[], str] = field(default=lambda: "")
-    record: WritesRecord | None = None
+    ledger: Ledger | None = None
     account: str = ""
-    name_settings: Callable[[str], str] = field(default=_as_they_are)
+    name_settings: Callable[[str], str] = field(default=_unchanged)
     accounts: tuple[Backends, ...] = ()
 
     @property
@@ -91,17 +94,18 @@ class Backends:
         return clients[vendor] is not None
 
     @property
-    def places(self) -> tuple[Backends, ...]:
-        """Each account that can be looked at from here."""
+    def each_account(self) -> tuple[Backends, ...]:
+        """The backends of each account that the caller may use: these, where the server has one account."""
         return self.accounts or (self,)
 
     @property
-    def writes_record(self) -> WritesRecord:
-        if self.record is None:
+    def required_ledger(self) -> Ledger:
+        """The ledger. Raises NotConfigured when this server has none."""
+        if self.ledger is None:
             raise NotConfigured(
                 "This server keeps no record of writes.", next_step="The operator serves it with `adops-mcp serve`."
             )
-        return self.record
+        return self.ledger
 
     def _not_configured(self, vendor: VendorName) -> NoReturn:
         raise NotConfigured(

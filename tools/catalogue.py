@@ -1,4 +1,4 @@
-"""The one list of tools, in the order agents see them. Adding a tool is one file, one test and one line here."""
+"""The list of all tools, in the order in which agents see them. A new tool is one file, one test and one line here."""
 
 from __future__ import annotations
 
@@ -24,40 +24,43 @@ _TOOLSETS: dict[str, Toolset] = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is known of a tool before it is used: its file, and the models in it, are imported then.
+    """What is known of a tool before its file is imported, which happens when it is first used.
 
-    place: folder and name. kind: what it does to the world. vendors: those it can work with: it is offered when at
-    least one of them is configured, and always when it needs none.
+    module: its folder and file under `tools`, with a dot between them.
+    effect: what it does to the world.
+    vendors: the vendors it can work with. It is offered when one of them is configured, and always when it needs none.
     """
 
-    place: str
-    kind: type[Read | Probe | Write[Any]]
+    module: str
+    effect: type[Read | Probe | Write[Any]]
     vendors: frozenset[VendorName] = frozenset()
 
     @property
     def name(self) -> str:
-        return self.place.partition(".")[2]
+        return self.module.partition(".")[2]
 
     @property
     def toolset(self) -> Toolset:
-        """The group that it is chosen with: the tools of its folder."""
-        return _TOOLSETS[self.place.partition(".")[0]]
+        """The group of tools that can be chosen together: those of one folder."""
+        return _TOOLSETS[self.module.partition(".")[0]]
 
     @property
     def reads(self) -> bool:
-        return self.kind is Read
+        return self.effect is Read
 
     @property
     def tool(self) -> AnyTool:
-        """Raises TypeError where its file says something else than its line here, by which it was offered."""
-        return _imported(self)
+        """The tool itself. Raises TypeError when its file contradicts this entry, by which the tool was offered."""
+        return _load(self)
 
 
 @functools.cache
-def _imported(entry: Entry) -> AnyTool:
-    tool: AnyTool = importlib.import_module(f"tools.{entry.place}").TOOL
-    if (tool.name, type(tool.effect)) != (entry.name, entry.kind):
-        raise TypeError(f"tools/catalogue.py lists {entry.place} as {entry.kind.__name__}, which its file does not say")
+def _load(entry: Entry) -> AnyTool:
+    tool: AnyTool = importlib.import_module(f"tools.{entry.module}").TOOL
+    if (tool.name, type(tool.effect)) != (entry.name, entry.effect):
+        raise TypeError(
+            f"tools/catalogue.py lists {entry.module} as {entry.effect.__name__}, but its file says otherwise"
+        )
     return tool
 
 

@@ -1,7 +1,6 @@
-"""What a write tells about itself: what it would do, what it is about, and how to find out whether it was done.
+"""What a write says about itself: what it would do, what it is about, and how to find out whether it was done.
 
-The server keeps the record of writes; what is asked here and answered by the tools is all that it knows of ad
-operations (see the house plan, "At most once").
+The server's ledger and its write pipeline know nothing of ad operations beyond what stands here.
 """
 
 from __future__ import annotations
@@ -12,44 +11,53 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from tools.states import State
+State = Literal["awaiting_approval", "approved", "rejected", "sending", "succeeded", "failed", "in_doubt", "superseded"]
+"""The states of a write in the ledger."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brief:
-    """What a write would do, as far as reading tells.
+class Preview:
+    """What a write would do, as far as reading shows.
 
-    does: one sentence for the person who decides, with the money and the inventory in it.
-    changes: what would be otherwise afterwards, a line each. A person's word is for these, with `does` and `problems`.
-    now: what it is like beside that, which may move without another word.
-    problems: why the vendor would refuse it, or why it would not be what was meant.
+    does: one sentence for the person who decides, with the money and the inventory.
+    changes: what would be different afterwards, a line each. An approval is for these, `does` and `problems`.
+    current_state: further facts, which may change without a new approval.
+    problems: why the vendor would refuse the write, or why it would not do what was meant.
     not_checked: what could not be looked up.
-    before: numbers and ids that a later look is compared with.
+    baseline: numbers and ids that a reconciliation compares with.
     """
 
     does: str
     changes: Sequence[str] = ()
-    now: Sequence[str] = ()
+    current_state: Sequence[str] = ()
     problems: Sequence[str] = ()
     not_checked: Sequence[str] = ()
-    before: Mapping[str, Any] | None = None
+    baseline: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """How long ago something was sent, in seconds: at least, and at most. Clocks that disagree make the two differ."""
+    """How many seconds ago something was sent, at least and at most: clocks cannot always be compared exactly."""
 
-    least: float
-    most: float
+    at_least: float
+    at_most: float
+
+
+def is_settled(age: Age | None, settle_after: float) -> bool:
+    """Whether a write of this age shows at the vendor by now, if it was carried out. False for an unknown age."""
+    return age is not None and age.at_least >= settle_after
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
-    """One write of the record, as a reconciliation reads it.
+class RecordedWrite:
+    """One write in the ledger, as a reconciliation reads it.
 
-    before: what its brief held. sent_at: seconds since the epoch, for people; None when it never left. age: how long
-    ago it was sent; None when it never left, or when that is not known. sequence: the place of its departure among all
-    of the record, which no clock moves; 0 when it never left. result: what the agent was told. id: of its record.
+    id: its operation id.
+    baseline: the baseline that was recorded before it was sent.
+    result: the result that the agent got.
+    sent_at: seconds since the epoch, to be shown to people; None when it was not sent.
+    age: how long ago it was sent; None when it was not sent, or when that is not known.
+    sequence: its place in the order in which all writes were sent, which depends on no clock; 0 when it was not sent.
     """
 
     id: str
@@ -58,7 +66,7 @@ class Past:
     subject: str
     idempotency_key: str | None
     arguments: Mapping[str, Any]
-    before: Mapping[str, Any] | None
+    baseline: Mapping[str, Any] | None
     result: Mapping[str, Any] | None
     sent_at: float | None
     age: Age | None = None
@@ -67,52 +75,55 @@ class Past:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
-    """A write whose outcome is looked for.
+    """A write in doubt, with what its reconciliation needs.
 
-    settle_after: seconds after which a write shows at the vendor, or was not carried out.
-    siblings: the other writes of the record on the same resource, the oldest first.
+    settle_after: the seconds after which a write shows at the vendor, if it was carried out.
+    siblings: the other writes in the ledger on the same resource, the oldest first.
     """
 
-    write: Past
+    write: RecordedWrite
     settle_after: float
-    siblings: Sequence[Past] = ()
+    siblings: Sequence[RecordedWrite] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ends:
-    """What a success ends of other writes on the same resource.
+class Superseded:
+    """The writes on the same resource that a successful write supersedes.
 
-    tool: whose successes. which: the ids of those that it ends, of all that stand, the oldest first.
+    tool: the tool of those writes.
+    select: returns the ids of those that are superseded, given all of that tool that are in force, the oldest first.
     """
 
     tool: str
-    which: Callable[[Sequence[Past]], Collection[str]]
+    select: Callable[[Sequence[RecordedWrite]], Collection[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Against:
-    """A write on record that keeps another one on the same resource from being sent.
+class BlockingWrite:
+    """A write in the ledger that keeps another one on the same resource from being sent.
 
-    same: it may be the same write, told otherwise; else it is in doubt, and could not be told from the other one later.
+    may_be_same: whether the two may be the same write, with other arguments. If not, the first one is in doubt, and
+    later nothing could show which of the two was carried out.
     """
 
     id: str
-    same: bool
+    may_be_same: bool
 
 
 LONGEST_REQUEST = 30.0
-"""Seconds that a request of a write may live, from its first byte to the last one of its answer. Those in which this
-process stands still do not count: see `tools.vendor_http.timing`."""
+"""The longest time in seconds from the first byte of a write's request to the last byte of its answer. Time in which
+this process stands still does not count (see `tools.vendor_http.timing`)."""
 
 Outcome = Literal["succeeded", "not_sent", "unknown"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a look at the vendor found.
+    """The outcome of a write in doubt, as far as reading at the vendor shows.
 
-    evidence: what was seen, in a sentence. found: ids and states of what was found. check: for an unknown outcome, what
-    a person looks at, and where.
+    evidence: what was read, in a sentence.
+    found: ids and states of what was found.
+    check: what a person looks at, and where, when the outcome is unknown.
     """
 
     outcome: Outcome
@@ -121,21 +132,26 @@ class Verdict:
     check: str = ""
 
 
-def made_by(writes: Sequence[Past], shown_as: str, found_as: str) -> set[Any]:
-    """The ids of what other calls made, or were found to have made.
+def created_ids(writes: Sequence[RecordedWrite], result_key: str, found_key: str) -> set[Any]:
+    """The ids of the objects that these writes created, or were found to have created.
 
-    shown_as: the part of a result that holds the object. found_as: the ids among what a reconciliation found.
+    result_key: the part of a tool's result that holds the object.
+    found_key: the part of what a reconciliation found that holds the ids.
     """
     results = [write.result or {} for write in writes]
-    made = {result[shown_as]["id"] for result in results if shown_as in result}
-    return made.union(*(result.get("found", {}).get(found_as, ()) for result in results))
+    made = {result[result_key]["id"] for result in results if result_key in result}
+    return made.union(*(result.get("found", {}).get(found_key, ()) for result in results))
 
 
 class Departure(Protocol):
-    """Told of each write on its way out; it may raise to keep it from leaving.
+    """Is told about each write on its way to the vendor, and may raise to stop it.
 
-    requested: it is put together, and no connection is open. leaving: one is open, and nothing was sent on it. check:
-    the first byte leaves when this returns. not_sent: nothing left of the request of which `leaving` was told last.
+    remember: the baseline to record with the write.
+    requested: the request is built, and no connection is open.
+    leaving: a connection is open, and nothing was sent on it.
+    check: the first byte is sent when this returns.
+    not_sent: nothing was sent of the request that `leaving` was called for last.
+    answered: the vendor answered with this HTTP status.
     """
 
     def remember(self, before: Mapping[str, Any]) -> None: ...
@@ -152,12 +168,12 @@ class Departure(Protocol):
 
 
 DEPARTURE: ContextVar[Departure | None] = ContextVar("DEPARTURE", default=None)
-"""Who is told of the writes of the present call."""
+"""Who is told about the writes of the current call."""
 
 
 @contextmanager
-def departing(departure: Departure) -> Generator[None]:
-    """Tell `departure` of the writes inside."""
+def recording_departures(departure: Departure) -> Generator[None]:
+    """Have `departure` told about the writes made inside this context."""
     before = DEPARTURE.set(departure)
     try:
         yield
@@ -165,18 +181,18 @@ def departing(departure: Departure) -> Generator[None]:
         DEPARTURE.reset(before)
 
 
-def remember(before: Mapping[str, Any]) -> None:
-    """Keep with the write that leaves next what it was like before, for a reconciliation to compare with."""
+def record_baseline(baseline: Mapping[str, Any]) -> None:
+    """Record with the next write what a reconciliation will compare with."""
     if (departure := DEPARTURE.get()) is not None:
-        departure.remember(before)
+        departure.remember(baseline)
 
 
 Progress = Callable[[float, float | None, str], Any]
 PROGRESS: ContextVar[Progress | None] = ContextVar("PROGRESS", default=None)
-"""Who is told how far the present call has come."""
+"""Who is told how far the current call has come."""
 
 
-async def report(done: float, total: float | None, what: str) -> None:
-    """Say how far long work has come: `done` of `total` (None when not known), and with what."""
-    if (told := PROGRESS.get()) is not None:
-        await told(done, total, what)
+async def report_progress(done: float, total: float | None, activity: str) -> None:
+    """Report that `done` of `total` parts of the work are done (None: the total is not known), and what the work is."""
+    if (progress := PROGRESS.get()) is not None:
+        await progress(done, total, activity)

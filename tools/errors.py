@@ -1,7 +1,7 @@
-"""The error tree: made by the API clients, shown to the agent by `server/calls/dispatch.py` and nowhere else.
+"""The errors of the tools. The vendors' clients raise them, and `server/calls/dispatch.py` alone shows them to agents.
 
-Every error says what failed, whether the same call may be tried again, and the next move. Messages never hold
-a URL, a response body, a secret or the text of another exception.
+Every error says what failed, whether the same call may be made again, and what to do next. Its texts never hold a URL,
+a response body, a secret or the text of another exception.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from typing import ClassVar
 
 
 class AdOpsError(Exception):
-    """One failure as an agent may read it.
+    """One failure, as an agent may read it.
 
     message: what failed and why, in one or two sentences.
     next_step: what the agent, or the person it works for, does now.
     upstream_status: the vendor's HTTP status, when one arrived.
     upstream_code: the vendor's own error code, when it gave one.
-    request_id: the vendor's id of the request, for their support.
-    operation_id: of the record of this write, when there is one.
+    request_id: the vendor's id of the request, for its support.
+    operation_id: the id of this write in the ledger, when there is one.
     """
 
     code: ClassVar[str] = "error"
@@ -42,49 +42,49 @@ class AdOpsError(Exception):
 
 
 class InvalidArguments(AdOpsError):
-    """The arguments break a rule that is known here; nothing was sent."""
+    """The arguments break a rule that this server knows; nothing was sent."""
 
     code = "invalid_arguments"
 
 
 class NotConfigured(AdOpsError):
-    """A vendor that the call needs has no, or incomplete, settings; nothing was sent."""
+    """A vendor that the call needs is not configured, or not completely; nothing was sent."""
 
     code = "not_configured"
 
 
 class Unauthorized(AdOpsError):
-    """The vendor does not know our credentials (401)."""
+    """The vendor does not accept our credentials (401)."""
 
     code = "unauthorized"
 
 
 class Forbidden(AdOpsError):
-    """The vendor knows us and does not allow this (402, 403)."""
+    """The vendor accepts our credentials and does not allow this (402, 403)."""
 
     code = "forbidden"
 
 
 class NotFound(AdOpsError):
-    """The vendor has no such object, or not for this account (404, 410)."""
+    """The vendor has no such object, or does not show it to this account (404, 410)."""
 
     code = "not_found"
 
 
 class Refused(AdOpsError):
-    """The vendor refused the request as it is (other 4xx); it changed nothing."""
+    """The vendor refused the request (another 4xx); it changed nothing."""
 
     code = "refused"
 
 
 class Conflict(AdOpsError):
-    """The vendor refused the request because of the object's present state (409); it changed nothing."""
+    """The vendor refused the request because of the object's current state (409); it changed nothing."""
 
     code = "conflict"
 
 
 class RateLimited(AdOpsError):
-    """Too many requests for now (429, or our own limit); nothing was done."""
+    """There were too many requests (429, or our own limit); nothing was done."""
 
     code = "rate_limited"
     retryable = True
@@ -98,33 +98,33 @@ class Unavailable(AdOpsError):
 
 
 class UnexpectedAnswer(AdOpsError):
-    """The vendor answered a read with something that cannot be understood."""
+    """The vendor's answer to a read cannot be understood."""
 
     code = "unexpected_answer"
 
 
 class InDoubt(AdOpsError):
-    """A write was sent and its outcome is not known: it must not be sent again before somebody has looked."""
+    """A write was sent and its outcome is not known. It must not be sent again before a reconciliation."""
 
     code = "in_doubt"
 
 
 class InProgress(AdOpsError):
-    """The same write, or another one to the same thing, is under way; this one was not sent."""
+    """The same write, or another one on the same resource, is being sent; this one was not sent."""
 
     code = "in_progress"
     retryable = True
 
 
 class AwaitingApproval(AdOpsError):
-    """The write is recorded and waits for a person; it was not sent."""
+    """The write is in the ledger and waits for a person's approval; it was not sent."""
 
     code = "awaiting_approval"
     retryable = True
 
 
 class NotPermitted(AdOpsError):
-    """Whoever calls this server may not do this here; nothing was sent."""
+    """The caller may not do this on this server; nothing was sent."""
 
     code = "not_permitted"
 
@@ -142,6 +142,6 @@ class Rejected(AdOpsError):
 
 
 class InternalError(AdOpsError):
-    """A fault of adops-mcp itself; the log on stderr has it under the reference in the message."""
+    """A fault of adops-mcp itself. The log on stderr has it, under the reference in the message."""
 
     code = "internal_error"

@@ -1,7 +1,7 @@
-"""JSON schemas of the tools, from the pydantic models and nothing else.
+"""The JSON schemas of the tools, made from the pydantic models and from nothing else.
 
-Arguments and results share one dialect: no `title` noise, and an optional field is one that may be left out; that
-a null is taken for that is not advertised.
+Schemas have no `title`. An optional field is one that may be left out. Null is accepted for it, and the schema does not
+say so.
 """
 
 from __future__ import annotations
@@ -16,22 +16,24 @@ from pydantic_core import core_schema
 
 
 class Arguments(BaseModel):
-    """Base of what an agent gives a tool: unknown names are refused, JSON types are taken as they are."""
+    """Base class of a tool's arguments: unknown names are refused, and values are not converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class Result(BaseModel):
-    """Base of what a tool gives back."""
+    """Base class of a tool's result."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
-    def told(self) -> dict[str, Any]:
-        """What an agent reads: a field that is None is left out."""
+    def structured_content(self) -> dict[str, Any]:
+        """The result as an agent reads it, without the fields that are None."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
-class _Dialect(GenerateJsonSchema):
+class _SchemaGenerator(GenerateJsonSchema):
+    """Leaves out that an optional field may be null, and default values of None."""
+
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
 
@@ -59,8 +61,8 @@ def _without_titles(node: Any) -> Any:
     return node
 
 
-_BEYOND_REACH = {"maximum": 2**53 - 1, "maxLength": 255}
-"""From these on a bound only keeps out mistakes: it is enforced, and not told in every conversation."""
+_FAR_BOUNDS = {"maximum": 2**53 - 1, "maxLength": 255}
+"""Bounds from these values on only catch mistakes: they are enforced, and left out of the schema."""
 
 
 def _without_far_bounds(node: Any) -> Any:
@@ -73,7 +75,7 @@ def _without_far_bounds(node: Any) -> Any:
 
 
 def _is_far(key: str, value: Any) -> bool:
-    return isinstance(value, int) and value >= _BEYOND_REACH.get(key, value + 1)
+    return isinstance(value, int) and value >= _FAR_BOUNDS.get(key, value + 1)
 
 
 def _references(node: Any) -> Iterator[str]:
@@ -93,7 +95,7 @@ def _name(reference: str) -> str:
 
 
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with each definition that is used once in the place where it is used."""
+    """The schema with every definition that is used once put in the place where it is used."""
     definitions: dict[str, Any] = schema.get("$defs", {})
     shared = {name for name, uses in Counter(_references(schema)).items() if uses > 1}
 
@@ -102,22 +104,22 @@ def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
             return [inline(item) for item in cast("list[Any]", node)]
         if not isinstance(node, dict):
             return node
-        told = cast("dict[str, Any]", node)
-        reference = told.get("$ref")
+        object_schema = cast("dict[str, Any]", node)
+        reference = object_schema.get("$ref")
         if isinstance(reference, str) and _name(reference) not in shared:
-            beside = {key: value for key, value in told.items() if key != "$ref"}
-            return inline({**definitions[_name(reference)], **beside})
-        return {key: inline(value) for key, value in told.items()}
+            other_keys = {key: value for key, value in object_schema.items() if key != "$ref"}
+            return inline({**definitions[_name(reference)], **other_keys})
+        return {key: inline(value) for key, value in object_schema.items()}
 
-    whole = inline({key: value for key, value in schema.items() if key != "$defs"})
-    kept = {name: inline(definitions[name]) for name in definitions if name in shared}
-    return {"$defs": kept, **whole} if kept else whole
+    inlined = inline({key: value for key, value in schema.items() if key != "$defs"})
+    shared_definitions = {name: inline(definitions[name]) for name in definitions if name in shared}
+    return {"$defs": shared_definitions, **inlined} if shared_definitions else inlined
 
 
 def arguments_schema(model: type[Arguments]) -> dict[str, Any]:
-    schema = _without_titles(model.model_json_schema(mode="validation", schema_generator=_Dialect))
+    schema = _without_titles(model.model_json_schema(mode="validation", schema_generator=_SchemaGenerator))
     return _inlined(_without_far_bounds(schema))
 
 
 def result_schema(model: type[Result]) -> dict[str, Any]:
-    return _without_titles(model.model_json_schema(mode="serialization", schema_generator=_Dialect))
+    return _without_titles(model.model_json_schema(mode="serialization", schema_generator=_SchemaGenerator))

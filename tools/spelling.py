@@ -1,4 +1,4 @@
-"""When two spellings of a name may be the same name."""
+"""Whether two spellings may be the same name or the same id."""
 
 from __future__ import annotations
 
@@ -6,46 +6,49 @@ import html
 import re
 import unicodedata
 
-_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
+_LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 
-SHORTEST_PART = 4
-"""Letters and digits of a name from which on a part of another name may be that name, cut or with something added."""
+MIN_PART = 4
+"""From this many letters and digits on, a name that is part of another may be that name, cut or with an addition."""
 
-MOST_LOST = 0.4
-"""The share of its letters and digits that a name may have lost, here and there, and still be that name."""
+MAX_LOST = 0.4
+"""The share of its letters and digits that a name may have lost, anywhere, and still be the same name."""
 
 
-def plain(text: str) -> str:
-    """The text in one spelling: case, space, kinds of dashes and Unicode's ways of writing a letter do not count."""
+def normalized(text: str) -> str:
+    """The text without differences in case, spaces, kinds of dashes and how Unicode writes a letter."""
     dashes = "".join("-" if unicodedata.category(one) == "Pd" else one for one in unicodedata.normalize("NFKC", text))
     return " ".join(dashes.casefold().split())
 
 
-def same_id(text: str) -> str:
-    """The text as an id in one spelling: as `plain`, and without leading zeros of its numbers."""
-    return _ZEROS.sub("", plain(text).replace(" ", ""))
+def normalized_id(text: str) -> str:
+    """The text as an id: normalized, and without spaces and leading zeros of its numbers."""
+    return _LEADING_ZEROS.sub("", normalized(text).replace(" ", ""))
 
 
-def may_be_the_same(told: str, asked: str) -> bool:
-    """Whether a vendor may tell `asked` as `told`: in another spelling, escaped, cut, with something added, or without
-    the letters that it does not keep. Where nothing that can be compared is left, it may be."""
-    if plain(told) == plain(asked):
+def may_be_same_name(stated: str, wanted: str) -> bool:
+    """Whether a vendor that was given `wanted` may state it as `stated`.
+
+    It may be in another spelling, escaped, cut, with an addition, or without the letters that the vendor does not keep.
+    Where nothing is left to compare, it may be.
+    """
+    if normalized(stated) == normalized(wanted):
         return True
-    shorter, longer = sorted((_bare(told), _bare(asked)), key=len)
+    shorter, longer = sorted((_letters_and_digits(stated), _letters_and_digits(wanted)), key=len)
     if not shorter or shorter == longer:
         return True
-    if len(shorter) < SHORTEST_PART:
+    if len(shorter) < MIN_PART:
         return False
-    return shorter in longer or (len(shorter) >= (1 - MOST_LOST) * len(longer) and _is_within(shorter, longer))
+    return shorter in longer or (len(shorter) >= (1 - MAX_LOST) * len(longer) and _is_within(shorter, longer))
 
 
 def _is_within(shorter: str, longer: str) -> bool:
-    """Whether all letters of one come in the other in the same order."""
+    """Whether all letters of one are in the other, in the same order."""
     letters = iter(longer)
     return all(letter in letters for letter in shorter)
 
 
-def _bare(text: str) -> str:
+def _letters_and_digits(text: str) -> str:
     """The ASCII letters and digits of a text, without leading zeros of its numbers."""
     letters = unicodedata.normalize("NFKC", html.unescape(text)).casefold()
-    return _ZEROS.sub("", "".join(one for one in letters if one.isascii() and one.isalnum()))
+    return _LEADING_ZEROS.sub("", "".join(one for one in letters if one.isascii() and one.isalnum()))

@@ -1,4 +1,4 @@
-"""What the tools that update share: what changed, before and after, and the look that confirms it."""
+"""What the tools that update something share: changes before and after, and the reads before and after a write."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tools.vendor_http.replies import printable
 
 T = TypeVar("T")
 
-LONGEST_LOOK = 5.0
-"""Seconds for reading back what was written; the write itself has been answered by then."""
+READ_TIMEOUT = 5.0
+"""Seconds for a read before or after a write."""
 
-MOST_TRIES = 3
-"""Of a read before a write; the transport tries each several times, too."""
+MAX_TRIES = 3
+"""How often a read before a write is tried. Each try is several tries of the transport."""
 
 
 _KINDS: list[dict[str, Any]] = [
@@ -32,7 +32,7 @@ _KINDS: list[dict[str, Any]] = [
     {"type": "object"},
 ]
 Value = Annotated[Any, WithJsonSchema({"anyOf": _KINDS})]
-"""What a field may hold, as JSON."""
+"""The value of a field, as JSON."""
 
 
 class Change(Result):
@@ -41,20 +41,20 @@ class Change(Result):
     after: Value = Field(default=None, description="Absent: it is not set any more.")
 
 
-def change(field: str, before: Any, after: Any) -> Change:
-    """One change as it may be shown: texts on one line, and told to differ where what is shown does not."""
-    had, has = _shown(before), _shown(after)
-    if had == has and isinstance(has, str):
-        has = f"{has} (differs in what is not shown here)"
-    return Change(field=field, before=had, after=has)
+def shown_change(field: str, before: Any, after: Any) -> Change:
+    """One change with its texts on one line. If the shown texts are equal, the second says that they differ."""
+    shown_before, shown_after = _printable_value(before), _printable_value(after)
+    if shown_before == shown_after and isinstance(shown_after, str):
+        shown_after = f"{shown_after} (differs in what is not shown here)"
+    return Change(field=field, before=shown_before, after=shown_after)
 
 
-def _shown(value: Any) -> Any:
+def _printable_value(value: Any) -> Any:
     return printable(value, limit=1000) if isinstance(value, str) else value
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
-    """The fields of `after` whose values are not those of `before`, in the order of `after`."""
+def field_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]:
+    """The fields whose values in `after` differ from those in `before`, in the order of `after`."""
     return [
         Change(field=name, before=before.get(name), after=value)
         for name, value in after.items()
@@ -62,12 +62,12 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     ]
 
 
-def changed_line(field: str, before: Any, after: Any) -> str:
-    """A change to come, in a line for a person: `status: OPEN -> BLOCKED`."""
-    return f"{field}: {_in_words(before)} -> {_in_words(after)}"
+def change_line(field: str, before: Any, after: Any) -> str:
+    """A change to come, on one line for a person: `status: OPEN -> BLOCKED`."""
+    return f"{field}: {_value_in_words(before)} -> {_value_in_words(after)}"
 
 
-def _in_words(value: Any) -> str:
+def _value_in_words(value: Any) -> str:
     return "not set" if value in (None, "") else printable(value if isinstance(value, str) else json.dumps(value))
 
 
@@ -75,20 +75,23 @@ _CLOCK_TIME = re.compile(r"\d\d:\d\d:\d\d")
 _WITH_SECONDS = re.compile(r"\d\d:\d\d:(?!00)\d\d")
 
 
-def may_have_moved(doubt: Doubt, updated_at: str | None, *beside: str | None) -> bool:
+def may_have_changed(doubt: Doubt, updated_at: str | None, *other_times: str | None) -> bool:
     """Whether something may have been changed since before the write was sent, by its own time of the last update.
 
-    The vendor's time is compared with what the vendor told before, never with ours. One that is rounded, to the day or
-    to the minute, stands still while the thing is changed. beside: other times of the vendor's, for how fine they are.
+    That time is compared with the one that the vendor stated before, never with a clock of ours. A time that is rounded
+    to the day or the minute does not show a change. other_times: further times of the vendor, which show how precise
+    they are.
     """
-    before = (doubt.write.before or {}).get("updated_at")
-    return updated_at is None or updated_at != before or not are_fine(updated_at, beside)
+    before = (doubt.write.baseline or {}).get("updated_at")
+    return updated_at is None or updated_at != before or not has_second_precision(updated_at, other_times)
 
 
-def are_fine(moment: str, beside: Iterable[str | None]) -> bool:
-    """Whether a vendor's time is told to the second, as far as it and others beside it show: times that are all on the
-    minute may be rounded to it."""
-    return has_clock_time(moment) and any(tells_seconds(one) for one in (moment, *beside) if one)
+def has_second_precision(moment: str, other_times: Iterable[str | None]) -> bool:
+    """Whether a vendor's time is precise to the second, as far as it and other times show.
+
+    Times that all fall on a full minute may be rounded to it.
+    """
+    return has_clock_time(moment) and any(shows_seconds(one) for one in (moment, *other_times) if one)
 
 
 def has_clock_time(moment: str) -> bool:
@@ -96,30 +99,31 @@ def has_clock_time(moment: str) -> bool:
     return bool(_CLOCK_TIME.search(moment))
 
 
-def tells_seconds(moment: str) -> bool:
+def shows_seconds(moment: str) -> bool:
     """Whether a vendor's time is surely not rounded to the minute."""
     return bool(_WITH_SECONDS.search(moment))
 
 
-async def seen(read: Awaitable[T]) -> T | None:
-    """What a read right after a write finds; None when it cannot be had.
+async def read_after_write(read: Awaitable[T]) -> T | None:
+    """The answer of a read right after a write, or None when it cannot be had.
 
-    It is shielded: a call whose time is over must not report that nothing was changed when the write was answered.
+    The read is shielded: when the call's time ends meanwhile, it must not be reported as unsent after its write was
+    answered.
     """
     try:
-        with anyio.fail_after(LONGEST_LOOK, shield=True):
+        with anyio.fail_after(READ_TIMEOUT, shield=True):
             return await read
     except (AdOpsError, TimeoutError):
         return None
 
 
-async def before_a_write(read: Callable[[], Awaitable[T]], *, within: float = LONGEST_LOOK) -> T | None:
-    """What a read finds for a later look to be compared with; None when it cannot be had in time, or in several tries.
+async def read_before_write(read: Callable[[], Awaitable[T]], *, within: float = READ_TIMEOUT) -> T | None:
+    """The answer of a read for a baseline, or None when it cannot be had in time or in several tries.
 
-    That must not keep the write from being sent: a lost answer is then for a person to settle.
+    The write is sent without a baseline, too. If its answer is lost, a person finds out what happened.
     """
     with anyio.move_on_after(within):
-        for _ in range(MOST_TRIES):
+        for _ in range(MAX_TRIES):
             try:
                 return await read()
             except (RateLimited, UnexpectedAnswer):

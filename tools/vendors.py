@@ -1,4 +1,4 @@
-"""The vendors whose systems the tools work in."""
+"""The names of the vendors whose systems the tools work in."""
 
 from __future__ import annotations
 

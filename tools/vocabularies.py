@@ -1,4 +1,4 @@
-"""The vocabularies that arguments are written in, as data that a client can read once."""
+"""The fixed values that arguments are made of, as data that a client can read once."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools.freewheel import proposals, targeting
-from tools.google_ad_manager import verdicts
+from tools.google_ad_manager import diagnoses
 from tools.interchange import work_items
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """content: what is served, as JSON; made when it is asked for."""
+    """One list of values. content: returns it as JSON; called when a client reads it."""
 
     name: str
     title: str
@@ -49,6 +49,6 @@ VOCABULARIES = (
         "gam-error-codes",
         "Google Ad Manager connection errors",
         "What each error code of a connection means, who does what about it, and where.",
-        verdicts.vocabulary,
+        diagnoses.vocabulary,
     ),
 )

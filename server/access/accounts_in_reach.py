@@ -17,7 +17,7 @@ from tools.tool import AnyTool, Write
 if TYPE_CHECKING:
     from mcp.server.auth.provider import AccessToken
 
-    from tools.backends import WritesRecord
+    from tools.backends import Ledger
 
 AccountNames = tuple[tuple[str, str], ...]
 """Accounts of which a call names one: the name and the title of each."""
@@ -49,7 +49,7 @@ class CallerChoice:
     @property
     def writes(self) -> bool:
         """Whether one of the tools changes something at a vendor."""
-        return any(entry.kind is Write for entry in self.tools.values())
+        return any(entry.effect is Write for entry in self.tools.values())
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,18 +113,18 @@ def _combined(reasons: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ReachableAccounts:
-    """A caller's choice, with the vendors' clients. opened: of every account of the server. record: the ledger as this
-    caller sees it."""
+    """A caller's choice, with the vendors' clients. opened: of every account of the server. ledger: as this caller
+    sees it."""
 
     choice: CallerChoice
     opened: Mapping[str, Backends]
-    record: WritesRecord | None = None
+    ledger: Ledger | None = None
 
     @classmethod
     def single(cls, backends: Backends) -> ReachableAccounts:
         """The one account of a server without named accounts."""
         choice = CallerChoice((), BY_NAME, {}, {}, dict.fromkeys(BY_NAME, backends.account))
-        return cls(choice, {backends.account: backends}, backends.record)
+        return cls(choice, {backends.account: backends}, backends.ledger)
 
     def backends_for(self, tool: AnyTool, account: str) -> Backends:
         """The clients that a call of a tool works with. account: as the call names it, or empty."""
@@ -133,11 +133,11 @@ class ReachableAccounts:
             return self.account(name)
         reached = tuple(self.account(account.name) for account in self.choice.accounts)
         tokens = next(iter(self.opened.values())).sent_tokens
-        return Backends(accounts=reached, record=self.record, left_out=dict(self.choice.left_out), sent_tokens=tokens)
+        return Backends(accounts=reached, ledger=self.ledger, left_out=dict(self.choice.left_out), sent_tokens=tokens)
 
     def account(self, name: str) -> Backends:
         """The clients of one account."""
-        return replace(self.opened[name], record=self.record, left_out=dict(self.choice.left_out))
+        return replace(self.opened[name], ledger=self.ledger, left_out=dict(self.choice.left_out))
 
 
 @asynccontextmanager

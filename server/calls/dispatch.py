@@ -102,7 +102,7 @@ class Dispatcher:
                 response = await self._write(WriteCall(tool, checked.arguments, checked.options, backends, caller))
             else:
                 with anyio.fail_after(self._longest_call):
-                    response = (await tool.handler(checked.arguments, backends)).told()
+                    response = (await tool.handler(checked.arguments, backends)).structured_content()
             return success(response, backends, self._environment)
         except AdOpsError as error:
             return failure(error, backends, self._environment)

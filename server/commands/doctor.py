@@ -27,8 +27,8 @@ from server.writes.records import LedgerView, lost_operations, open_ledger
 from tools.backends import Backends
 from tools.catalogue import CATALOGUE
 from tools.errors import AdOpsError
-from tools.operations.reach import reach
-from tools.operations.record import Reached
+from tools.operations.models import Reachability
+from tools.operations.vendor_checks import check_vendor
 from tools.vendor_http.replies import printable
 from tools.vendor_http.transport import Timing
 from tools.vendors import TITLES, VendorName
@@ -75,7 +75,7 @@ async def examine(settings: Settings, wire: Wire | None = None) -> tuple[str, bo
         backends = Backends(accounts=tuple(opened.values()))
         record, unknown = await _record(settings, accounts, backends, wire.timing)
     configured = any(len(missing_of(account)) < len(TITLES) for account in accounts)
-    lines += [f"[{'ok' if record.next_step is None else 'broken'}] Record of writes", f"    {record.said}"]
+    lines += [f"[{'ok' if record.next_step is None else 'broken'}] Record of writes", f"    {record.detail}"]
     lines += [f"    Next: {record.next_step}"] if record.next_step else []
     lines += [f"[warning] {line}" for line in unknown]
     choice = CallerChoices(accounts).unrestricted
@@ -117,14 +117,14 @@ async def _vendors(account: Account, backends: Backends) -> list[Finding]:
 
 async def _record(
     settings: Settings, accounts: Sequence[Account], backends: Backends, timing: Timing
-) -> tuple[Reached, list[str]]:
+) -> tuple[Reachability, list[str]]:
     """Whether the ledger can be used, and warnings about it.
 
     One warning is about writes of accounts that are not configured, since they could be made twice.
     """
     record = open_ledger(settings, timing)
     try:
-        found = await LedgerView(record, settings.settle_after).look(backends)
+        found = await LedgerView(record, settings.settle_after).status(backends)
         tallies = await record.tally() if found.ok and settings.environment != "sandbox" else ()
         warnings = await _warnings(record) if found.ok else await _lost(record)
     finally:
@@ -170,8 +170,8 @@ async def _warnings(record: Ledger) -> list[str]:
 
 async def _reached(vendor: VendorName, settings: Settings, backends: Backends) -> Finding:
     lines = _describe_settings(vendor, settings)
-    found = await reach(vendor, backends)
-    report = [*lines, found.said, *([f"Next: {found.next_step}"] if found.next_step else [])]
+    found = await check_vendor(vendor, backends)
+    report = [*lines, found.detail, *([f"Next: {found.next_step}"] if found.next_step else [])]
     return Finding(vendor, "ok" if found.ok else "broken", report)
 
 

@@ -313,9 +313,9 @@ _ACTIONS: dict[str, Callable[[_Session], Coroutine[Any, Any, int]]] = {
 
 
 def _as_json(operation: Operation, steps: Sequence[HistoryEntry], account: str) -> dict[str, Any]:
-    from tools.operations.record import WholeOperation  # noqa: PLC0415 - a list does not need it
+    from tools.operations.models import WholeOperation  # noqa: PLC0415 - a list does not need it
 
-    return WholeOperation(**details(operation, steps, account)).told()
+    return WholeOperation(**details(operation, steps, account)).structured_content()
 
 
 def _line(text: str) -> str:

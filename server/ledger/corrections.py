@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from server.ledger.state_machine import Event
-from tools.states import State
+from tools.effects import State
 
 Cause: TypeAlias = "Event | Literal['forgotten', '']"
 """What corrected an outcome: an event, or a write that the ledger had forgotten. Empty when that is not known."""

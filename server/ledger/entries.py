@@ -12,8 +12,7 @@ from server.clocks import proved
 from server.ledger.corrections import Cause, Correction, correction
 from server.ledger.state_machine import ClaimLifetime, Event, Ground, ordinary_transition
 from server.ledger.storage.database import Stopped
-from tools.effects import Age, Ends, Past
-from tools.states import State
+from tools.effects import Age, RecordedWrite, State, Superseded
 
 APPROVAL_LASTS = 24 * 60 * 60.0
 """Seconds after which an approval that was not used is over."""
@@ -74,18 +73,20 @@ class Operation:
         """How long ago it departed. by_person: for what a person states, where the two clocks that nobody sets decide
         when they agree, although another clock was set meanwhile."""
         certain = proved(self.clocks) if by_person else None
-        return self.age if self.age is None or certain is None else Age(max(self.age.least, certain), self.age.most)
+        if self.age is None or certain is None:
+            return self.age
+        return Age(max(self.age.at_least, certain), self.age.at_most)
 
-    def past(self) -> Past:
+    def past(self) -> RecordedWrite:
         """The operation as a tool reads it."""
-        return Past(
+        return RecordedWrite(
             id=self.id,
             tool=self.tool,
             state=self.state,
             subject=self.subject,
             idempotency_key=self.idempotency_key,
             arguments=self.arguments,
-            before=self.before,
+            baseline=self.before,
             result=self.result,
             sent_at=self.sent_at,
             age=self.age,
@@ -171,7 +172,7 @@ class OperationOutcome:
     result: Mapping[str, Any] | None = None
     error: Mapping[str, Any] | None = None
     requests: Sequence[Mapping[str, Any]] | None = None
-    supersedes: Collection[Ends] = ()
+    supersedes: Collection[Superseded] = ()
     settle_after: float = 0.0
     history_length: int | None = None
 

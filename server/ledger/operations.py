@@ -41,7 +41,7 @@ from server.ledger.entries import (
 from server.ledger.state_machine import SENDER_OUTCOMES
 from server.ledger.storage.database import Database, Stopped
 from server.ledger.storage.marks import Entry, Marks
-from tools.states import State
+from tools.effects import State
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -248,7 +248,7 @@ class Ledger:
     def _least_age(self, entry: Entry) -> float:
         """The fewest seconds since an entry was written, by the clocks that can be compared."""
         if (then := Stamp.read(entry.stamp)) is not None:
-            return age(then, self._database.stamp(), one_machine=self.one_machine).least
+            return age(then, self._database.stamp(), one_machine=self.one_machine).at_least
         # an earlier version stored no stamp. An entry from much later than now is from a clock that was wrong
         return abs(self.now() - entry.at)
 

@@ -16,7 +16,7 @@ from server.ledger.storage.database import MOST_WATCHED, Transaction
 from server.ledger.storage.durability import durability
 from server.ledger.storage.tables import HISTORY, RESTORATIONS
 from server.ledger.storage.tables import OPERATIONS as TABLE
-from tools.states import State
+from tools.effects import State
 
 _JSON = ("arguments", "before", "requests", "result", "error", "plan", "corrected")
 _COLUMNS = tuple(name for name in Operation.__slots__ if name in TABLE.c)

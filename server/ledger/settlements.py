@@ -24,7 +24,7 @@ from server.ledger.storage.marks import Entry
 from server.ledger.storage.tables import HISTORY, RESTORATIONS
 from server.ledger.storage.tables import OPERATIONS as TABLE
 from server.ledger.transitions import SENDER_GONE, Transitions, as_json
-from tools.effects import LONGEST_REQUEST, Ends
+from tools.effects import LONGEST_REQUEST, Superseded
 
 _APPROVAL_MAY_BE_USED = {
     "code": "unavailable",
@@ -75,7 +75,7 @@ class Settlements(Transitions):
         which it may be settled therefore begins now.
         """
         found = self.one("id", operation_id, lock=True)
-        if found is None or (found.age is not None and found.age.most < DEPARTS_WITHIN + LONGEST_REQUEST + AGREE):
+        if found is None or (found.age is not None and found.age.at_most < DEPARTS_WITHIN + LONGEST_REQUEST + AGREE):
             return {}
         return {"departed": self.not_later_than_now()}
 
@@ -115,12 +115,12 @@ class Settlements(Transitions):
         made = sa.select(TABLE.c.id).where(about, same, later, TABLE.c.id != found.id)
         return tuple(row[0] for row in self.connection.execute(made.order_by(TABLE.c.created_at, TABLE.c.id)))
 
-    def _supersede(self, by: Operation, ends: Ends, actor: str) -> None:
+    def _supersede(self, by: Operation, which: Superseded, actor: str) -> None:
         successes = self.on_resource(by.scope, by.resource, ("succeeded",), by.id)
         # a success that is found late supersedes nothing that was made after it
         last = by.departure or sys.maxsize
-        earlier = {one.id: one for one in successes if one.tool == ends.tool and (one.departure or 0) < last}
-        for superseded in ends.which([operation.past() for operation in earlier.values()]):
+        earlier = {one.id: one for one in successes if one.tool == which.tool and (one.departure or 0) < last}
+        for superseded in which.select([operation.past() for operation in earlier.values()]):
             self.move(superseded, "superseded", actor, _superseded_by(by))
 
     def _undo_supersessions(self, by: Operation, actor: str) -> None:

@@ -17,8 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tools.effects import Age
-from tools.states import State
+from tools.effects import Age, State, is_settled
 
 Ground = Literal["proof", "inference"]
 
@@ -236,7 +235,7 @@ def may_settle_unsent(age: Age | None, settle_after: float, *, is_under_way_here
     A write shows at the vendor within `settle_after` seconds of its departure. These must have passed by every clock
     that can be compared with the departure's. A process settles nothing that it has under way itself.
     """
-    return age is not None and age.least >= settle_after and not is_under_way_here
+    return is_settled(age, settle_after) and not is_under_way_here
 
 
 def markdown() -> str:

@@ -25,7 +25,7 @@ from server.ledger.state_machine import next_state
 from server.ledger.statements import CHANGE, DEPARTURE, INSERT, INSERT_IF_FREE, carry_out
 from server.ledger.storage.tables import OPERATIONS as TABLE
 from server.ledger.transitions import THIS_SERVER, as_json
-from tools.spelling import same_id
+from tools.spelling import normalized_id
 
 _REPLACED = {"code": "conflict", "message": "What it would do changed before it was sent, so it waits anew as %s."}
 
@@ -177,4 +177,4 @@ class LedgerTransaction(Settlements):
 
 def _normalised(subject: str) -> str:
     """A subject in one spelling, for a comparison."""
-    return same_id(unquote(subject))
+    return normalized_id(unquote(subject))

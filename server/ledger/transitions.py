@@ -26,7 +26,7 @@ from server.ledger.state_machine import (
 )
 from server.ledger.statements import CHANGE_MINE, OVERDUE, add_to_history, carry_out, update_for
 from server.ledger.storage.marks import Entry
-from tools.states import State
+from tools.effects import State
 
 THIS_SERVER = "adops-mcp"
 """The actor of what no caller and no person did."""

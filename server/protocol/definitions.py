@@ -30,7 +30,7 @@ def definition(tool: AnyTool, accounts: AccountNames = ()) -> types.Tool:
             title=tool.title,
             read_only_hint=isinstance(tool.effect, Read),
             destructive_hint=write is not None and write.destructive,
-            idempotent_hint=write is None or write.repeatable or write.holds,
+            idempotent_hint=write is None or write.repeatable or write.replays_success,
             open_world_hint=True,
         ),
     )

@@ -18,8 +18,8 @@ from server.writes.outcomes import (
 )
 from server.writes.plan import Plan, agreement_to
 from server.writes.write_call import WriteCall
+from tools.effects import State, is_settled
 from tools.errors import AdOpsError
-from tools.states import State
 from tools.vendor_http.transport import Timing
 
 PATIENCE = 10.0
@@ -58,22 +58,22 @@ class ExistingOperations:
 
     async def conflict_with(self, call: WriteCall, own_id: str = "") -> AdOpsError | None:
         """Why another operation keeps this call from being sent. own_id: the call's own operation, once it has one."""
-        against = call.effect.against
+        against = call.effect.blocked_by
         new = call.new_operation()
         on_resource = await self.ledger.on_resource(new.scope, new.resource, states=_MAY_CONFLICT, excluding=own_id)
         if against is None:
             return self._overtaken(new, on_resource)
         by_id = {operation.id: operation for operation in on_resource}
         found = against(call.arguments, [operation.past() for operation in on_resource], self.settle_after)
-        if found is None or (found.same and new.idempotency_key is not None):
+        if found is None or (found.may_be_same and new.idempotency_key is not None):
             return None
-        return with_other_arguments(by_id[found.id], new) if found.same else cannot_be_told_from(by_id[found.id])
+        return with_other_arguments(by_id[found.id], new) if found.may_be_same else cannot_be_told_from(by_id[found.id])
 
     def _overtaken(self, new: NewOperation, on_resource: Iterable[Operation]) -> AdOpsError | None:
         """Why a write has to wait: another one to the same object is in doubt, may still be on its way, and would undo
         this one or come after it."""
         for operation in on_resource:
-            arrived = operation.age is not None and operation.age.least >= self.settle_after
+            arrived = is_settled(operation.age, self.settle_after)
             if operation.state == "in_doubt" and operation.subject == new.subject and not arrived:
                 return cannot_be_told_from(operation)
         return None

@@ -12,8 +12,8 @@ import anyio
 from server.ledger.entries import NewOperation, OperationOutcome, Settlement
 from server.ledger.operations import RENEWED_EVERY, Ledger
 from server.writes.outcomes import closing
+from tools.effects import State
 from tools.errors import AdOpsError
-from tools.states import State
 from tools.tool import AnyTool
 
 logger = logging.getLogger(__name__)

@@ -84,7 +84,7 @@ class WritePipeline:
         new = call.new_operation()
         existing: Operation | None = None
         asks = self._confirmation.is_needed(call)
-        looked_up = asks or call.effect.against is not None
+        looked_up = asks or call.effect.blocked_by is not None
         if looked_up:
             existing = await self._existing.same_as(new, wait=asks)
             if existing is not None and not is_not_done(existing, new):

@@ -13,12 +13,12 @@ from server.ledger.entries import NewOperation, digest
 from server.text.redaction import redacted
 from server.text.sanitizing import sanitized
 from server.writes.write_call import WriteCall, storable
-from tools.effects import Brief, departing
+from tools.effects import Preview, recording_departures
 from tools.errors import Forbidden, NotFound, Refused
 
 _AGREED_TO = ("does", "changes", "problems", "would_send")
 """The parts of a plan that a person agrees to. The others may change without a new agreement: see
-`tools.effects.Brief`."""
+`tools.effects.Preview`."""
 
 _NOT_LOOKED_UP = "What it would change could not be looked up."
 
@@ -72,34 +72,34 @@ async def make_plan(call: WriteCall, *, without_brief: bool) -> Plan:
 
     without_brief: whether a plan that says so is made also where the vendor refuses to show what it would change.
     """
-    brief = await (read_brief(call) if without_brief else call.effect.brief(call.arguments, call.backends))
+    brief = await (read_brief(call) if without_brief else call.effect.preview(call.arguments, call.backends))
     return _plan(brief, await _request_of(call), call)
 
 
-async def read_brief(call: WriteCall) -> Brief | None:
+async def read_brief(call: WriteCall) -> Preview | None:
     """What the write would do, read from the vendor. Raises AdOpsError when the vendor cannot be read now.
 
     None where the vendor refuses to show it. Then it either refuses the write in its own words, or the account may
     write and not read.
     """
     try:
-        return await call.effect.brief(call.arguments, call.backends)
+        return await call.effect.preview(call.arguments, call.backends)
     except (NotFound, Refused, Forbidden):
         return None
 
 
-def is_still_planned(plan: Plan, brief: Brief | None, call: WriteCall) -> bool:
+def is_still_planned(plan: Plan, brief: Preview | None, call: WriteCall) -> bool:
     """Whether a brief that was read later says what a person agreed to with this plan."""
     later = _plan(brief, None, call)
     return (later.does, later.changes, later.problems) == (plan.does, plan.changes, plan.problems)
 
 
-def _plan(brief: Brief | None, would_send: Mapping[str, Any] | None, call: WriteCall) -> Plan:
-    brief = brief or Brief(does=call.title, changes=[_NOT_LOOKED_UP])
+def _plan(brief: Preview | None, would_send: Mapping[str, Any] | None, call: WriteCall) -> Plan:
+    brief = brief or Preview(does=call.title, changes=[_NOT_LOOKED_UP])
     return Plan(
         does=brief.does,
         changes=list(brief.changes),
-        now=list(brief.now),
+        now=list(brief.current_state),
         problems=list(brief.problems),
         not_checked=list(brief.not_checked),
         would_send=would_send,
@@ -109,7 +109,7 @@ def _plan(brief: Brief | None, would_send: Mapping[str, Any] | None, call: Write
 async def _request_of(call: WriteCall) -> dict[str, Any] | None:
     """The request that the handler would send. None when it sends none."""
     try:
-        with departing(_DryRun()):
+        with recording_departures(_DryRun()):
             await call.tool.handler(call.arguments, call.backends)
     except _WouldSend as stopped:
         return redacted(stopped.request, call.backends.sent_tokens)

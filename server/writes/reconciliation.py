@@ -185,7 +185,7 @@ async def _verdict(ledger: Ledger, operation: Operation, backends: Backends, set
             evidence=f"{verdict.evidence} Whether this one did that, or {rivals}, is not known.",
             check=f"A person looks at the vendor for one or two of: {operation.does}",
         )
-    if effect.holds:
+    if effect.replays_success:
         return verdict
     since = [other.id for other in others if _did_the_same_later(other, operation)]
     if not since:

@@ -17,15 +17,21 @@ from server.ledger.storage.database import Stopped
 from server.writes.outcomes import APPROVE, moment
 from server.writes.reconciliation import reconcile, write_of
 from tools.backends import Backends
-from tools.effects import Past
+from tools.effects import RecordedWrite, State
 from tools.errors import AdOpsError, NotFound
-from tools.operations.record import HistoryStep, OperationSummary, Reached, Reconciliation, SentRequest, WholeOperation
-from tools.states import State
+from tools.operations.models import (
+    HistoryStep,
+    OperationSummary,
+    Reachability,
+    Reconciliation,
+    SentRequest,
+    WholeOperation,
+)
 from tools.vendor_http.replies import printable
 from tools.vendor_http.transport import Timing
 
 if TYPE_CHECKING:
-    from tools.operations.record import ListedOperations
+    from tools.operations.models import OperationQuery
 
 READER = "an agent, through reconcile_operation"
 
@@ -78,14 +84,14 @@ class LedgerView:
     may_settle: bool = True
     actor: str = READER
 
-    async def list(self, wanted: ListedOperations, backends: Backends) -> tuple[Sequence[OperationSummary], int]:
-        page, per_page = wanted.page, wanted.per_page
+    async def list(self, query: OperationQuery, backends: Backends) -> tuple[Sequence[OperationSummary], int]:
+        page, per_page = query.page, query.per_page
         accounts = by_scope(backends)
         found, total = await self.ledger.list(
             OperationFilter(
                 scopes=accounts.keys(),
-                states=(wanted.state,) if wanted.state else (),
-                text=wanted.text,
+                states=(query.state,) if query.state else (),
+                text=query.text,
                 caller=self.only_of,
                 limit=per_page,
                 offset=(page - 1) * per_page,
@@ -111,19 +117,19 @@ class LedgerView:
             next_step=settled.next_step,
         )
 
-    async def look(self, backends: Backends) -> Reached:
+    async def status(self, backends: Backends) -> Reachability:
         try:
             counts = await self.ledger.counts(by_scope(backends).keys())
             stopped = await self.ledger.stopped()
         except AdOpsError as error:
-            return Reached(ok=False, said=error.message, next_step=error.next_step)
+            return Reachability(ok=False, detail=error.message, next_step=error.next_step)
         if stopped is not None:
             error = stopped.error()
-            return Reached(ok=False, said=error.message, next_step=error.next_step)
+            return Reachability(ok=False, detail=error.message, next_step=error.next_step)
         open_ = ", ".join(f"{counts[state]} {words}" for state, words in _OPEN_STATES.items() if state in counts)
-        return Reached(ok=True, said=f"{sum(counts.values())} writes on record{': ' if open_ else ''}{open_}.")
+        return Reachability(ok=True, detail=f"{sum(counts.values())} writes on record{': ' if open_ else ''}{open_}.")
 
-    async def standing(self, resource: str, backends: Backends) -> Sequence[Past]:
+    async def writes_in_force(self, resource: str, backends: Backends) -> Sequence[RecordedWrite]:
         successes = await self.ledger.on_resource(backends.scope(), resource, states=("succeeded",))
         return [operation.past() for operation in successes]
 
@@ -158,7 +164,7 @@ def lost_operations(stopped: Stopped) -> list[str]:
 
 def by_scope(backends: Backends) -> dict[str, Backends]:
     """The clients of each account, by the scope of its operations. A sandbox has a new scope after each reset."""
-    return {account.scope(): account for account in backends.places}
+    return {account.scope(): account for account in backends.each_account}
 
 
 def summary(operation: Operation, account: str = "") -> dict[str, Any]:

@@ -23,7 +23,7 @@ from server.writes.in_progress import WritesInProgress
 from server.writes.outcomes import changed_meanwhile, corrected, look_with_us, unsent
 from server.writes.plan import Plan, is_still_planned, read_brief
 from server.writes.write_call import WriteCall, storable
-from tools.effects import departing
+from tools.effects import recording_departures
 from tools.errors import AdOpsError, InDoubt, Unavailable
 from tools.schema import Result
 from tools.vendor_http.refusals import REFUSALS
@@ -118,7 +118,7 @@ class Sender:
             elif isinstance(error, Exception) and not isinstance(error, TimeoutError):
                 raise WriteFault(operation_id, departed=bool(attempt.requests)) from error
             raise
-        response = result.told()
+        response = result.structured_content()
         settlement = await self._record(attempt, _outcome_of_success(attempt, response, call), call)
         response = {"operation_id": operation_id, **call.effect.present(call.arguments, response)}
         return corrected(response, settlement.correction) if settlement and settlement.correction else response
@@ -127,14 +127,14 @@ class Sender:
         """Look once more at what may have changed since the call began, and run the tool's handler."""
         if (conflict := await self.existing.conflict_with(call, attempt.operation_id)) is not None:
             raise conflict
-        if call.effect.baseline or plan is not None:
+        if call.effect.needs_baseline or plan is not None:
             # what was read earlier may be from before another write
             brief = await read_brief(call)
             if plan is not None and plan.would_send is not None and not is_still_planned(plan, brief, call):
                 raise changed_meanwhile()
             if brief is not None:
-                await self.ledger.record_brief(attempt.operation_id, storable(brief.does), brief.before)
-        with departing(attempt):
+                await self.ledger.record_brief(attempt.operation_id, storable(brief.does), brief.baseline)
+        with recording_departures(attempt):
             return await call.tool.handler(call.arguments, call.backends)
 
     async def _record(self, attempt: SendAttempt, outcome: OperationOutcome, call: WriteCall) -> Settlement | None:

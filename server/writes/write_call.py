@@ -80,7 +80,7 @@ def options_of(tool: AnyTool) -> type[WriteOptions] | None:
     """The options that a call of the tool may give. None for a tool that does not write."""
     if not isinstance(tool.effect, Write):
         return None
-    return KeyedWriteOptions if tool.effect.holds else WriteOptions
+    return KeyedWriteOptions if tool.effect.replays_success else WriteOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class WriteCall:
     def title(self) -> str:
         """What the call does, as far as its arguments say. For an update this includes the new values."""
         title = f"{self.tool.title}: {self.effect.subject(self.arguments)}"
-        if self.effect.holds:
+        if self.effect.replays_success:
             return title
         given = self.arguments.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         values = redacted({n: v for n, v in given.items() if not n.endswith("_id")}, self.backends.sent_tokens)
@@ -117,7 +117,7 @@ class WriteCall:
         effect = self.effect
         given = self.arguments.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
         subject = storable(effect.subject(self.arguments))
-        keeps: ClaimLifetime = "success" if effect.holds else "doubt"
+        keeps: ClaimLifetime = "success" if effect.replays_success else "doubt"
         return NewOperation(
             scope=self.backends.scope(),
             tool=self.tool.name,
@@ -125,7 +125,7 @@ class WriteCall:
             resource=storable(effect.resource(self.arguments)) if effect.resource else subject,
             idempotency_key=self.options.idempotency_key,
             keeps=keeps,
-            fingerprint=digest({name: value for name, value in given.items() if name not in effect.shown_only}),
+            fingerprint=digest({name: value for name, value in given.items() if name not in effect.display_arguments}),
             principal=storable(self.caller.principal),
             caller=self.caller.id,
             does=storable(self.title),

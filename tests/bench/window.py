@@ -28,7 +28,7 @@ from server.ledger.entries import NewOperation, Recorded
 from server.ledger.operations import Ledger
 from server.writes.sending import SendAttempt
 from tests.bench.figures import table
-from tools.effects import departing
+from tools.effects import recording_departures
 from tools.vendor_http.network.client import http_client
 from tools.vendor_http.rate_limit import SlidingWindow
 from tools.vendor_http.transport import Kind, Timing, Transport
@@ -142,7 +142,7 @@ async def measured(seen: Seen, url: str, directory: Path, writes: int, others: i
                 )
             )
             assert isinstance(begun, Recorded)
-            with departing(Watched(record, begun.id, set(), None, seen=seen)):
+            with recording_departures(Watched(record, begun.id, set(), None, seen=seen)):
                 await transport.request(Kind.WRITE, "POST", url, json=BODY)
         tasks.cancel_scope.cancel()
     await record.close()

@@ -105,7 +105,7 @@ class Unreliable:
         return (messages[0] if messages else None), b"".join(message.get("body", b"") for message in messages[1:])
 
     async def _twice(self, scope: Scope, receive: Receive) -> None:
-        """Past uvicorn, which answers once."""
+        """RecordedWrite uvicorn, which answers once."""
         answer = _REFUSED
         if self._dice.random() < 0.5:
             start, body = await self._answered(scope, receive)

@@ -10,7 +10,7 @@ from server import clocks
 from server.ledger import state_machine
 from server.ledger.state_machine import Event, Ground
 from tests.model.world import LEASE
-from tools.states import State
+from tools.effects import State
 
 TICK = 10.0
 """Seconds of a tick, for rules that take seconds."""

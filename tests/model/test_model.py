@@ -9,7 +9,7 @@ from tests.model.cases import CASES, LATE, REMAIN, STEPS, STOPS, UNREADABLE, Cas
 from tests.model.explorer import BREAKS, explore
 from tests.model.rules import Ages, Code
 from tests.model.world import Bounds
-from tools.states import State
+from tools.effects import State
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from server.ledger.state_machine import Ground
-from tools.states import State
+from tools.effects import State
 
 LEASE = 1
 LIFE = 1

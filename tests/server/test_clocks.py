@@ -117,7 +117,7 @@ def test_a_moment_is_read_as_it_was_stored_and_a_damaged_one_is_none() -> None:
 def test_this_machine_has_a_name_for_its_start_and_its_clocks_agree_with_themselves() -> None:
     one, other = Clocks().stamp(), Clocks().stamp()
     assert one.boot == other.boot == boot_id()
-    assert 0 <= age(one, other, one_machine=True).least < 60
+    assert 0 <= age(one, other, one_machine=True).at_least < 60
     assert (uptime() is None) == (one.uptime is None)
 
 

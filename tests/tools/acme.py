@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.support import Answer, FakeTime, Recorder
-from tools.effects import departing
+from tools.effects import recording_departures
 from tools.errors import AdOpsError, Unavailable
 from tools.vendor_http.auth import Auth
 from tools.vendor_http.network.client import http_client
@@ -94,7 +94,7 @@ async def write(
     timing: Timing | None = None,
 ) -> Any:
     """What a write is answered."""
-    with departing(departures or Departures()):
+    with recording_departures(departures or Departures()):
         acme = transport(http, auth=auth, timing=timing)
         answer = await acme.request(Kind.WRITE, "POST", url, json={"n": 1}, timeout=timeout, hints=Hints(look=LOOK))
     return answer.json()

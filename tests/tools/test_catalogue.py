@@ -197,7 +197,7 @@ def test_the_result_is_an_object_that_names_its_environment_and_its_error(tool: 
 
 def test_every_tool_has_its_own_file_and_a_test_of_the_same_stem() -> None:
     for entry in CATALOGUE:
-        folder, _, stem = entry.place.partition(".")
+        folder, _, stem = entry.module.partition(".")
         assert (ROOT / "tools" / folder / f"{stem}.py").is_file()
         test = stem if stem.startswith("test_") else f"test_{stem}"
         assert (ROOT / "tests" / "tools" / folder / f"{test}.py").is_file(), entry.name
@@ -210,7 +210,7 @@ def test_every_tool_file_is_in_the_catalogue() -> None:
         for file in (ROOT / "tools" / folder).glob("*.py")
         if re.search(r"^TOOL = ", file.read_text(encoding="utf-8"), re.MULTILINE)
     }
-    assert offering == {f"tools.{entry.place}" for entry in CATALOGUE}
+    assert offering == {f"tools.{entry.module}" for entry in CATALOGUE}
 
 
 def test_the_catalogue_is_importable_without_settings_network_or_sandbox() -> None:

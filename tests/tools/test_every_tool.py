@@ -36,7 +36,7 @@ HERE = Path(__file__).parent
 def named(kind: type[Cases]) -> Iterator[tuple[str, Cases]]:
     """The tools in the order of the catalogue, each with the cases of that kind in its test files."""
     for entry in CATALOGUE:
-        folder, _, name = entry.place.partition(".")
+        folder, _, name = entry.module.partition(".")
         stem = name if name.startswith("test_") else f"test_{name}"
         for file in (stem, f"{stem}_answers"):
             if (HERE / folder / f"{file}.py").is_file():
@@ -47,7 +47,7 @@ def named(kind: type[Cases]) -> Iterator[tuple[str, Cases]]:
 
 def vendor_of(tool: str) -> tuple[VendorName, str]:
     """The vendor that a tool's calls reach first, and its display name."""
-    is_freewheel = any(entry.place == f"freewheel.{tool}" for entry in CATALOGUE)
+    is_freewheel = any(entry.module == f"freewheel.{tool}" for entry in CATALOGUE)
     return ("freewheel", "FreeWheel") if is_freewheel else ("interchange", "Interchange")
 
 
@@ -161,7 +161,9 @@ async def test_a_lost_answer_is_in_doubt_and_not_sent_again(
 
 
 def test_every_write_names_the_answers_that_leave_it_in_doubt() -> None:
-    writes = {entry.name for entry in CATALOGUE if entry.vendors and not entry.reads and entry.kind.__name__ == "Write"}
+    writes = {
+        entry.name for entry in CATALOGUE if entry.vendors and not entry.reads and entry.effect.__name__ == "Write"
+    }
     assert {tool for tool, _ in named(LostWrite)} == writes
 
 

@@ -138,7 +138,7 @@ async def test_what_a_write_answers_is_short(tmp_path: Path) -> None:
         ("update_proposed_io", {"proposed_io_id": 418250, "proposed_io_status": "LOST", "frequency_caps": []}),
         ("configure_gam_source", {"source_id": "gam-northlight", "network_code": "21700001"}),
     ]
-    assert {name for name, _ in writes} == {entry.name for entry in CATALOGUE if entry.kind is Write}
+    assert {name for name, _ in writes} == {entry.name for entry in CATALOGUE if entry.effect is Write}
     async with reading(tmp_path) as reader:
         for tool, arguments in writes:
             await reader.call(tool, arguments)

@@ -124,13 +124,13 @@ def test_a_bound_that_only_keeps_out_mistakes_is_enforced_and_not_told() -> None
     ],
 )
 def test_a_result_without_its_empty_fields_is_what_its_schema_says(report: Report, answer: dict[str, Any]) -> None:
-    assert report.told() == answer
+    assert report.structured_content() == answer
     assert fits(result_schema(Report), answer)
 
 
 @pytest.mark.parametrize("following", [None, {"page": 2}])
 def test_a_list_always_tells_what_is_next(following: dict[str, Any] | None) -> None:
-    told = Listing[Line](items=[Line(count=1)], next=following).told()
+    told = Listing[Line](items=[Line(count=1)], next=following).structured_content()
     assert told == {"items": [{"count": 1}], "next": following}
     assert fits(result_schema(Listing[Line]), told)
 

@@ -1,4 +1,4 @@
-"""Reading FreeWheel's standard attributes: the ids that targeting is made of, in either of the two shapes seen.
+"""Reading FreeWheel's standard attributes, whose ids targeting is made of, in either of two shapes.
 
 Source: "Standard Attributes API V4" names the kinds and their parents. Public clients read `{kind: [entry]}` and
 `{"standard_attributes": {kind: {singular: [entry]}}}`, where an entry is `{id, name}` or `{id, <something>_name}`.
@@ -12,16 +12,16 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from tools.freewheel.models import StandardAttribute
-from tools.freewheel.wire import answered
+from tools.freewheel.wire import json_payload
 from tools.vendor_http.replies import Answer
 
 StandardAttributes = Mapping[str, list[StandardAttribute]]
-"""The entries of every kind that could be read, by FreeWheel's name of the kind: `genres`, `device_types`, ..."""
+"""The readable entries of each kind, by FreeWheel's name of the kind: `genres`, `device_types` and so on."""
 
 
 def read_attributes(answer: Answer) -> StandardAttributes:
-    """Raises UnexpectedAnswer when no kind can be found: no attributes at all would be a lie."""
-    payload = answered(answer)
+    """Read the answer. Raises UnexpectedAnswer when it has no kind: an empty result would be wrong."""
+    payload = json_payload(answer)
     kinds = cast("dict[str, Any]", payload) if isinstance(payload, dict) else {}
     inner = kinds.get("standard_attributes")
     if isinstance(inner, dict):
@@ -46,8 +46,8 @@ def _entries(found: list[Any]) -> Iterator[StandardAttribute]:
         if not isinstance(entry, dict):
             continue
         body = cast("dict[str, Any]", entry)
-        named = body.get("name") or next((value for key, value in body.items() if key.endswith("_name")), None)
+        name = body.get("name") or next((value for key, value in body.items() if key.endswith("_name")), None)
         try:
-            yield StandardAttribute.model_validate({"id": body.get("id"), "name": named})
+            yield StandardAttribute.model_validate({"id": body.get("id"), "name": name})
         except ValidationError:
             continue

@@ -1,7 +1,7 @@
-"""FreeWheel's bearer tokens: minted once for all waiting calls, kept to their end, minted again after a 401.
+"""FreeWheel's access tokens: fetched once for all waiting calls, used until they expire, and fetched again after a 401.
 
-Source: FreeWheel publisher API, authentication (password grant: 604,800 s, no refresh token, 3 requests/s per
-address on the token endpoint) and API access by client credentials (HTTP Basic, about an hour).
+Source: FreeWheel publisher API, authentication (password grant: 604,800 s, no refresh token, 3 requests/s per address
+on the token endpoint) and API access by client credentials (HTTP Basic, about an hour).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tools.vendor_http.auth import SharedToken
 from tools.vendor_http.replies import Answer, Kind
 from tools.vendor_http.transport import Timing, Transport
 
-QUIET = 60.0
+RETRY_REFUSED_AFTER = 60.0
 """Seconds for which refused credentials are not tried again."""
 
-_REFUSALS = (400, 401, 403)
+_REFUSAL_STATUSES = (400, 401, 403)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class PasswordGrant:
         return {}
 
     def secrets(self) -> list[str]:
-        return _spellings(self.password)
+        return _encodings(self.password)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +59,20 @@ class ClientCredentials:
         return {"Authorization": f"Basic {self._pair()}"}
 
     def secrets(self) -> list[str]:
-        return [self._pair(), *_spellings(self.client_secret)]
+        return [self._pair(), *_encodings(self.client_secret)]
 
     def _pair(self) -> str:
         pair = f"{self.client_id}:{self.client_secret.get_secret_value()}"
         return base64.b64encode(pair.encode()).decode()
 
 
-def _spellings(secret: SecretStr) -> list[str]:
-    """A secret as it is, and as a form spells it."""
+def _encodings(secret: SecretStr) -> list[str]:
+    """A secret as it is, and as it is encoded in a form."""
     value = secret.get_secret_value()
     return [value, quote_plus(value)]
 
 
-class _Minted(BaseModel, defer_build=True):
+class _TokenAnswer(BaseModel, defer_build=True):
     access_token: Annotated[SecretStr, Field(min_length=1)]
     expires_in: Annotated[float, Field(gt=0)] = 3600.0
 
@@ -80,8 +80,8 @@ class _Minted(BaseModel, defer_build=True):
 class MintedToken(SharedToken):
     """A token from FreeWheel's token endpoint.
 
-    Credentials that FreeWheel refused are not tried again for a minute, so that an agent that goes on calling does
-    not lock the user out.
+    Refused credentials are not tried again for a minute, so that an agent that keeps calling does not lock the user
+    out.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class MintedToken(SharedToken):
         self.setting = grant.setting
 
     async def mint(self) -> tuple[str, float]:
-        """Raises Unauthorized when FreeWheel does not accept the credentials."""
+        """Fetch a token. Raises Unauthorized when FreeWheel does not accept the credentials."""
         if self._refused is not None and self._now() < self._refused_until:
             raise self._not_accepted(self._refused)
         answer = await self._transport.request(
@@ -106,12 +106,12 @@ class MintedToken(SharedToken):
             form=self._grant.form(),
             headers={"Accept": "application/json", **self._grant.headers()},
             secrets=self._grant.secrets(),
-            answers=_REFUSALS,
+            answers=_REFUSAL_STATUSES,
         )
         if not answer.is_success:
-            self._refused, self._refused_until = answer, self._now() + QUIET
+            self._refused, self._refused_until = answer, self._now() + RETRY_REFUSED_AFTER
             raise self._not_accepted(answer)
-        minted = answer.parse(_Minted, answer.json())
+        minted = answer.parse(_TokenAnswer, answer.json())
         return minted.access_token.get_secret_value(), minted.expires_in
 
     def _not_accepted(self, answer: Answer) -> Unauthorized:
@@ -119,7 +119,7 @@ class MintedToken(SharedToken):
             f"FreeWheel gave no token for the configured credentials ({answer.status}).",
             next_step=f"The operator corrects {self.setting}, and checks that they belong to this environment "
             "(production and staging have separate ones), then runs `adops-mcp doctor`. This answer is kept for a "
-            "minute; if it was a passing fault, the same call works after that.",
+            "minute; if it was a temporary fault, the same call works after that.",
             upstream_status=answer.status,
             request_id=answer.reply.request_id,
         )

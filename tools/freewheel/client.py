@@ -1,7 +1,7 @@
-"""FreeWheel's publisher API v4, as far as the tools use it, and three lists of v3 (see `tools.freewheel.v3`).
+"""The parts of FreeWheel's publisher API v4 that the tools use, and three lists of v3 (see `tools.freewheel.v3`).
 
-Sources: Inventory Package API v4, Proposed Insertion Order API v4 (a preview: paths and envelopes may change). The
-paths of single objects and of standard attributes are in neither: they follow FreeWheel's other v4 resources.
+Sources: Inventory Package API v4, Proposed Insertion Order API v4 (a preview: paths and envelopes may change). Neither
+has the paths of single objects and of standard attributes: these follow FreeWheel's other v4 resources.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tools.freewheel.models import (
     ProposedPlacement,
     StandardAttribute,
 )
-from tools.freewheel.wire import HEADERS, listed, unwrapped
+from tools.freewheel.wire import HEADERS, list_payload, object_payload
 from tools.vendor_http.replies import Answer, Kind
 from tools.vendor_http.transport import Hints, Timing, Transport
 
@@ -34,8 +34,8 @@ PACKAGES = f"{V4}/inventory_packages"
 PROPOSED_IOS = f"{V4}/proposed_insertion_orders"
 ATTRIBUTES = f"{V4}/standard_attributes"
 
-KEPT = 600.0
-"""Seconds for which the standard attributes are not asked for again: they change by the week."""
+ATTRIBUTES_LIFETIME = 600.0
+"""Seconds for which the standard attributes are kept. They change from week to week."""
 
 _ACCOUNT_TEAM = "calling again does not help. If the token is new, FreeWheel may not have activated the user yet."
 _MARKETPLACE = (
@@ -59,8 +59,8 @@ _NO_PACKAGES = (
     "right, a person asks the FreeWheel account team whether Marketplace is enabled for this network."
 )
 _NO_PACKAGE = (
-    "Take the id from list_inventory_packages. If it came from there, FreeWheel does not give single packages to this "
-    "network, which no document promises: a person looks it up in FreeWheel."
+    "Take the id from list_inventory_packages. If it came from there, FreeWheel does not show single packages to this "
+    "network: a person looks it up in FreeWheel."
 )
 _NO_UPDATE = "FreeWheel does not take this update here: a person makes the change in FreeWheel."
 _NO_ATTRIBUTES = "FreeWheel does not list standard attributes to this network: ask the person for the ids."
@@ -80,50 +80,54 @@ class FreeWheelClient:
         self._attributes_end = 0.0
 
     async def list_inventory_packages(self, query: Mapping[str, str | int]) -> PageOf[InventoryPackage]:
-        """One page of the network's inventory packages; `query` in FreeWheel's spelling ("Query Parameters")."""
+        """One page of the network's inventory packages; `query` has FreeWheel's names ("Query Parameters")."""
         answer = await self._get(PACKAGES, query, {403: _MARKETPLACE, 404: _NO_PACKAGES})
-        return answer.parse(PageOf[InventoryPackage], listed(answer, "inventory_packages"))
+        return answer.parse(PageOf[InventoryPackage], list_payload(answer, "inventory_packages"))
 
     async def inventory_package(self, package_id: int) -> InventoryPackage:
-        """One package with both of its targetings, where it has them."""
+        """One package with the targetings it has."""
         hints = {403: _MARKETPLACE, 404: _NO_PACKAGE, 405: _NO_PACKAGE}
         answer = await self._get(f"{PACKAGES}/{package_id}", None, hints)
-        return _the_one(answer, answer.parse(InventoryPackage, unwrapped(answer, "inventory_package")), package_id)
+        return _require_id(
+            answer, answer.parse(InventoryPackage, object_payload(answer, "inventory_package")), package_id
+        )
 
     async def create_inventory_package(self, body: Mapping[str, Any], *, look: str) -> InventoryPackage:
         answer = await self._write("POST", PACKAGES, body, {403: _WRITING_PACKAGES}, look)
-        return answer.parse(InventoryPackage, unwrapped(answer, "inventory_package"))
+        return answer.parse(InventoryPackage, object_payload(answer, "inventory_package"))
 
     async def update_inventory_package(
         self, package_id: int, body: Mapping[str, Any], *, look: str
     ) -> InventoryPackage:
-        """Replace a package by `body`, which is whole: whether a PUT may be partial is not documented."""
+        """Replace a package. `body` is the whole package: it is not documented whether a PUT may be partial."""
         hints = {403: _WRITING_PACKAGES, 404: _NO_UPDATE, 405: _NO_UPDATE}
         answer = await self._write("PUT", f"{PACKAGES}/{package_id}", body, hints, look)
-        return _the_one(answer, answer.parse(InventoryPackage, unwrapped(answer, "inventory_package")), package_id)
+        return _require_id(
+            answer, answer.parse(InventoryPackage, object_payload(answer, "inventory_package")), package_id
+        )
 
     async def standard_attributes(self) -> StandardAttributes:
-        """Every kind of standard attribute with its entries; kept for ten minutes."""
+        """Every kind of standard attribute with its entries, kept for ten minutes."""
         if self._attributes is None or self._clock() >= self._attributes_end:
             answer = await self._get(ATTRIBUTES, None, {403: _MARKETPLACE, 404: _NO_ATTRIBUTES})
             self._attributes = read_attributes(answer)
-            self._attributes_end = self._clock() + KEPT
+            self._attributes_end = self._clock() + ATTRIBUTES_LIFETIME
         return self._attributes
 
     async def find_series(self, query: Mapping[str, str | int]) -> PageOf[StandardAttribute]:
-        """One page of the series whose names contain `query["name"]`: too many to come with the other attributes."""
+        """One page of the series whose names contain `query["name"]`. There are too many to list with the rest."""
         answer = await self._get(f"{ATTRIBUTES}/series", query, {403: _MARKETPLACE, 404: _NO_SERIES})
-        return answer.parse(PageOf[StandardAttribute], listed(answer, "series"))
+        return answer.parse(PageOf[StandardAttribute], list_payload(answer, "series"))
 
     async def list_proposed_insertion_orders(self, query: Mapping[str, str | int]) -> PageOf[ProposedInsertionOrder]:
         """One page of the network's proposed insertion orders, with the fields of the basic GET."""
         answer = await self._get(PROPOSED_IOS, query, {403: _PROPOSALS, 404: _PROPOSALS})
-        return answer.parse(PageOf[ProposedInsertionOrder], listed(answer, "proposed_insertion_orders"))
+        return answer.parse(PageOf[ProposedInsertionOrder], list_payload(answer, "proposed_insertion_orders"))
 
     async def proposed_insertion_order(self, order_id: int) -> ProposedInsertionOrder:
-        """One order; `show=all` is v3's word for "also what is not in the basic GET", and may not bring it here."""
+        """One order. In v3, `show=all` adds the fields that are not in the basic GET; here it may not."""
         answer = await self._get(f"{PROPOSED_IOS}/{order_id}", {"show": "all"}, {403: _PROPOSALS, 404: _NO_ORDER})
-        return _the_one(answer, _order(answer), order_id)
+        return _require_id(answer, _order(answer), order_id)
 
     async def list_proposed_placements(
         self, order_id: int, query: Mapping[str, str | int]
@@ -131,7 +135,7 @@ class FreeWheelClient:
         answer = await self._get(
             f"{PROPOSED_IOS}/{order_id}/proposed_placements", query, {403: _PROPOSALS, 404: _NO_ORDER}
         )
-        page = answer.parse(PageOf[ProposedPlacement], listed(answer, "proposed_placements"))
+        page = answer.parse(PageOf[ProposedPlacement], list_payload(answer, "proposed_placements"))
         if any(placement.insertion_order_id not in (None, order_id) for placement in page.items):
             answer.unreadable("placements of another order than the one asked for")
         return page
@@ -141,7 +145,7 @@ class FreeWheelClient:
     ) -> ProposedInsertionOrder:
         """Create a proposed insertion order, under a campaign when one is given.
 
-        look: how to find out whether it was created, when the answer is lost.
+        look: how a person finds out whether it was created, when the answer is lost.
         """
         path = PROPOSED_IOS if campaign_id is None else f"{V4}/campaigns/{campaign_id}/proposed_insertion_orders"
         not_there = (
@@ -156,13 +160,15 @@ class FreeWheelClient:
     async def update_proposed_insertion_order(
         self, order_id: int, body: Mapping[str, Any], *, look: str
     ) -> ProposedInsertionOrder:
-        """Replace an order by `body`, which is whole. The page says PUT; where that is 405, nothing was done, and
-        PATCH is tried."""
+        """Replace an order. `body` is the whole order.
+
+        The documentation says PUT. Where the answer to that is 405, nothing was done, and PATCH is tried.
+        """
         path, hints = f"{PROPOSED_IOS}/{order_id}", {403: _PROPOSALS, 404: _NO_ORDER, 405: _NO_UPDATES}
         answer = await self._write("PUT", path, body, hints, look, answers=(405,))
         if not answer.is_success:
             answer = await self._write("PATCH", path, body, hints, look)
-        return _the_one(answer, _order(answer), order_id)
+        return _require_id(answer, _order(answer), order_id)
 
     async def list_campaigns(self, query: Mapping[str, str | int]) -> PageOf[Campaign]:
         """One page of the network's active campaigns (v3)."""
@@ -213,14 +219,14 @@ class FreeWheelClient:
 
 
 def _order(answer: Answer) -> ProposedInsertionOrder:
-    return answer.parse(ProposedInsertionOrder, unwrapped(answer, "proposed_insertion_order"))
+    return answer.parse(ProposedInsertionOrder, object_payload(answer, "proposed_insertion_order"))
 
 
 O = TypeVar("O", InventoryPackage, ProposedInsertionOrder)  # noqa: E741 - an object of FreeWheel's
 
 
-def _the_one(answer: Answer, found: O, asked: int) -> O:
-    """An answer about another object than the one asked for tells nothing about it."""
-    if found.id != asked:
+def _require_id(answer: Answer, read: O, object_id: int) -> O:
+    """The object, if it has the requested id. An answer about another object says nothing about the requested one."""
+    if read.id != object_id:
         answer.unreadable("another object than the one asked for")
-    return found
+    return read

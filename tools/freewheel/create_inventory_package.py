@@ -7,25 +7,24 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from tools.backends import Backends
-from tools.effects import Brief, Doubt, Verdict, remember
+from tools.effects import Doubt, Preview, Verdict, record_baseline
 from tools.fields import Name, Prose
-from tools.freewheel.creation import Creation, has_baseline
+from tools.freewheel.creation import Creation
 from tools.freewheel.models import InventoryPackage
 from tools.freewheel.packages import (
     PackageState,
-    differing,
-    every_package,
+    all_packages,
+    difference_note,
     is_set,
-    packages_before,
-    proven_packages,
-    told_fields,
+    package_pages,
+    stated_fields,
 )
 from tools.freewheel.targeting import TREES, SspTargeting, Targeting
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, printable
 
-LOOK = (
+HOW_TO_CHECK = (
     "By hand: list_inventory_packages with the same name (its first 255 characters at most) and sort_by_updated "
     "descending; if a package of that name was updated just now, the write was done."
 )
@@ -59,16 +58,16 @@ async def create_inventory_package(arguments: CreateInventoryPackage, backends: 
     """
     body = _body(arguments)
     creation = _creation(arguments, backends)
-    baseline = creation.baseline(await packages_before(backends))
-    remember(baseline)
-    package = await backends.freewheel.create_inventory_package(body, look=LOOK)
+    baseline = await creation.baseline()
+    record_baseline(baseline)
+    package = await backends.freewheel.create_inventory_package(body, look=HOW_TO_CHECK)
     creation.check_new(package, baseline)
-    different = differing(body, told_fields(package))
-    untold = [field for field in body if field not in told_fields(package)]
+    difference = difference_note(body, stated_fields(package))
+    unstated = [field for field in body if field not in stated_fields(package)]
     return CreatedInventoryPackage(
         inventory_package=PackageState.of(package),
-        what_happened=_what_happened(package, different, untold),
-        next_step=_next_step(package, different, untold),
+        what_happened=_what_happened(package, difference, unstated),
+        next_step=_next_step(package, difference, unstated),
     )
 
 
@@ -76,18 +75,18 @@ def _body(arguments: CreateInventoryPackage) -> dict[str, Any]:
     return arguments.model_dump(mode="json", exclude_none=True)
 
 
-def _what_happened(package: InventoryPackage, different: str, untold: list[str]) -> str:
-    status = f"Its status is {package.status}." if package.status else "Its status was not told."
-    told = [f"FreeWheel created inventory package {package.id}. {status} Nothing is sold or held by it."]
-    if untold:
-        told.append(f"The answer does not show {', '.join(untold)}.")
-    return " ".join([*told, *([different] if different else [])])
+def _what_happened(package: InventoryPackage, difference: str, unstated: list[str]) -> str:
+    status = f"Its status is {package.status}." if package.status else "Its status is not stated."
+    sentences = [f"FreeWheel created inventory package {package.id}. {status} Nothing is sold or held by it."]
+    if unstated:
+        sentences.append(f"The answer does not show {', '.join(unstated)}.")
+    return " ".join([*sentences, *([difference] if difference else [])])
 
 
-def _next_step(package: InventoryPackage, different: str, untold: list[str]) -> str:
-    if different:
+def _next_step(package: InventoryPackage, difference: str, unstated: list[str]) -> str:
+    if difference:
         return STOP_AT_A_DIFFERENCE
-    if untold:
+    if unstated:
         return f"Call get_inventory_package for {package.id} and compare what it shows with what was meant."
     return "Tell the person id and status. update_inventory_package changes it, or turns it on and off."
 
@@ -96,53 +95,53 @@ def _subject(arguments: CreateInventoryPackage) -> str:
     return f"inventory_package:{arguments.name.strip()}"
 
 
-async def _brief(arguments: CreateInventoryPackage, backends: Backends) -> Brief:
-    packages, whole = await every_package(backends)
-    same = [package.id for package in packages if _is_named(package, arguments.name)]
+async def _preview(arguments: CreateInventoryPackage, backends: Backends) -> Preview:
+    packages, is_whole = await all_packages(backends)
+    same_name = [package.id for package in packages if _has_name(package, arguments.name)]
     trees = [name for name in TREES if getattr(arguments, name) is not None]
-    return Brief(
+    return Preview(
         does=f"Create inventory package {printable(arguments.name, limit=200)} in FreeWheel, "
         f"with {' and '.join(trees)}.",
         changes=["The network has one inventory package more. Nothing is sold or held by it."],
-        problems=[f"There is one of that name already: {', '.join(map(str, same[:5]))}."] if same else [],
+        problems=[f"There is one of that name already: {', '.join(map(str, same_name[:5]))}."] if same_name else [],
         not_checked=[
             "Whether the ids of its targeting exist: find_targeting_items lists them.",
-            *([] if whole else ["Packages past what FreeWheel listed."]),
+            *([] if is_whole else ["Packages past what FreeWheel listed."]),
         ],
     )
 
 
 def _creation(arguments: CreateInventoryPackage, backends: Backends) -> Creation[InventoryPackage]:
-    named = printable(arguments.name, limit=200)
+    name = printable(arguments.name, limit=200)
     return Creation[InventoryPackage](
         noun="inventory package",
         field="name",
         identity=arguments.name,
-        shown_as="inventory_package",
-        found_as="inventory_package_ids",
+        result_key="inventory_package",
+        found_key="inventory_package_ids",
+        read_page=package_pages(backends),
         read=backends.freewheel.inventory_package,
-        different=lambda package: _different(arguments, package),
-        untold=lambda package: [name for name in _body(arguments) if name not in told_fields(package)],
-        check=f"A person looks in FreeWheel for inventory packages named {named}.",
+        difference=lambda package: _difference(arguments, package),
+        unstated=lambda package: [name for name in _body(arguments) if name not in stated_fields(package)],
+        check=f"A person looks in FreeWheel for inventory packages named {name}.",
     )
 
 
 async def _reconcile(arguments: CreateInventoryPackage, backends: Backends, doubt: Doubt) -> Verdict:
-    packages, whole = await (proven_packages(backends) if has_baseline(doubt) else every_package(backends))
-    return await _creation(arguments, backends).verdict(doubt, packages, proven=whole)
+    return await _creation(arguments, backends).reconcile(doubt)
 
 
-def _different(arguments: CreateInventoryPackage, package: InventoryPackage) -> str:
-    """What a package says otherwise than was asked, and what it has that was not asked for, in a sentence."""
-    told = told_fields(package)
-    unasked = [name for name in ("description", *TREES) if getattr(arguments, name) is None]
-    there = [name for name in unasked if is_set(name, told.get(name))]
-    return differing(_body(arguments), told) or (
-        f"It has {', '.join(there)}, which was not asked for." if there else ""
+def _difference(arguments: CreateInventoryPackage, package: InventoryPackage) -> str:
+    """How a package differs from the request, including what it has beyond it, in a sentence."""
+    stated = stated_fields(package)
+    not_requested = [name for name in ("description", *TREES) if getattr(arguments, name) is None]
+    extra = [name for name in not_requested if is_set(name, stated.get(name))]
+    return difference_note(_body(arguments), stated) or (
+        f"It has {', '.join(extra)}, which was not asked for." if extra else ""
     )
 
 
-def _is_named(package: InventoryPackage, name: str) -> bool:
+def _has_name(package: InventoryPackage, name: str) -> bool:
     return str(package.raw.get("name") or "").strip() == name.strip()
 
 
@@ -151,6 +150,6 @@ TOOL = Tool(
     title="Create inventory package",
     arguments=CreateInventoryPackage,
     result=CreatedInventoryPackage,
-    effect=Write(subject=_subject, brief=_brief, reconcile=_reconcile, holds=True),
+    effect=Write(subject=_subject, preview=_preview, reconcile=_reconcile, replays_success=True),
     handler=create_inventory_package,
 )

@@ -8,13 +8,18 @@ from typing import Any
 from pydantic import Field
 
 from tools.backends import Backends
-from tools.effects import Brief, Doubt, Verdict, remember
+from tools.effects import Doubt, Preview, Verdict, record_baseline
 from tools.fields import BodyId, FreeWheelId, Name, Prose
-from tools.freewheel.creation import Creation, has_baseline
+from tools.freewheel.creation import Creation
 from tools.freewheel.models import ProposedInsertionOrder
-from tools.freewheel.order_state import EVERGREEN, attributes, same, words
-from tools.freewheel.orders import every_order, money, of_that_external_id, orders_before, proven_orders, references
-from tools.freewheel.proposals import MOST_CAPS, Budget, FrequencyCap, ProposedIo, body, proposed_io
+from tools.freewheel.order_state import EVERGREEN, attributes, in_words, same_value
+from tools.freewheel.orders import (
+    budget_clause,
+    check_references,
+    order_pages,
+    orders_with_external_id,
+)
+from tools.freewheel.proposals import MAX_CAPS, Budget, FrequencyCap, ProposedIo, proposed_io, wire_body
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, printable
@@ -31,7 +36,7 @@ class CreateProposedIo(Arguments):
     probability_of_close: int | None = Field(default=None, ge=0, le=100, description="Percent.")
     budget: Budget | None = Field(default=None, description="Its goal.")
     frequency_caps: list[FrequencyCap] | None = Field(
-        default=None, min_length=1, max_length=MOST_CAPS, description="Delivery caps."
+        default=None, min_length=1, max_length=MAX_CAPS, description="Delivery caps."
     )
     assigned_user_ids: list[FreeWheelId] | None = Field(default=None, min_length=1, description="FreeWheel user ids.")
 
@@ -50,8 +55,8 @@ async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) ->
     orders), or from the person.
     """
     creation = _creation(arguments, backends)
-    baseline = creation.baseline(await orders_before(backends))
-    remember(baseline)
+    baseline = await creation.baseline()
+    record_baseline(baseline)
     order = await backends.freewheel.create_proposed_insertion_order(
         _body(arguments),
         campaign_id=arguments.campaign_id,
@@ -59,51 +64,53 @@ async def create_proposed_io(arguments: CreateProposedIo, backends: Backends) ->
         "that is new is there, the write was done.",
     )
     creation.check_new(order, baseline)
-    asked = _asked(arguments)
+    requested = _requested_attributes(arguments)
     now = attributes(order)
-    different = _different(asked, now)
-    unconfirmed = [name for name, value in asked.items() if value is not None and name not in now]
+    difference = _difference(requested, now)
+    unconfirmed = [name for name, value in requested.items() if value is not None and name not in now]
     return CreatedProposedIo(
         proposed_io=proposed_io(order),
         unconfirmed=unconfirmed or None,
-        what_happened=_what_happened(arguments, order, unconfirmed, different),
-        next_step=_next_step(order, unconfirmed, different),
+        what_happened=_what_happened(arguments, order, unconfirmed, difference),
+        next_step=_next_step(order, unconfirmed, difference),
     )
 
 
 def _body(arguments: CreateProposedIo) -> dict[str, Any]:
-    return body(arguments.model_dump(mode="json", exclude_none=True, exclude={"campaign_id"}))
+    return wire_body(arguments.model_dump(mode="json", exclude_none=True, exclude={"campaign_id"}))
 
 
-def _asked(arguments: CreateProposedIo) -> dict[str, Any]:
-    """The attributes of the order that is asked for; its id does not matter."""
+def _requested_attributes(arguments: CreateProposedIo) -> dict[str, Any]:
+    """The attributes of the requested order. Its id does not matter."""
     order = {"id": 1, "proposed_io_status": "PROPOSED", **_body(arguments)}
     return attributes(ProposedInsertionOrder.model_validate(order))
 
 
-def _different(asked: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    against = [
-        f"{name} {words(now[name])} instead of {words(value)}"
-        for name, value in asked.items()
-        if name in now and not same(now[name], value)
+def _difference(requested: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    differences = [
+        f"{name} {in_words(now[name])} instead of {in_words(value)}"
+        for name, value in requested.items()
+        if name in now and not same_value(now[name], value)
     ]
-    return f"The answer is not what was asked for: {', '.join(against)}." if against else ""
+    return f"The answer is not what was asked for: {', '.join(differences)}." if differences else ""
 
 
 def _what_happened(
-    arguments: CreateProposedIo, order: ProposedInsertionOrder, unconfirmed: list[str], different: str
+    arguments: CreateProposedIo, order: ProposedInsertionOrder, unconfirmed: list[str], difference: str
 ) -> str:
     under = f" under campaign {arguments.campaign_id}" if arguments.campaign_id else ""
-    told = [f"FreeWheel created proposed IO {order.id}{under}. It is a proposal: no inventory is held or booked by it."]
+    sentences = [
+        f"FreeWheel created proposed IO {order.id}{under}. It is a proposal: no inventory is held or booked by it."
+    ]
     if unconfirmed:
-        told.append(f"Its answer does not state {', '.join(unconfirmed)}.")
-    if different:
-        told.append(different)
-    return " ".join(told)
+        sentences.append(f"Its answer does not state {', '.join(unconfirmed)}.")
+    if difference:
+        sentences.append(difference)
+    return " ".join(sentences)
 
 
-def _next_step(order: ProposedInsertionOrder, unconfirmed: list[str], different: str) -> str:
-    if different:
+def _next_step(order: ProposedInsertionOrder, unconfirmed: list[str], difference: str) -> str:
+    if difference:
         return STOP_AT_A_DIFFERENCE
     look = f"get_proposed_io for {order.id} shows whether {', '.join(unconfirmed)} was kept. " if unconfirmed else ""
     return f"{look}A person adds placements in FreeWheel. To hold inventory, use list_avails, then reserve_avail."
@@ -113,51 +120,56 @@ def _subject(arguments: CreateProposedIo) -> str:
     return f"proposed_io:{arguments.external_id.strip()}"
 
 
-async def _brief(arguments: CreateProposedIo, backends: Backends) -> Brief:
-    found = await references(backends, campaign_id=arguments.campaign_id, brand_id=arguments.brand_id)
-    same, whole = await of_that_external_id(arguments.external_id, backends)
-    listed = ", ".join(str(order.id) for order in same[:5])
+async def _preview(arguments: CreateProposedIo, backends: Backends) -> Preview:
+    findings = await check_references(backends, campaign_id=arguments.campaign_id, brand_id=arguments.brand_id)
+    same_external_id, is_whole = await orders_with_external_id(arguments.external_id, backends)
+    listed = ", ".join(str(order.id) for order in same_external_id[:5])
     under = f" under campaign {arguments.campaign_id}" if arguments.campaign_id else ""
     users = ["The assigned users."] if arguments.assigned_user_ids else []
-    return Brief(
+    return Preview(
         does=f"Create proposed IO {printable(arguments.external_id, limit=80)} ({printable(arguments.name, limit=200)})"
-        f"{under} in FreeWheel{money(arguments.budget)}.",
+        f"{under} in FreeWheel{budget_clause(arguments.budget)}.",
         changes=["There is one proposal more. No inventory is held or booked by it."],
-        problems=[*found.problems, *([f"There is one with that external_id already: {listed}."] if same else [])],
-        not_checked=[*found.not_checked, *users, *([] if whole else ["Orders past what FreeWheel listed."])],
+        problems=[
+            *findings.problems,
+            *([f"There is one with that external_id already: {listed}."] if same_external_id else []),
+        ],
+        not_checked=[*findings.not_checked, *users, *([] if is_whole else ["Orders past what FreeWheel listed."])],
     )
 
 
 def _creation(arguments: CreateProposedIo, backends: Backends) -> Creation[ProposedInsertionOrder]:
-    named = printable(arguments.external_id, limit=80)
+    external_id = printable(arguments.external_id, limit=80)
     return Creation[ProposedInsertionOrder](
         noun="proposed IO",
         field="external_id",
         identity=arguments.external_id,
-        shown_as="proposed_io",
-        found_as="proposed_io_ids",
+        result_key="proposed_io",
+        found_key="proposed_io_ids",
+        read_page=order_pages(backends),
         read=backends.freewheel.proposed_insertion_order,
-        different=lambda order: _different(_asked(arguments), attributes(order)) or _added(arguments, order),
-        untold=lambda order: [name for name in _asked(arguments) if name not in attributes(order)],
-        check=f"A person looks in FreeWheel for proposed IOs with external_id {named}.",
+        difference=lambda order: (
+            _difference(_requested_attributes(arguments), attributes(order)) or _extra_attributes_note(arguments, order)
+        ),
+        unstated=lambda order: [name for name in _requested_attributes(arguments) if name not in attributes(order)],
+        check=f"A person looks in FreeWheel for proposed IOs with external_id {external_id}.",
     )
 
 
 async def _reconcile(arguments: CreateProposedIo, backends: Backends, doubt: Doubt) -> Verdict:
-    orders, whole = await (proven_orders(backends) if has_baseline(doubt) else every_order(backends))
-    return await _creation(arguments, backends).verdict(doubt, orders, proven=whole)
+    return await _creation(arguments, backends).reconcile(doubt)
 
 
-_FILLED_IN = ("description", "brand_id", "budget", "frequency_caps", "assigned_user_ids", "probability_of_close")
-"""What an order has only when somebody gave it."""
+_OPTIONAL = ("description", "brand_id", "budget", "frequency_caps", "assigned_user_ids", "probability_of_close")
+"""Attributes that an order has only if somebody set them."""
 
 
-def _added(arguments: CreateProposedIo, order: ProposedInsertionOrder) -> str:
-    """What an order has that was not asked for, in a sentence."""
+def _extra_attributes_note(arguments: CreateProposedIo, order: ProposedInsertionOrder) -> str:
+    """What an order has beyond the request, in a sentence."""
     now = attributes(order)
-    unasked = [name for name in _FILLED_IN if getattr(arguments, name) is None]
-    there = [name for name in unasked if now.get(name) not in (None, "", 0, [], EVERGREEN)]
-    return f"It has {', '.join(there)}, which was not asked for." if there else ""
+    not_requested = [name for name in _OPTIONAL if getattr(arguments, name) is None]
+    extra = [name for name in not_requested if now.get(name) not in (None, "", 0, [], EVERGREEN)]
+    return f"It has {', '.join(extra)}, which was not asked for." if extra else ""
 
 
 TOOL = Tool(
@@ -165,6 +177,6 @@ TOOL = Tool(
     title="Create proposed insertion order",
     arguments=CreateProposedIo,
     result=CreatedProposedIo,
-    effect=Write(subject=_subject, brief=_brief, reconcile=_reconcile, holds=True),
+    effect=Write(subject=_subject, preview=_preview, reconcile=_reconcile, replays_success=True),
     handler=create_proposed_io,
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pydantic import Field, model_validator
 
 from tools.backends import Backends
-from tools.fields import Listing, next_page, nothing_on
+from tools.fields import Listing, empty_page_note, next_page
 from tools.freewheel.attributes import StandardAttributes
 from tools.freewheel.models import PageOf, StandardAttribute
 from tools.freewheel.targeting import (
@@ -60,7 +60,7 @@ class FindTargetingItems(Arguments):
         return self
 
     def wants(self, item_type: str | None) -> bool:
-        """Whether a kind is searched; item_type is None for one of which none is known."""
+        """Whether a kind is searched. item_type is None for a kind without a known item type."""
         if self.item_type is not None:
             return item_type == self.item_type
         return self.tree is None or (item_type is not None and tree_of(item_type) == self.tree)
@@ -74,8 +74,8 @@ class TargetingItem(Result):
     tree: TreeName | None = Field(default=None, description="Which targeting takes it.")
 
 
-_Named = tuple[str, StandardAttribute]
-"""An entry with its kind."""
+_KindEntry = tuple[str, StandardAttribute]
+"""An entry and its kind."""
 
 
 async def find_targeting_items(arguments: FindTargetingItems, backends: Backends) -> Listing[TargetingItem]:
@@ -105,26 +105,26 @@ async def find_targeting_items(arguments: FindTargetingItems, backends: Backends
     )
 
 
-def _matching(searched: StandardAttributes, text: str | None) -> list[_Named]:
+def _matching(searched: StandardAttributes, text: str | None) -> list[_KindEntry]:
     words = (text or "").casefold().split()
-    named = ((kind, entry) for kind, entries in searched.items() for entry in entries)
+    all_entries = [(kind, entry) for kind, entries in searched.items() for entry in entries]
     if not words:
-        return list(named)
-    return [(kind, entry) for kind, entry in named if entry.name and _holds(entry.name.casefold(), words)]
+        return all_entries
+    return [(kind, entry) for kind, entry in all_entries if entry.name and _has_all_words(entry.name.casefold(), words)]
 
 
-def _holds(name: str, words: list[str]) -> bool:
+def _has_all_words(name: str, words: list[str]) -> bool:
     return all(word in name for word in words)
 
 
-def _best_first(found: Iterable[_Named], text: str | None) -> list[_Named]:
-    """The whole name first, then the beginning of one, then the others; in FreeWheel's order otherwise."""
+def _best_first(found: Iterable[_KindEntry], text: str | None) -> list[_KindEntry]:
+    """Exact names first, then names that begin with the text, then the others, each in FreeWheel's order."""
     if text is None:
         return list(found)
     wanted = " ".join(text.casefold().split())
-    exact: list[_Named] = []
-    beginning: list[_Named] = []
-    others: list[_Named] = []
+    exact: list[_KindEntry] = []
+    beginning: list[_KindEntry] = []
+    others: list[_KindEntry] = []
     for kind, entry in found:
         name = (entry.name or "").casefold()
         (exact if name == wanted else beginning if name.startswith(wanted) else others).append((kind, entry))
@@ -136,7 +136,7 @@ def _query(arguments: FindTargetingItems, text: str) -> dict[str, str | int]:
 
 
 def _this_page(answer: PageOf[StandardAttribute], arguments: FindTargetingItems) -> PageOf[StandardAttribute]:
-    """The page that was asked for, also out of an answer that holds all series because pages are not known there."""
+    """The requested page, also from an answer that ignores paging and holds all series."""
     if len(answer.items) <= arguments.per_page:
         return answer
     first = (arguments.page - 1) * arguments.per_page
@@ -160,7 +160,7 @@ def _next(
 
 
 def _note(
-    arguments: FindTargetingItems, page: list[_Named], attributes: int, series: PageOf[StandardAttribute] | None
+    arguments: FindTargetingItems, page: list[_KindEntry], attributes: int, series: PageOf[StandardAttribute] | None
 ) -> str | None:
     notes: list[str] = []
     if series is not None and arguments.item_type is None:
@@ -179,15 +179,13 @@ def _not_listed(item_type: str | None) -> str:
 
 
 def _why_empty(
-    arguments: FindTargetingItems, lists: StandardAttributes, searched: StandardAttributes, found: list[_Named]
+    arguments: FindTargetingItems, lists: StandardAttributes, searched: StandardAttributes, found: list[_KindEntry]
 ) -> str:
     if found or arguments.page > 1:
-        return nothing_on(arguments.page)
+        return empty_page_note(arguments.page)
     if arguments.item_type and arguments.item_type != SERIES and not searched:
         unknown = [printable(kind, limit=40) for kind in lists if kind not in TYPE_OF_KIND][:10]
-        others = (
-            f" Its lists of no known item type, which `text` alone searches: {', '.join(unknown)}." if unknown else ""
-        )
+        others = f" Lists without a known item type, searched by `text` alone: {', '.join(unknown)}." if unknown else ""
         return f"FreeWheel's answer has no list for {arguments.item_type}: ask the person for the ids.{others}"
     count = sum(len(entries) for entries in searched.values())
     places = [

@@ -10,16 +10,16 @@ from tools.backends import Backends
 from tools.fields import FreeWheelId
 from tools.freewheel.models import InventoryPackage
 from tools.freewheel.targeting import TREES
-from tools.freewheel.trees import Counts, ShownTree, counts, is_told, read_tree, shows_all, size
+from tools.freewheel.trees import Counts, ShownTree, counts, has_content, read_tree, shows_all, size
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
 from tools.vendor_http.replies import printable
 
-MOST_SHOWN = 40
-"""Items up to which a tree is shown without being asked for."""
+MAX_SHOWN_ITEMS = 40
+"""The largest tree, in items, that is shown without being asked for."""
 
-LONGEST_TEXT = 5000
-"""Characters of name and description: what these tools write is shown whole."""
+MAX_TEXT_LENGTH = 5000
+"""Characters of name and description that are shown: as many as the tools here can write."""
 
 
 class GetInventoryPackage(Arguments):
@@ -52,30 +52,30 @@ async def get_inventory_package(arguments: GetInventoryPackage, backends: Backen
     notes: list[str] = []
     for name in TREES:
         raw = package.raw.get(name)
-        if not is_told(raw):
+        if not has_content(raw):
             continue
         tree = read_tree(raw)
         if tree is not None and not shows_all(raw):
             notes.append(f"{name} holds more than is shown here: replacing it would lose that.")
         if tree is None:
             notes.append(f"{name} came in a shape that cannot be shown: a person looks it up in FreeWheel.")
-        elif size(tree) > MOST_SHOWN and not arguments.include_all_items:
+        elif size(tree) > MAX_SHOWN_ITEMS and not arguments.include_all_items:
             trees[f"{name}_counts"] = counts(tree)
             notes.append(
                 f"{name} has {size(tree)} items and is shown in counts: call again with include_all_items to see it "
-                "whole, which you need for changing it."
+                "whole before you change it."
             )
         else:
             trees[name] = tree
     if not trees and not notes:
         notes.append(
-            "FreeWheel told no targeting, though a package must have one: what this one targets is not known here. A "
+            "FreeWheel stated no targeting, though a package must have one: what this one targets is not known. A "
             "person looks it up in FreeWheel."
         )
     altered = [field for field in ("name", "description") if _is_altered(package, field)]
     if altered:
         notes.append(
-            f"{' and '.join(altered)} may stand here without links, markup and line breaks: do not send it back like "
+            f"{' and '.join(altered)} may be shown without links, markup and line breaks: do not send it back like "
             "this."
         )
     return WholePackage(
@@ -97,7 +97,7 @@ def _is_altered(package: InventoryPackage, field: str) -> bool:
 
 def _text(package: InventoryPackage, field: str) -> str | None:
     value = package.raw.get(field)
-    return printable(value, limit=LONGEST_TEXT) or None if isinstance(value, str) else None
+    return printable(value, limit=MAX_TEXT_LENGTH) or None if isinstance(value, str) else None
 
 
 TOOL = Tool(

@@ -1,8 +1,8 @@
 """Show a proposed insertion order (Proposed Insertion Order API v4, "Show information about a Proposed Insertion
 Order").
 
-`delivery`, `budget` and `assignments` are not "included in basic GET", and the page does not say what brings them:
-`show=all` is asked for, as in v3, and what did not come is told as not told.
+`delivery`, `budget` and `assignments` are not "included in basic GET", and the page does not say how to get them. The
+request asks for `show=all`, as in v3, and the result lists what did not come.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class GetProposedIo(Arguments):
 async def get_proposed_io(arguments: GetProposedIo, backends: Backends) -> WholeProposedIo:
     """Get one proposed insertion order of FreeWheel with its budget, frequency caps and assigned users.
 
-    Use it before update_proposed_io, or to find the ids of users. What FreeWheel did not tell is in `not_told`: it is
+    Use it before update_proposed_io, or to find the ids of users. What FreeWheel did not state is in `not_told`: it is
     unknown, not unset. For its placements, list_proposed_placements.
     """
     return whole_proposed_io(await backends.freewheel.proposed_insertion_order(arguments.proposed_io_id))

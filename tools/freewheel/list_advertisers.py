@@ -7,7 +7,7 @@ from pydantic import Field
 from tools.backends import Backends
 from tools.fields import FreeWheelId, Listing
 from tools.freewheel.models import Named, PageOf
-from tools.freewheel.search import LARGEST_PAGE, found
+from tools.freewheel.search import LARGEST_PAGE, search_page
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
 
@@ -39,7 +39,13 @@ async def list_advertisers(arguments: ListAdvertisers, backends: Backends) -> Li
         return await backends.freewheel.list_brands(advertiser_id, query)
 
     name = "advertisers" if advertiser_id is None else "brands"
-    answer = await found(arguments, read, _described, name=name, none=_NONE if advertiser_id is None else _NO_BRANDS)
+    answer = await search_page(
+        arguments,
+        read,
+        _searchable_text,
+        plural=name,
+        empty_note=_NO_ADVERTISERS if advertiser_id is None else _NO_BRANDS,
+    )
     return Listing[Advertiser](
         items=[Advertiser(id=entry.id, name=entry.name) for entry in answer.entries],
         total=answer.total,
@@ -48,11 +54,11 @@ async def list_advertisers(arguments: ListAdvertisers, backends: Backends) -> Li
     )
 
 
-_NONE = "FreeWheel lists no active advertisers for this network."
+_NO_ADVERTISERS = "FreeWheel lists no active advertisers for this network."
 _NO_BRANDS = "This advertiser has no brands: people add them in FreeWheel."
 
 
-def _described(entry: Named) -> str:
+def _searchable_text(entry: Named) -> str:
     return entry.name or ""
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from tools.backends import Backends
 from tools.fields import Listing
 from tools.freewheel.models import Campaign, PageOf
-from tools.freewheel.search import LARGEST_PAGE, found
+from tools.freewheel.search import LARGEST_PAGE, search_page
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
 
@@ -34,7 +34,7 @@ async def list_campaigns(arguments: ListCampaigns, backends: Backends) -> Listin
     async def read(page: int, per_page: int) -> PageOf[Campaign]:
         return await backends.freewheel.list_campaigns({"page": page, "per_page": per_page})
 
-    answer = await found(arguments, read, _described, name="campaigns", none=_NONE)
+    answer = await search_page(arguments, read, _searchable_text, plural="campaigns", empty_note=_NO_CAMPAIGNS)
     return Listing[ListedCampaign](
         items=[ListedCampaign(**campaign.model_dump()) for campaign in answer.entries],
         total=answer.total,
@@ -43,10 +43,10 @@ async def list_campaigns(arguments: ListCampaigns, backends: Backends) -> Listin
     )
 
 
-_NONE = "FreeWheel lists no active campaigns for this network."
+_NO_CAMPAIGNS = "FreeWheel lists no active campaigns for this network."
 
 
-def _described(campaign: Campaign) -> str:
+def _searchable_text(campaign: Campaign) -> str:
     return campaign.name or ""
 
 

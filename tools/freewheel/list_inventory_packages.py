@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from tools.backends import Backends
-from tools.fields import Listing, Moment, next_page, nothing_on, wire_time
+from tools.fields import Listing, Moment, empty_page_note, next_page, wire_time
 from tools.freewheel.models import InventoryPackage, PageOf
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
@@ -66,7 +66,7 @@ async def list_inventory_packages(arguments: ListInventoryPackages, backends: Ba
 
 
 def _query(arguments: ListInventoryPackages) -> dict[str, str | int]:
-    """FreeWheel sorts only by the parameter that filters: its plain name ascending, with a minus descending."""
+    """FreeWheel sorts only by the parameter that filters: its plain name sorts ascending, with a minus descending."""
     query: dict[str, str | int] = {"page": arguments.page, "per_page": arguments.per_page}
     if arguments.name is not None:
         query["name"] = arguments.name
@@ -90,7 +90,7 @@ def _note(arguments: ListInventoryPackages, answer: PageOf[InventoryPackage], *,
     if answer.total and (arguments.page - 1) * arguments.per_page < answer.total:
         return f"FreeWheel counts {answer.total:,} and sent none of them on this page: call again, or narrow the list."
     if arguments.page > 1:
-        return nothing_on(arguments.page)
+        return empty_page_note(arguments.page)
     if arguments.name or arguments.status or arguments.updated_since or arguments.updated_until:
         return "No package matches all filters: drop one, or shorten `name` (it is matched case-sensitively)."
     return "This network has no inventory packages, or Marketplace is not enabled for it: ask the account team."

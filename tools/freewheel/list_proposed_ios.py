@@ -1,7 +1,7 @@
 """List proposed insertion orders (Proposed Insertion Order API v4, "List Proposed Insertion Orders").
 
-No parameter of this list is documented: `page` and `per_page` are those of FreeWheel's other v4 lists, and it has no
-search. `text` is looked for here, page by page, and the answer says how far.
+No parameter of this list is documented. `page` and `per_page` are those of FreeWheel's other v4 lists, and there is no
+search: `text` is searched here, page by page, and the note says how far.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pydantic import Field
 from tools.backends import Backends
 from tools.fields import Listing
 from tools.freewheel.models import PageOf, ProposedInsertionOrder
-from tools.freewheel.search import LARGEST_PAGE, found
+from tools.freewheel.search import LARGEST_PAGE, search_page
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
 from tools.vendor_http.replies import shown
@@ -45,7 +45,7 @@ async def list_proposed_ios(arguments: ListProposedIos, backends: Backends) -> L
     async def read(page: int, per_page: int) -> PageOf[ProposedInsertionOrder]:
         return await backends.freewheel.list_proposed_insertion_orders({"page": page, "per_page": per_page})
 
-    answer = await found(arguments, read, _described, name="proposed IOs", none=_NONE)
+    answer = await search_page(arguments, read, _searchable_text, plural="proposed IOs", empty_note=_NO_ORDERS)
     return Listing[ListedProposedIo](
         items=[_listed(order) for order in answer.entries],
         total=answer.total,
@@ -54,10 +54,10 @@ async def list_proposed_ios(arguments: ListProposedIos, backends: Backends) -> L
     )
 
 
-_NONE = "FreeWheel lists no proposed IOs for this network."
+_NO_ORDERS = "FreeWheel lists no proposed IOs for this network."
 
 
-def _described(order: ProposedInsertionOrder) -> str:
+def _searchable_text(order: ProposedInsertionOrder) -> str:
     return f"{order.name or ''} {order.external_id or ''}"
 
 

@@ -1,12 +1,12 @@
 """List the proposed placements of an order (Proposed Insertion Order API v4, "List Proposed Placements of a Proposed
-Insertion Order"; the page leaves their attributes to another one)."""
+Insertion Order"). Their attributes are documented on another page."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from tools.backends import Backends
-from tools.fields import FreeWheelId, Listing, next_page, nothing_on
+from tools.fields import FreeWheelId, Listing, empty_page_note, next_page
 from tools.freewheel.models import ProposedPlacement
 from tools.freewheel.proposals import OrderBudget
 from tools.schema import Arguments, Result
@@ -46,11 +46,11 @@ async def list_proposed_placements(arguments: ListProposedPlacements, backends: 
         items=[_placement(item) for item in answer.items],
         total=answer.total,
         next=next_page(arguments, arguments.page) if more else None,
-        note=None if answer.items else nothing_on(arguments.page) if arguments.page > 1 else _NONE,
+        note=None if answer.items else empty_page_note(arguments.page) if arguments.page > 1 else _NO_PLACEMENTS,
     )
 
 
-_NONE = "This order has no placements yet: people add them in FreeWheel."
+_NO_PLACEMENTS = "This order has no placements yet: people add them in FreeWheel."
 
 
 def _placement(item: ProposedPlacement) -> Placement:

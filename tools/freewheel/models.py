@@ -1,4 +1,4 @@
-"""FreeWheel's objects as it sends them, read tolerantly: unknown fields ignored, enums open, unset text null or "".
+"""FreeWheel's objects, read tolerantly: unknown fields are ignored, enums are open, and unset text is null or "".
 
 Sources: Inventory Package API v4 ("Inventory Package Attributes"), Proposed Insertion Order API v4 ("Attributes").
 """
@@ -22,16 +22,17 @@ def _upper(value: Any) -> Any:
 
 def _no_truth_value(value: Any) -> Any:
     if isinstance(value, bool):
-        raise ValueError("true and false are no ids")
+        raise ValueError("true and false are not ids")
     return value
 
 
 FwId = Annotated[int, BeforeValidator(_no_truth_value), Field(ge=1)]
-"""FreeWheel's FW_ID: a JSON integer in live answers, documented as a string in places; read from both."""
+"""FreeWheel's FW_ID: a JSON integer in live answers, in places documented as a string; both are read."""
 
 Text = Annotated[Annotated[str, AfterValidator(shown)] | None, BeforeValidator(_none_when_empty), IfReadable]
+"""Text that is shown: one line, cut to length."""
 Words = Annotated[str | None, BeforeValidator(_none_when_empty), IfReadable]
-"""A text as it came: an update sends it back, so nothing of it may be lost on reading."""
+"""Text as it came. An update sends it back, so reading must not change it."""
 Enum = Annotated[str | None, BeforeValidator(_none_when_empty), BeforeValidator(_upper), IfReadable]
 
 
@@ -40,7 +41,7 @@ class _Object(BaseModel):
 
 
 class Entry(_Object):
-    """What a list of FreeWheel's holds: an object with an id."""
+    """An object in one of FreeWheel's lists."""
 
     id: FwId
 
@@ -50,8 +51,10 @@ Amount = Annotated[float | None, IfReadable]
 
 
 class _Whole(_Object):
-    """raw: the object as it came. An update sends it back, so nothing in it may be lost on reading, and a field that is
-    null is not one that was left out."""
+    """An object that an update sends back whole.
+
+    raw: the object as it came. Nothing in it may be lost, and a field that is null differs from one that is absent.
+    """
 
     raw: dict[str, Any]
 
@@ -67,7 +70,7 @@ class _Whole(_Object):
 
 
 class InventoryPackage(_Whole, Entry):
-    """Date-times are ISO 8601 in UTC, passed on as FreeWheel wrote them. The list leaves out both targetings."""
+    """An inventory package. Date-times are in UTC, as FreeWheel wrote them. Lists leave out both targetings."""
 
     name: Text = None
     status: Enum = None
@@ -77,7 +80,7 @@ class InventoryPackage(_Whole, Entry):
 
 
 class StandardAttribute(Entry):
-    """One entry of a kind of standard attributes; its `name` comes as `<kind>_name` for some kinds."""
+    """One entry of a kind of standard attribute. In some kinds its name comes as `<kind>_name`."""
 
     name: Text = None
 
@@ -118,7 +121,7 @@ class Assignments(_Object):
 
 
 class ProposedInsertionOrder(_Whole, Entry):
-    """`delivery`, `budget` and `assignments` are not "included in basic GET": None is "not told", not "none"."""
+    """`delivery`, `budget` and `assignments` are not "included in basic GET": None means not stated."""
 
     external_id: Words = None
     name: Words = None
@@ -153,7 +156,7 @@ class ProposedPlacement(Entry):
 
 
 class Campaign(Entry):
-    """One of FreeWheel's v3 API; its other fields are not known for sure."""
+    """A campaign of FreeWheel's v3 API. Its other fields are not known for sure."""
 
     name: Text = None
     advertiser_id: Annotated[FwId | None, IfReadable] = None
@@ -169,7 +172,7 @@ T = TypeVar("T", bound=_Object)
 
 
 class PageOf(_Object, Generic[T]):
-    """One page of a list; `total`, `total_pages` and what page it is are None when FreeWheel did not say."""
+    """One page of a list. `total`, `total_pages`, `page` and `per_page` are None when FreeWheel did not state them."""
 
     items: list[T]
     total: Count = None
@@ -178,7 +181,7 @@ class PageOf(_Object, Generic[T]):
     per_page: Count = None
 
     def has_more(self, page: int, per_page: int) -> bool:
-        """Whether there is a page after this one, as far as the answer tells; its own page size counts."""
+        """Whether there is a page after this one, as far as the answer shows. The page size that it states counts."""
         if self.total_pages is not None:
             return page < self.total_pages
         if self.total is not None:

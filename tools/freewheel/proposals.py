@@ -1,7 +1,7 @@
-"""What the tools of proposed insertion orders share: budget and frequency caps as arguments, an order as it is told.
+"""What the tools for proposed insertion orders share: budget and frequency caps as arguments, and an order as a result.
 
-Source: Proposed Insertion Order API v4, "Attributes" and its child tables. Agents meet `delivery.frequency_caps` as
-`frequency_caps` and `assignments.users` as ids or users; FreeWheel's own nesting is made here.
+Source: Proposed Insertion Order API v4, "Attributes" and its child tables. Agents see `delivery.frequency_caps` as
+`frequency_caps`, and `assignments.users` as users or their ids; FreeWheel's nesting is made here.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from tools.vendor_http.replies import printable
 CapType = Literal["IMPRESSION", "PACKAGE"]
 CapScope = Literal["TIME", "STREAM", "CAMPAIGN", "ASSET", "SITE_SECTION"]
 
-MOST_CAPS = 3
-"""Frequency caps of one order, at most."""
+MAX_CAPS = 3
+"""The largest number of frequency caps of one order."""
 
 GOALS = {"CURRENCY_TARGET": "currency", "IMPRESSION_TARGET": "impression"}
-"""The budget models that FreeWheel takes, each with the attribute that holds its goal."""
+"""The budget models that FreeWheel accepts, each with the attribute that holds its goal."""
 
 
 class FrequencyCap(Arguments):
@@ -81,18 +81,18 @@ class Budget(Arguments):
         return self
 
 
-def body(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A request's body in FreeWheel's own spelling, from attributes in the arguments' spelling."""
-    spelled = dict(given)
-    if "frequency_caps" in spelled:
-        spelled["delivery"] = {"frequency_caps": spelled.pop("frequency_caps")}
-    if "assigned_user_ids" in spelled:
-        spelled["assignments"] = {"users": [{"id": user} for user in spelled.pop("assigned_user_ids")]}
-    return spelled
+def wire_body(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A request's body in FreeWheel's form, made from attributes in the arguments' form."""
+    wire = dict(given)
+    if "frequency_caps" in wire:
+        wire["delivery"] = {"frequency_caps": wire.pop("frequency_caps")}
+    if "assigned_user_ids" in wire:
+        wire["assignments"] = {"users": [{"id": user} for user in wire.pop("assigned_user_ids")]}
+    return wire
 
 
 def same_text(one: str | None, other: str | None) -> bool:
-    """Whether two texts differ in space alone, of which FreeWheel may make what it likes."""
+    """Whether two texts differ in white space alone, which FreeWheel may change."""
     return (one or "").split() == (other or "").split()
 
 
@@ -137,23 +137,23 @@ class WholeProposedIo(ProposedIo):
     frequency_caps: list[OrderCap] | None = Field(default=None, description="Empty: none.")
     assigned_users: list[OrderUser] | None = Field(default=None, description="Empty: nobody.")
     not_told: list[str] | None = Field(
-        default=None, description="What FreeWheel did not tell of this order: it may be set all the same."
+        default=None, description="What FreeWheel did not state of this order; it may be set."
     )
 
 
 def proposed_io(order: ProposedInsertionOrder) -> ProposedIo:
-    """The attributes that come with every answer."""
+    """The attributes that every answer has."""
     return ProposedIo(**_basic(order))
 
 
 def whole_proposed_io(order: ProposedInsertionOrder) -> WholeProposedIo:
-    """Everything that FreeWheel told of an order, and what it did not."""
+    """Everything that FreeWheel states about an order, and the names of what it does not."""
     budget = order.budget and OrderBudget(**order.budget.model_dump())
     listed = order.delivery.frequency_caps if order.delivery else None
     assigned = order.assignments.users if order.assignments else None
     caps = None if listed is None else [OrderCap(**cap.model_dump()) for cap in listed]
     users = None if assigned is None else [OrderUser(**user.model_dump()) for user in assigned]
-    apart = {"budget": budget, "frequency_caps": caps, "assigned_users": users}
+    separate = {"budget": budget, "frequency_caps": caps, "assigned_users": users}
     return WholeProposedIo(
         **_basic(order),
         updated_at=order.updated_at,
@@ -163,23 +163,23 @@ def whole_proposed_io(order: ProposedInsertionOrder) -> WholeProposedIo:
         budget=budget,
         frequency_caps=caps,
         assigned_users=users,
-        not_told=[name for name, value in apart.items() if value is None] or None,
+        not_told=[name for name, value in separate.items() if value is None] or None,
     )
 
 
-_LONGEST = {"external_id": 255, "name": 500, "description": 5000}
-"""Characters of a text that are shown: as many as the arguments may hold."""
+_MAX_LENGTHS = {"external_id": 255, "name": 500, "description": 5000}
+"""How many characters of a text are shown: as many as the arguments may have."""
 
 
 def _basic(order: ProposedInsertionOrder) -> dict[str, Any]:
-    told = order.model_dump(include=set(ProposedIo.model_fields))
-    return told | {name: printable(told[name], limit=limit) for name, limit in _LONGEST.items() if told[name]}
+    fields = order.model_dump(include=set(ProposedIo.model_fields))
+    return fields | {name: printable(fields[name], limit=limit) for name, limit in _MAX_LENGTHS.items() if fields[name]}
 
 
 def vocabulary() -> dict[str, Any]:
-    """What a frequency cap is made of; FreeWheel documents these names, and no meaning beyond them."""
+    """What a frequency cap is made of. FreeWheel documents these names and no meaning beyond them."""
     return {
-        "at_most": MOST_CAPS,
+        "at_most": MAX_CAPS,
         "type": list(get_args(CapType)),
         "scope": list(get_args(CapScope)),
         "period": "Required with scope TIME, refused with any other. FreeWheel documents no unit; its v3 API counts "

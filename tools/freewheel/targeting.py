@@ -1,7 +1,7 @@
-"""Targeting of inventory packages: its vocabulary as data, and its two trees as an agent writes them.
+"""Targeting of inventory packages: its vocabulary as data, and its two trees as arguments.
 
-Source: Inventory Package API v4, "Targeting Attributes" and the tables below it. Which item type goes under which
-targeting type is not documented, so no combination is refused here.
+Source: Inventory Package API v4, "Targeting Attributes" and the tables below it. It is not documented which item type
+fits which targeting type, so no combination is refused here.
 """
 
 from __future__ import annotations
@@ -82,15 +82,15 @@ NETWORK_ITEMS = (
     "SECTION_GROUP",
     "SITE",
 )
-"""Geography and the network's own items, whose ids no documented list gives.
+"""Geography and the network's own items. No documented list gives their ids.
 
 All other types count as standard attributes: those named STANDARD_, those that the page "Standard Attributes API V4"
-lists as such (stream types, endpoints and their owners), and INVENTORY_SOURCE and IP_ENABLED_AUDIENCE, of which no page
-says what they are, so that FreeWheel decides.
+lists (stream types, endpoints and their owners), and INVENTORY_SOURCE and IP_ENABLED_AUDIENCE, which no page explains,
+so that FreeWheel decides.
 """
 
 SERIES = "STANDARD_CONTENT_SERIES"
-"""The one standard attribute that is searched by name, and does not come with the others."""
+"""The one standard attribute that is searched by name, because it does not come with the others."""
 
 TYPE_OF_KIND = {
     "programmers": "STANDARD_CONTENT_PROGRAMMER",
@@ -123,29 +123,29 @@ TYPE_OF_KIND = {
     "apps": "STANDARD_APP",
     "domains": "STANDARD_SITE_DOMAIN",
 }
-"""The item type that takes the ids of a kind of `GET /services/v4/standard_attributes`.
+"""The item type that takes the ids of each kind of `GET /services/v4/standard_attributes`.
 
-No page relates the two: names do. The values of content_durations are Short, Mid and Long Form. A kind that is not
-here, such as app_bundles, has no item type that is known.
+No page relates the two; the names do. The values of content_durations are Short, Mid and Long Form. A kind that is not
+here, such as app_bundles, has no known item type.
 """
 
 
 def tree_of(item_type: str) -> TreeName | None:
-    """The tree whose item type it is; None for no item type at all."""
+    """The tree that an item type belongs to, or None when it is no item type."""
     return next((tree for tree in TREES if item_type in ITEM_TYPES[tree]), None)
 
 
 def closest_first(given: str, valid: tuple[str, ...]) -> str:
-    """The valid words in a sentence, those first that look like the given one."""
+    """The valid values in one text, with those that resemble the given one first."""
     wanted = given[:100].upper()
     holding = [word for word in valid if wanted in word]
     return ", ".join(dict.fromkeys([*holding, *difflib.get_close_matches(wanted, valid), *valid]))
 
 
 def vocabulary() -> dict[str, Any]:
-    """What a client reads once: for each tree its targeting types, and its item types with the kinds of their ids.
+    """For each tree, its targeting types, and its item types with the kinds that hold their ids.
 
-    kinds: FreeWheel's lists that find_targeting_items looks in; empty where the ids are asked of a person.
+    kinds: the lists of FreeWheel that find_targeting_items searches; empty where a person has to give the ids.
     """
     return {
         tree: {
@@ -167,7 +167,7 @@ Relationship = Literal["AND", "OR"]
 
 
 def _item_id(value: Any) -> Any:
-    """A string, which FreeWheel documents for this id alone; its numbers are taken as such, for they come as both."""
+    """FreeWheel documents this id alone as a string. A number is accepted too, because its ids come as both."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, str) and not (value.strip() and value.isprintable() and len(value) <= 255):
@@ -184,8 +184,8 @@ def _not_empty(values: list[T]) -> list[T]:
     return values
 
 
-Some = Annotated[list[T], AfterValidator(_not_empty)]
-"""At least one; the bound is not told, since a schema stands in every conversation and the error says as much."""
+NonEmpty = Annotated[list[T], AfterValidator(_not_empty)]
+"""A list with at least one item. The schema, which every agent reads, leaves that out; the error says it."""
 
 
 class Item(Arguments):
@@ -195,7 +195,7 @@ class Item(Arguments):
 
 class ItemList(Arguments):
     relationship: Relationship = Field(description="How the items are joined.")
-    items: Some[Item] = Field(description="What is targeted.")
+    items: NonEmpty[Item] = Field(description="What is targeted.")
 
 
 class ItemSet(Arguments):
@@ -203,12 +203,12 @@ class ItemSet(Arguments):
         description="CONTENT, PLATFORM, GEO; for targeting also VIDEO, SITE, for ssp_targeting SSP."
     )
     relationship: Relationship = Field(description="How the lists are joined.")
-    item_lists: Some[ItemList] = Field(description="Lists of items.")
+    item_lists: NonEmpty[ItemList] = Field(description="Lists of items.")
 
 
 class Part(Arguments):
     relationship: Relationship | None = Field(default=None, description="How the sets are joined; in include only.")
-    item_sets: Some[ItemSet] | None = Field(default=None, description="One set a targeting type.")
+    item_sets: NonEmpty[ItemSet] | None = Field(default=None, description="One set a targeting type.")
 
 
 class Tree(Arguments):
@@ -239,13 +239,15 @@ class Tree(Arguments):
                     yield f"{path}.item_lists.{n}.items.{i}", item
 
 
-def _of(name: TreeName, tree: Tree) -> Tree:
+def _check_types(name: TreeName, tree: Tree) -> Tree:
     for path, item_set in tree.sets():
         if item_set.targeting_type not in TARGETING_TYPES[name]:
-            raise ValueError(_wrong(f"{path}.targeting_type", item_set.targeting_type, name, TARGETING_TYPES[name]))
+            raise ValueError(
+                _wrong_type(f"{path}.targeting_type", item_set.targeting_type, name, TARGETING_TYPES[name])
+            )
     for path, item in tree.items():
         if item.type not in ITEM_TYPES[name]:
-            raise ValueError(_wrong(f"{path}.type", item.type, name, ITEM_TYPES[name]))
+            raise ValueError(_wrong_type(f"{path}.type", item.type, name, ITEM_TYPES[name]))
     if all(item.type in NETWORK_ITEMS for _, item in tree.items()):
         raise ValueError(
             "must include at least 1 standard attribute, such as a STANDARD_GENRE: find one with find_targeting_items"
@@ -253,11 +255,11 @@ def _of(name: TreeName, tree: Tree) -> Tree:
     return tree
 
 
-def _wrong(path: str, word: str, name: TreeName, valid: tuple[str, ...]) -> str:
+def _wrong_type(path: str, word: str, name: TreeName, valid: tuple[str, ...]) -> str:
     other: TreeName = "targeting" if name == "ssp_targeting" else "ssp_targeting"
     elsewhere = f" but of {other}'s" if word in (*TARGETING_TYPES[other], *ITEM_TYPES[other]) else ""
     return f"{path} {printable(word, limit=80)} is none of {name}'s{elsewhere}; valid: {closest_first(word, valid)}"
 
 
-Targeting = Annotated[Tree, AfterValidator(partial(_of, "targeting"))]
-SspTargeting = Annotated[Tree, AfterValidator(partial(_of, "ssp_targeting"))]
+Targeting = Annotated[Tree, AfterValidator(partial(_check_types, "targeting"))]
+SspTargeting = Annotated[Tree, AfterValidator(partial(_check_types, "ssp_targeting"))]

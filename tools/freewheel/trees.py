@@ -1,7 +1,7 @@
-"""Targeting trees as FreeWheel sends them: read tolerantly, shown, counted, compared and told in a line.
+"""Targeting trees as FreeWheel sends them: read tolerantly, shown, counted, compared and put in words.
 
-Source: Inventory Package API v4, the tables below "Targeting Attributes". Its `sets` beside `item_sets` is read as a
-second name of the same thing.
+Source: Inventory Package API v4, the tables below "Targeting Attributes". Its `sets` is read as another name of
+`item_sets`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from tools.freewheel.models import Enum
 from tools.schema import Result
 from tools.vendor_http.replies import IfReadable, shown
 
-LONGEST_LINE = 240
-"""Characters up to which a tree is told whole in a line; a longer one is told by what was added and removed."""
+MAX_LINE = 240
+"""The longest line, in characters, in which a whole tree is shown. Otherwise its changes are shown."""
 
-MOST_NAMED = 10
-"""Items that are named one by one when a long tree changed."""
+MAX_NAMED = 10
+"""The largest number of items that are named one by one when a long tree changed."""
 
 
-UNKNOWN = "in a shape that is not known"
+UNKNOWN_SHAPE = "in a shape that is not known"
 
 
 def _as_text(value: Any) -> Any:
@@ -60,8 +60,8 @@ class _ShownPart(_Shown):
     def _sets_are_item_sets(cls, part: Any) -> Any:
         if not isinstance(part, dict):
             return part
-        told = cast("dict[str, Any]", part)
-        return {**told, "item_sets": told.get("item_sets") or told.get("sets") or []}
+        fields = cast("dict[str, Any]", part)
+        return {**fields, "item_sets": fields.get("item_sets") or fields.get("sets") or []}
 
 
 class ShownInclude(_ShownPart):
@@ -82,13 +82,13 @@ class ShownTree(_Shown):
     @model_validator(mode="before")
     @classmethod
     def _nothing_excluded(cls, tree: Any) -> Any:
-        """An exclusion of nothing is none: the tools that write refuse an empty one."""
+        """An exclusion without items is left out, because the tools that write refuse an empty one."""
         if not isinstance(tree, dict):
             return tree
-        told = cast("dict[str, Any]", tree)
-        exclude = cast("dict[str, Any]", told["exclude"]) if isinstance(told.get("exclude"), dict) else None
+        fields = cast("dict[str, Any]", tree)
+        exclude = cast("dict[str, Any]", fields["exclude"]) if isinstance(fields.get("exclude"), dict) else None
         empty = exclude is not None and not (exclude.get("item_sets") or exclude.get("sets"))
-        return {**told, "exclude": None} if empty else told
+        return {**fields, "exclude": None} if empty else fields
 
     def parts(self) -> Iterator[tuple[str, list[ShownItemSet]]]:
         yield "include", self.include.item_sets if self.include else []
@@ -102,18 +102,18 @@ class Counts(Result):
     exclude: dict[str, int] | None = None
 
 
-def is_told(raw: Any) -> bool:
-    """Whether a raw tree says anything: null, empty text, and a frame of empty lists are no targeting."""
+def has_content(raw: Any) -> bool:
+    """Whether a raw tree has any content: null, empty text and empty lists are no targeting."""
     if isinstance(raw, dict):
         node = cast("dict[str, Any]", raw)
-        return any(key != "relationship" and is_told(value) for key, value in node.items())
+        return any(key != "relationship" and has_content(value) for key, value in node.items())
     if isinstance(raw, list):
-        return any(is_told(value) for value in cast("list[Any]", raw))
+        return any(has_content(value) for value in cast("list[Any]", raw))
     return raw not in (None, "")
 
 
 def read_tree(raw: Any) -> ShownTree | None:
-    """A tree as FreeWheel sent it; None when no item can be found in it."""
+    """A tree as FreeWheel sent it, or None when no item can be found in it."""
     try:
         tree = ShownTree.model_validate(raw)
     except ValidationError:
@@ -130,7 +130,7 @@ def size(tree: ShownTree) -> int:
     return sum(1 for _, sets in tree.parts() for _ in _items(sets))
 
 
-_KNOWN: dict[str, tuple[str, ...]] = {
+_SHOWN_FIELDS: dict[str, tuple[str, ...]] = {
     "tree": ("include", "exclude"),
     "include": ("relationship", "item_sets", "sets"),
     "exclude": ("item_sets", "sets"),
@@ -142,7 +142,7 @@ _KNOWN: dict[str, tuple[str, ...]] = {
 
 
 def shows_all(raw: Any, part: str = "tree") -> bool:
-    """Whether a raw tree holds nothing but what is shown of it."""
+    """Whether everything in a raw tree is shown."""
     if isinstance(raw, list):
         return all(shows_all(node, part) for node in cast("list[Any]", raw))
     if not isinstance(raw, dict):
@@ -150,37 +150,38 @@ def shows_all(raw: Any, part: str = "tree") -> bool:
     node = cast("dict[str, Any]", raw)
     twice = bool(node.get("sets")) and bool(node.get("item_sets"))
     return not twice and all(
-        not is_told(value) or (name in _KNOWN[part] and (name not in _KNOWN or shows_all(value, name)))
+        not has_content(value)
+        or (name in _SHOWN_FIELDS[part] and (name not in _SHOWN_FIELDS or shows_all(value, name)))
         for name, value in node.items()
     )
 
 
 def same_tree(one: Any, other: Any) -> bool:
-    """Whether two raw trees target the same, in whatever order."""
-    if not is_told(one) or not is_told(other):
-        return is_told(one) == is_told(other)
-    read, against = read_tree(one), read_tree(other)
-    if read is None or against is None:
+    """Whether two raw trees target the same, in any order."""
+    if not has_content(one) or not has_content(other):
+        return has_content(one) == has_content(other)
+    first, second = read_tree(one), read_tree(other)
+    if first is None or second is None:
         return bool(one == other)
-    return _ordered(read) == _ordered(against)
+    return _comparable(first) == _comparable(second)
 
 
-def told_change(before: Any, after: Any) -> tuple[str | None, str | None]:
-    """Two raw trees that are not the same, each in a line: whole when both are short, else by their difference.
-
-    None stands for no tree.
-    """
-    had, has = _line(before), _line(after)
-    if all(line is None or len(line) <= LONGEST_LINE for line in (had, has)):
-        return had, has
-    held, holds = _counted(before), _counted(after)
+def shown_trees(before: Any, after: Any) -> tuple[str | None, str | None]:
+    """Two different raw trees, each on a line: whole when both are short, else by their difference."""
+    line_before, line_after = _tree_in_words(before), _tree_in_words(after)
+    if all(line is None or len(line) <= MAX_LINE for line in (line_before, line_after)):
+        return line_before, line_after
+    items_before, items_after = _item_counter(before), _item_counter(after)
     sizes = [
-        line if line in (None, UNKNOWN) else f"{items.total()} items" for line, items in ((had, held), (has, holds))
+        line if line in (None, UNKNOWN_SHAPE) else f"{items.total()} items"
+        for line, items in ((line_before, items_before), (line_after, items_after))
     ]
-    if None in sizes or UNKNOWN in sizes:
+    if None in sizes or UNKNOWN_SHAPE in sizes:
         return sizes[0], sizes[1]
     difference = "; ".join(
-        f"{what}: {_named(items)}" for what, items in (("added", holds - held), ("removed", held - holds)) if items
+        f"{what}: {_item_names(items)}"
+        for what, items in (("added", items_after - items_before), ("removed", items_before - items_after))
+        if items
     )
     return sizes[0], f"{sizes[1]}; {difference or 'the same items, joined otherwise'}"
 
@@ -191,18 +192,18 @@ def _items(item_sets: list[ShownItemSet]) -> Iterator[ShownItem]:
             yield from item_list.items
 
 
-def _counted(raw: Any) -> Counter[tuple[str, str, str]]:
+def _item_counter(raw: Any) -> Counter[tuple[str, str, str]]:
     tree = read_tree(raw) or ShownTree()
     return Counter((part, item.type or "?", item.id or "?") for part, sets in tree.parts() for item in _items(sets))
 
 
-def _named(items: Counter[tuple[str, str, str]]) -> str:
+def _item_names(items: Counter[tuple[str, str, str]]) -> str:
     names = [f"{part} {item_type} {item_id}" for part, item_type, item_id in items]
-    more = len(names) - MOST_NAMED
-    return ", ".join(names[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - MAX_NAMED
+    return ", ".join(names[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _ordered(tree: ShownTree) -> Any:
+def _comparable(tree: ShownTree) -> Any:
     include = (tree.include.relationship if tree.include else None) or ""
     return include, [
         sorted(
@@ -220,28 +221,30 @@ def _ordered(tree: ShownTree) -> Any:
     ]
 
 
-def _line(raw: Any) -> str | None:
-    """`include CONTENT [(STANDARD_GENRE 1004 OR 1008)] AND GEO [(DMA 501)]; exclude ...`"""
-    if not is_told(raw):
+def _tree_in_words(raw: Any) -> str | None:
+    """For example `include CONTENT [(STANDARD_GENRE 1004 OR 1008)] AND GEO [(DMA 501)]; exclude ...`."""
+    if not has_content(raw):
         return None
     tree = read_tree(raw)
     if tree is None:
-        return UNKNOWN
+        return UNKNOWN_SHAPE
     joint = (tree.include.relationship if tree.include else None) or "?"
-    told = [
-        f"{part} " + f" {joint if part == 'include' else 'and'} ".join(_set(item_set) for item_set in sets)
+    parts = [
+        f"{part} " + f" {joint if part == 'include' else 'and'} ".join(_set_in_words(item_set) for item_set in sets)
         for part, sets in tree.parts()
         if sets
     ]
-    return "; ".join(told)
+    return "; ".join(parts)
 
 
-def _set(item_set: ShownItemSet) -> str:
-    lists = f" {item_set.relationship or '?'} ".join(f"({_list(item_list)})" for item_list in item_set.item_lists)
+def _set_in_words(item_set: ShownItemSet) -> str:
+    lists = f" {item_set.relationship or '?'} ".join(
+        f"({_list_in_words(item_list)})" for item_list in item_set.item_lists
+    )
     return f"{item_set.targeting_type or '?'} [{lists}]"
 
 
-def _list(item_list: ShownItemList) -> str:
+def _list_in_words(item_list: ShownItemList) -> str:
     words: list[str] = []
     before = None
     for item in item_list.items:

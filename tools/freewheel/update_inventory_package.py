@@ -1,6 +1,6 @@
 """Change an inventory package (Inventory Package API v4, column "Updatable?").
 
-Whether a PUT may be partial is not documented, so the package is read first and sent back whole.
+It is not documented whether a PUT may be partial, so the package is read first and sent back whole.
 """
 
 from __future__ import annotations
@@ -11,16 +11,24 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from tools.backends import Backends
-from tools.effects import Brief, Doubt, Verdict, remember
+from tools.effects import Doubt, Preview, Verdict, record_baseline
 from tools.errors import UnexpectedAnswer
 from tools.fields import FreeWheelId, Name, Prose
 from tools.freewheel.models import InventoryPackage
-from tools.freewheel.packages import FIELDS, PackageState, differing, is_set, same, told_both, told_fields
+from tools.freewheel.packages import (
+    FIELDS,
+    PackageState,
+    difference_note,
+    is_set,
+    same_value,
+    shown_values,
+    stated_fields,
+)
 from tools.freewheel.targeting import TREES, SspTargeting, Targeting
 from tools.freewheel.trees import shows_all
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.updates import Change, change, changed_line, may_have_moved, seen
+from tools.updates import Change, change_line, may_have_changed, read_after_write, shown_change
 from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, printable
 
 
@@ -34,12 +42,12 @@ class UpdateInventoryPackage(Arguments):
 
     @model_validator(mode="after")
     def _changes_something(self) -> UpdateInventoryPackage:
-        if not self.asked():
+        if not self.requested():
             raise ValueError(f"nothing to change: give {', '.join(FIELDS[:-1])} or {FIELDS[-1]}")
         return self
 
-    def asked(self) -> dict[str, Any]:
-        """What is to be changed, in FreeWheel's spelling."""
+    def requested(self) -> dict[str, Any]:
+        """The requested values, by FreeWheel's field names."""
         return self.model_dump(mode="json", exclude_none=True, exclude={"package_id"})
 
 
@@ -56,26 +64,26 @@ async def update_inventory_package(arguments: UpdateInventoryPackage, backends: 
     It is sent back whole, as it was a moment before: what somebody else changes meanwhile is undone. To change a
     targeting, take it whole from get_inventory_package, edit it and give it here.
     """
-    client, asked = backends.freewheel, arguments.asked()
+    client, requested = backends.freewheel, arguments.requested()
     present = await client.inventory_package(arguments.package_id)
-    before = told_fields(present)
-    changed = {field: value for field, value in asked.items() if not _is_already(field, value, before)}
+    before = stated_fields(present)
+    changed = {field: value for field, value in requested.items() if not _is_already(field, value, before)}
     if not changed:
         return UpdatedInventoryPackage(
             inventory_package=PackageState.of(present),
             changes=[],
-            what_happened=f"Nothing was sent: inventory package {present.id} is already as asked.",
+            what_happened=f"Nothing was sent: inventory package {present.id} is already as requested.",
             next_step="Tell the person that nothing had to be changed.",
         )
-    body = _whole(before, changed)
-    remember({"updated_at": present.updated_at})
-    answer = await client.update_inventory_package(present.id, body, look=_look(present.id))
-    shown, after = answer, told_fields(answer)
-    unshown = [field for field, value in body.items() if field not in after or _went(field, value, after)]
-    if unshown and (again := await seen(client.inventory_package(present.id))):
-        fresh = told_fields(again)
-        shown, after = again, {**after, **{field: fresh[field] for field in unshown if field in fresh}}
-    return _result(shown, before, asked, body, after)
+    body = _whole_body(before, changed)
+    record_baseline({"updated_at": present.updated_at})
+    answer = await client.update_inventory_package(present.id, body, look=_how_to_check(present.id))
+    package, after = answer, stated_fields(answer)
+    unshown = [field for field, value in body.items() if field not in after or _is_missing(field, value, after)]
+    if unshown and (again := await read_after_write(client.inventory_package(present.id))):
+        fresh = stated_fields(again)
+        package, after = again, {**after, **{field: fresh[field] for field in unshown if field in fresh}}
+    return _result(package, before, requested, body, after)
 
 
 _Fields = Mapping[str, Any]
@@ -85,36 +93,36 @@ def _is_already(field: str, value: Any, before: _Fields) -> bool:
     if field not in before:
         return False
     if field in TREES:
-        return same(field, before[field], value) and shows_all(before[field])
+        return same_value(field, before[field], value) and shows_all(before[field])
     return before[field] == value or not (is_set(field, before[field]) or is_set(field, value))
 
 
-def _went(field: str, value: Any, after: _Fields) -> bool:
-    """Whether the answer holds nothing in the place of what was sent: it may only be left out of this answer."""
+def _is_missing(field: str, value: Any, after: _Fields) -> bool:
+    """Whether the answer has no value for a field that was sent. It may only be left out of this answer."""
     return is_set(field, value) and not is_set(field, after[field])
 
 
-def _whole(before: _Fields, changed: _Fields) -> dict[str, Any]:
-    """The whole body. Raises UnexpectedAnswer when what has to stay was not told, because it would be lost."""
+def _whole_body(before: _Fields, changed: _Fields) -> dict[str, Any]:
+    """The whole body. Raises UnexpectedAnswer when FreeWheel did not state what must stay, because it would be lost."""
     merged = {field: value for field, value in before.items() if is_set(field, value)} | dict(changed)
-    untold = [field for field in ("name", "status") if field not in merged]
+    unstated = [field for field in ("name", "status") if field not in merged]
     if not any(tree in merged for tree in TREES):
-        untold.append("targeting")
-    if untold:
+        unstated.append("targeting")
+    if unstated:
         raise UnexpectedAnswer(
-            f"The update was not sent: FreeWheel's answer does not tell the package's present {' and '.join(untold)}, "
-            "and an update may replace the whole package, so that this would be lost.",
-            next_step=f"Ask the person for the package's {' and '.join(untold)} and call again with it, or have a "
+            "The update was not sent: FreeWheel's answer does not state the package's present "
+            f"{' and '.join(unstated)}, and an update may replace the whole package, so this would be lost.",
+            next_step=f"Ask the person for the package's {' and '.join(unstated)} and call again with it, or have a "
             "person make this change in FreeWheel.",
         )
     return {field: merged[field] for field in FIELDS if field in merged}
 
 
-_MAY_BE_GONE = ("description", *TREES)
-"""What a package may do without, so that its absence from an answer does not tell whether it is set."""
+_OPTIONAL_FIELDS = ("description", *TREES)
+"""Fields that a package may lack. Where an answer does not have one, it may be set or not."""
 
 
-def _look(package_id: int) -> str:
+def _how_to_check(package_id: int) -> str:
     return (
         f"By hand: get_inventory_package for {package_id}: if it shows the new values, the write was done; if it "
         "shows the old ones a minute later, the same call may be made again."
@@ -122,53 +130,60 @@ def _look(package_id: int) -> str:
 
 
 def _result(
-    shown: InventoryPackage, before: _Fields, asked: _Fields, body: _Fields, after: _Fields
+    package: InventoryPackage, before: _Fields, requested: _Fields, body: _Fields, after: _Fields
 ) -> UpdatedInventoryPackage:
-    moved = [
+    changed = [
         field
         for field in FIELDS
-        if field in after and (field in before or field in asked) and not same(field, before.get(field), after[field])
+        if field in after
+        and (field in before or field in requested)
+        and not same_value(field, before.get(field), after[field])
     ]
     no_targeting = not any(is_set(tree, before.get(tree)) for tree in TREES)
-    hidden = [field for field in moved if field not in before or (field in TREES and no_targeting)]
-    pairs = {field: told_both(field, before.get(field), after[field]) for field in moved}
-    different = differing(asked, after)
-    unasked = [field for field in moved if field not in asked]
+    unstated_before = [field for field in changed if field not in before or (field in TREES and no_targeting)]
+    pairs = {field: shown_values(field, before.get(field), after[field]) for field in changed}
+    difference = difference_note(requested, after)
+    not_requested = [field for field in changed if field not in requested]
     unconfirmed = [field for field in body if field not in after]
-    not_told = [field for field in _MAY_BE_GONE if field not in before and field not in asked]
-    beyond = [tree for tree in TREES if tree in asked and not shows_all(before.get(tree))]
-    is_done = not (unconfirmed or unasked or different)
-    told = [f"FreeWheel {'updated' if is_done else 'took the update of'} inventory package {shown.id}."]
+    unstated = [field for field in _OPTIONAL_FIELDS if field not in before and field not in requested]
+    had_unknown_parts = [tree for tree in TREES if tree in requested and not shows_all(before.get(tree))]
+    is_done = not (unconfirmed or not_requested or difference)
+    sentences = [f"FreeWheel {'updated' if is_done else 'took the update of'} inventory package {package.id}."]
     if unconfirmed:
-        told.append(f"It does not show {', '.join(unconfirmed)}, so nothing is confirmed of that.")
-    if not_told:
-        told.append(
-            f"FreeWheel had not told {' and '.join(not_told)} of it, so none was sent back: whether there was one that "
-            "is gone now is not known."
+        sentences.append(f"It does not show {', '.join(unconfirmed)}, so nothing is confirmed of that.")
+    if unstated:
+        sentences.append(
+            f"FreeWheel had not stated {' and '.join(unstated)} of it, so none was sent back: one may have been there "
+            "and be gone now."
         )
-    if beyond:
-        told.append(f"{' and '.join(beyond)} had held more than these tools know, which went with it.")
+    if had_unknown_parts:
+        sentences.append(f"{' and '.join(had_unknown_parts)} held more than these tools know, which was replaced too.")
     if no_targeting:
-        told.append("It had shown no targeting before: whether there was one that is replaced now is not known.")
-    if unasked:
-        told.append(f"Changed without being asked for: {', '.join(unasked)}.")
-    if different:
-        told.append(different)
+        sentences.append("It showed no targeting before: whether one was replaced now is not known.")
+    if not_requested:
+        sentences.append(f"Changed without being asked for: {', '.join(not_requested)}.")
+    if difference:
+        sentences.append(difference)
     return UpdatedInventoryPackage(
-        inventory_package=PackageState.of(shown),
-        changes=[change(field, "not told" if field in hidden else had, has) for field, (had, has) in pairs.items()],
-        what_happened=" ".join(told),
-        next_step=_next_step(shown.id, wrong=bool(different or unasked), unconfirmed=unconfirmed, lost=not_told),
+        inventory_package=PackageState.of(package),
+        changes=[
+            shown_change(field, "not stated" if field in unstated_before else shown_before, shown_after)
+            for field, (shown_before, shown_after) in pairs.items()
+        ],
+        what_happened=" ".join(sentences),
+        next_step=_next_step(
+            package.id, wrong=bool(difference or not_requested), unconfirmed=unconfirmed, may_be_lost=unstated
+        ),
     )
 
 
-def _next_step(package_id: int, *, wrong: bool, unconfirmed: list[str], lost: list[str]) -> str:
+def _next_step(package_id: int, *, wrong: bool, unconfirmed: list[str], may_be_lost: list[str]) -> str:
     if wrong:
         return STOP_AT_A_DIFFERENCE
     if unconfirmed:
         return f"Call get_inventory_package for {package_id}. What it does not show either, a person looks up."
-    if lost:
-        return f"Tell the person what changed, and have {' and '.join(lost)} looked at in FreeWheel."
+    if may_be_lost:
+        return f"Tell the person what changed, and have {' and '.join(may_be_lost)} looked at in FreeWheel."
     return "Tell the person what changed."
 
 
@@ -176,32 +191,36 @@ def _subject(arguments: UpdateInventoryPackage) -> str:
     return f"inventory_package:{arguments.package_id}"
 
 
-async def _brief(arguments: UpdateInventoryPackage, backends: Backends) -> Brief:
+async def _preview(arguments: UpdateInventoryPackage, backends: Backends) -> Preview:
     present = await backends.freewheel.inventory_package(arguments.package_id)
-    before, asked = told_fields(present), arguments.asked()
-    changed = {field: value for field, value in asked.items() if not _is_already(field, value, before)}
-    off = " Campaigns that target it lose it." if changed.get("status") == "INACTIVE" else ""
-    named = f"inventory package {present.id} ({printable(present.name or 'no name', limit=200)})"
-    return Brief(
-        does=f"Change {named}.{off}" if changed else f"Nothing: {named} is already as asked.",
-        changes=[changed_line(field, *told_both(field, before.get(field), value)) for field, value in changed.items()],
-        not_checked=["Which campaigns target it: FreeWheel does not tell."],
+    before, requested = stated_fields(present), arguments.requested()
+    changed = {field: value for field, value in requested.items() if not _is_already(field, value, before)}
+    consequence = " Campaigns that target it lose it." if changed.get("status") == "INACTIVE" else ""
+    label = f"inventory package {present.id} ({printable(present.name or 'no name', limit=200)})"
+    return Preview(
+        does=f"Change {label}.{consequence}" if changed else f"Nothing: {label} is already as requested.",
+        changes=[
+            change_line(field, *shown_values(field, before.get(field), value)) for field, value in changed.items()
+        ],
+        not_checked=["Which campaigns target it: FreeWheel does not state."],
     )
 
 
 async def _reconcile(arguments: UpdateInventoryPackage, backends: Backends, doubt: Doubt) -> Verdict:
     package = await backends.freewheel.inventory_package(arguments.package_id)
-    told, asked = told_fields(package), arguments.asked()
+    stated, requested = stated_fields(package), arguments.requested()
     found = {"package_id": package.id, **({"status": package.status} if package.status else {})}
-    untold = [field for field in asked if field not in told]
-    against = differing(asked, told)
-    if not (against or untold):
+    unstated = [field for field in requested if field not in stated]
+    difference = difference_note(requested, stated)
+    if not (difference or unstated):
         return Verdict(outcome="succeeded", evidence="The package shows what was asked for.", found=found)
     check = f"A person looks at inventory package {package.id} in FreeWheel."
-    if untold or may_have_moved(doubt, package.updated_at, package.created_at):
-        evidence = f"{against or 'FreeWheel does not tell ' + ', '.join(untold) + '.'} It may have been changed since."
+    if unstated or may_have_changed(doubt, package.updated_at, package.created_at):
+        evidence = (
+            f"{difference or 'FreeWheel does not state ' + ', '.join(unstated) + '.'} It may have been changed since."
+        )
         return Verdict(outcome="unknown", evidence=evidence, check=check, found=found)
-    return Verdict(outcome="not_sent", evidence=against, found=found)
+    return Verdict(outcome="not_sent", evidence=difference, found=found)
 
 
 TOOL = Tool(
@@ -211,7 +230,7 @@ TOOL = Tool(
     result=UpdatedInventoryPackage,
     effect=Write(
         subject=_subject,
-        brief=_brief,
+        preview=_preview,
         reconcile=_reconcile,
         destructive=True,
         repeatable=True,

@@ -1,8 +1,8 @@
-"""FreeWheel's v3 API, as far as ids are found with it: campaigns, advertisers and their brands.
+"""FreeWheel's v3 API, where it is needed to find ids: campaigns, advertisers and their brands.
 
-Source: no document of ours describes it. Public clients read `GET /services/v3/campaigns`, `/services/v3/advertisers`
-and `/services/v3/advertisers/{id}/brands` with `page`, `per_page` and `status`, and get XML: a root named after the
-list, with the attribute `total_pages`, and in it one element an entry, whose children are `id`, `name` and more.
+Source: we have no document of it. Public clients read `GET /services/v3/campaigns`, `/services/v3/advertisers` and
+`/services/v3/advertisers/{id}/brands` with `page`, `per_page` and `status`, and get XML. Its root is named after the
+list and has the attribute `total_pages`; each element in it is an entry, whose children are `id`, `name` and more.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ T = TypeVar("T", bound=Entry)
 
 
 def read_page(answer: Answer, model: type[T], root: str, entry: str) -> PageOf[T]:
-    """The entries of a list. Raises UnexpectedAnswer for anything but XML of that root that holds such entries or
-    nothing: no entries would be a lie."""
+    """The entries of a list.
+
+    Raises UnexpectedAnswer for anything but XML with that root that holds such entries or is empty: an empty result
+    would be wrong.
+    """
     page = _tree(answer)
     if page.tag != root:
         answer.unreadable(f"XML that is no list of {root}")

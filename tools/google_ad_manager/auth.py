@@ -1,8 +1,8 @@
 """The service account's access token, by Google's JWT bearer grant.
 
-google-auth signs the assertion; the one request goes through our own transport, with its clock, retries and errors.
-(google-auth's own `refresh` blocks, sleeps between tries of its own, and follows the machine's clock.) It is
-imported on first use: one tool needs it.
+google-auth signs the assertion. The request goes through our own transport, with its clock, retries and errors:
+google-auth's own `refresh` blocks, sleeps between its own tries and uses the machine's clock. It is imported when it is
+first used, because only one tool needs it.
 
 Source: Google, "Using OAuth 2.0 for Server to Server Applications".
 """
@@ -32,11 +32,11 @@ SETTING = "ADOPS_GAM_SERVICE_ACCOUNT_FILE"
 _AUDIENCE = "https://oauth2.googleapis.com/token"
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LIFETIME = 3600
-_PASSING = ("server_error", "temporarily_unavailable", "internal_failure")
+_TRANSIENT_ERRORS = ("server_error", "temporarily_unavailable", "internal_failure")
 
 
 class UnusableKey(NotConfigured):
-    """The service-account key cannot be read or is not one."""
+    """The service-account key cannot be read, or is not one."""
 
     def __init__(self, why: str) -> None:
         super().__init__(
@@ -52,7 +52,7 @@ def _safe(url: str) -> str:
 
 
 class _KeyFile(BaseModel, defer_build=True):
-    """The fields of a key file that are used (Google Cloud, "Service account keys")."""
+    """The fields of a key file that are used here (Google Cloud, "Service account keys")."""
 
     type: Literal["service_account"]
     client_email: str
@@ -61,7 +61,7 @@ class _KeyFile(BaseModel, defer_build=True):
     token_uri: Annotated[str, AfterValidator(_safe)]
 
 
-class _Granted(BaseModel, defer_build=True):
+class _TokenAnswer(BaseModel, defer_build=True):
     access_token: Annotated[SecretStr, Field(min_length=1)]
     expires_in: Annotated[float, Field(gt=0)] = float(_LIFETIME)
 
@@ -74,7 +74,7 @@ class _Account:
 
 
 class ServiceAccountToken(SharedToken):
-    """key: gives the text of the JSON key file; asked once, in a worker thread, when it is first needed."""
+    """key: returns the text of the JSON key file. It is called once, in a worker thread, when it is needed."""
 
     setting = SETTING
 
@@ -85,11 +85,11 @@ class ServiceAccountToken(SharedToken):
         self._read: _Account | None = None
 
     async def email(self) -> str:
-        """The account that a person grants in Ad Manager. Raises UnusableKey."""
+        """The account that a person must grant in Ad Manager. Raises UnusableKey."""
         return (await self._account()).email
 
     async def mint(self) -> tuple[str, float]:
-        """Raises UnusableKey, or Unauthorized when Google refuses the account."""
+        """Fetch a token. Raises UnusableKey, or Unauthorized when Google refuses the account."""
         account = await self._account()
         assertion = _assertion(account, int(self._now()))
         answer = await self._transport.request(
@@ -101,8 +101,8 @@ class ServiceAccountToken(SharedToken):
             answers=(400, 401),
         )
         if not answer.is_success:
-            raise _refused(answer)
-        granted = answer.parse(_Granted, answer.json())
+            raise _refusal(answer)
+        granted = answer.parse(_TokenAnswer, answer.json())
         return granted.access_token.get_secret_value(), granted.expires_in
 
     async def _account(self) -> _Account:
@@ -118,13 +118,13 @@ def _assertion(account: _Account, now: int) -> str:
     return cast("Any", jwt).encode(account.signer, claims).decode()
 
 
-def _refused(answer: Answer) -> AdOpsError:
-    """Google's word on a grant that it did not make; anything but its own error shape is not its word."""
+def _refusal(answer: Answer) -> AdOpsError:
+    """The error for a refused grant. An answer that has not Google's shape of an error is not Google's refusal."""
     body: Any = answer.json()
     error = cast("dict[str, Any]", body).get("error") if isinstance(body, dict) else None
     if not isinstance(error, str):
         answer.unreadable("a refusal that is not Google's")
-    if error in _PASSING:
+    if error in _TRANSIENT_ERRORS:
         return Unavailable(
             "Google gives no token at the moment. Nothing was changed.",
             next_step="Make the same call again in a minute.",

@@ -1,7 +1,8 @@
-"""Google Ad Manager's REST API v1, as far as testing a connection needs it.
+"""The parts of Google Ad Manager's REST API v1 that testing a connection needs.
 
-Source: Google Ad Manager API (`networks.get`, `networks.list`, google.rpc errors). What exactly a wrong network or
-disabled API access answers is not documented, so reasons are looked for in every detail, then the status decides.
+Source: Google Ad Manager API (`networks.get`, `networks.list`, google.rpc errors). It is not documented what Google
+answers for a wrong network or disabled API access. So a reason is looked for in every detail of an error, and without
+one the status decides.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ class _Networks(BaseModel):
 
 
 class Finding(Enum):
-    """What a probe found: everything that can be told apart."""
+    """The result of a connection test, as finely as results can be distinguished."""
 
     OK = "ok"
     NETWORK_NOT_FOUND = "network_not_found"
@@ -57,10 +58,11 @@ class Finding(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What was found, and what is known besides; None for what is not.
+    """The result of a connection test and what else became known; None for what did not.
 
-    account: the service account's e-mail. visible: the networks it sees. words: Google's own, or whoever answered
-    in its place.
+    account: the service account's e-mail.
+    visible: the networks that the account sees.
+    words: the message of Google, or of whoever answered in its place.
     """
 
     finding: Finding
@@ -82,11 +84,11 @@ _REASONS: tuple[tuple[str, Finding], ...] = (
     ("NOT_ALLOWED", Finding.PERMISSION_DENIED),
     ("PERMISSION", Finding.PERMISSION_DENIED),
 )
-_NO_API = (
+_ENABLE_API = (
     "A person enables the Ad Manager API in the Google Cloud project of the service account (APIs & Services > Library "
     "> Ad Manager API) and waits a few minutes; the key has to be a service account's."
 )
-"""The list of networks needs no grant of any of them."""
+"""Listing networks needs no grant of a network."""
 _STATUSES = {
     400: Finding.CONFIG,
     401: Finding.CREDENTIALS,
@@ -101,9 +103,9 @@ class GoogleAdManagerClient:
         self._account = account
 
     async def probe(self, network_code: str) -> Probe:
-        """Find out whether the service account can use a network, and if not, why.
+        """Test whether the service account can use a network, and if not, why.
 
-        Denials, bad credentials and outages are findings here, not errors. Raises UnexpectedAnswer when Google's
+        Denials, bad credentials and outages are results here and not errors. Raises UnexpectedAnswer when Google's
         answer cannot be understood.
         """
         email: str | None = None
@@ -126,22 +128,22 @@ class GoogleAdManagerClient:
         return Probe(finding, email, visible=visible, words=words, request_id=answer.reply.request_id)
 
     async def visible_networks(self) -> list[Network]:
-        """The networks that the service account sees: the cheapest authenticated read."""
-        hints = Hints(by_code={"PERMISSION_DENIED": _NO_API})
+        """The networks that the service account sees: the cheapest read that needs its token."""
+        hints = Hints(by_code={"PERMISSION_DENIED": _ENABLE_API})
         answer = await self._transport.request(Kind.READ, "GET", "/v1/networks", params={"pageSize": 1000}, hints=hints)
         return answer.parse(_Networks, answer.json()).networks
 
     async def _visible(self) -> list[Network] | None:
-        """The same where it can be had: what was found about the network stands without it."""
+        """The visible networks, or None when they cannot be read: the result of the test does not depend on them."""
         try:
             return await self.visible_networks()
         except AdOpsError:
             return None
 
 
-def _network(answer: Answer, asked: str) -> Network:
+def _network(answer: Answer, network_code: str) -> Network:
     network = answer.parse(Network, answer.json())
-    if network.network_code != asked:
+    if network.network_code != network_code:
         answer.unreadable("another network than the one asked for")
     return network
 
@@ -150,7 +152,7 @@ _DENIALS = {Finding.NETWORK_NOT_FOUND, Finding.PERMISSION_DENIED, Finding.API_AC
 
 
 def _classify(reply: Reply) -> Finding:
-    """What Google's error says; an answer without one, such as a proxy's page, says nothing about the network."""
+    """What Google's error means. An answer without one, such as a proxy's page, says nothing about the network."""
     try:
         payload: Any = reply.json()
     except NotJson:
@@ -159,12 +161,12 @@ def _classify(reply: Reply) -> Finding:
     if not isinstance(error, dict):
         return Finding.NOT_GOOGLE
     words = " ".join(_reasons(cast("dict[str, Any]", error))).upper()
-    named = next((finding for reason, finding in _REASONS if reason in words), None)
-    return named or _STATUSES.get(reply.status, Finding.UNKNOWN)
+    known = next((finding for reason, finding in _REASONS if reason in words), None)
+    return known or _STATUSES.get(reply.status, Finding.UNKNOWN)
 
 
 def _reasons(payload: Any) -> Iterator[str]:
-    """Every `reason` at any depth of the error, then its `status`: details carry no promise about their shape."""
+    """Every `reason` and `status` at any depth of the error: the shape of its details is not documented."""
     if isinstance(payload, dict):
         body = cast("dict[str, Any]", payload)
         for key, value in body.items():

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pydantic import Field
 
 from tools.backends import Backends
-from tools.effects import Brief, Doubt, Verdict, remember
+from tools.effects import Doubt, Preview, Verdict, record_baseline
 from tools.errors import InvalidArguments, UnexpectedAnswer
 from tools.fields import SourceId
 from tools.google_ad_manager.client import Finding
+from tools.google_ad_manager.diagnoses import DIAGNOSES, result_fields
 from tools.google_ad_manager.get_gam_connection import GOOGLE_AD_MANAGER
-from tools.google_ad_manager.verdicts import VERDICTS, told
 from tools.interchange import models
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.updates import Change, changed_line, changes, may_have_moved
+from tools.updates import Change, change_line, field_changes, may_have_changed
 from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, differences, printable
 
 
@@ -50,7 +50,7 @@ async def configure_gam_source(arguments: ConfigureGamSource, backends: Backends
     source_id, network_code = arguments.source_id, arguments.network_code
     before = await backends.interchange.esa_connection(source_id)
     _refuse_another_ad_server(source_id, before)
-    remember(
+    record_baseline(
         {
             "updated_at": before.updated_at,
             "is_configured": before.ad_server is not None,
@@ -64,9 +64,9 @@ async def configure_gam_source(arguments: ConfigureGamSource, backends: Backends
         "saved; if not, the same call may be made again.",
     )
     saved = answer.ad_server or models.AdServer()
-    different = differences({"type": GOOGLE_AD_MANAGER, "network_code": network_code}, saved)
-    different = different or differences({"id": before.id}, answer)
-    grant = told(VERDICTS[Finding.PERMISSION_DENIED], answer.service_account_email)
+    difference = differences({"type": GOOGLE_AD_MANAGER, "network_code": network_code}, saved)
+    difference = difference or differences({"id": before.id}, answer)
+    grant = result_fields(DIAGNOSES[Finding.PERMISSION_DENIED], answer.service_account_email)
     return ConfiguredSource(
         source_id=source_id,
         connection_id=answer.id,
@@ -75,67 +75,74 @@ async def configure_gam_source(arguments: ConfigureGamSource, backends: Backends
         service_account_email=answer.service_account_email,
         do_now=grant["do_now"],
         where=grant["where"],
-        what_happened=_what_happened(arguments, before.ad_server, saved, different),
-        next_step=_next_step(answer, saved, different),
+        what_happened=_what_happened(arguments, before.ad_server, saved, difference),
+        next_step=_next_step(answer, saved, difference),
     )
 
 
 def _refuse_another_ad_server(source_id: str, connection: models.EsaConnection) -> None:
-    """A full replacement would destroy what cannot be put back: credentials are never told."""
+    """Saving replaces the whole configuration. Its credentials are never shown, so they could not be restored."""
     configured = connection.ad_server
     if "ad_server" not in connection.model_fields_set:
         raise UnexpectedAnswer(
-            f"Interchange does not tell whether source {source_id} has an ad server configured. Saving would replace "
+            f"Interchange does not state whether source {source_id} has an ad server configured. Saving would replace "
             "it, so nothing was changed.",
             next_step="Call again later; if it stays so, a person looks at the source in Interchange.",
         )
     if configured is None or configured.type == GOOGLE_AD_MANAGER:
         return
-    named = f"the ad server {printable(configured.type, limit=80)}" if configured.type else "an ad server of a type "
-    named += "" if configured.type else "that Interchange does not state"
+    label = f"the ad server {printable(configured.type, limit=80)}" if configured.type else "an ad server of a type "
+    label += "" if configured.type else "that Interchange does not state"
     raise InvalidArguments(
-        f"Source {source_id} has {named} configured. Saving would replace it with its credentials, which cannot be "
+        f"Source {source_id} has {label} configured. Saving would replace it with its credentials, which cannot be "
         "read back, so nothing was changed.",
         next_step="Take another source from list_inventory_sources, or have a person change this one in Interchange.",
     )
 
 
 def _changes(before: models.AdServer | None, after: models.AdServer | None) -> list[Change]:
-    """Only what the answer states: what it leaves out is not known to be gone."""
-    return changes(_named(before), {name: value for name, value in _named(after).items() if value is not None})
+    """Only what the answer states: a field that it leaves out is not known to be removed."""
+    return field_changes(
+        _ad_server_fields(before),
+        {name: value for name, value in _ad_server_fields(after).items() if value is not None},
+    )
 
 
-def _named(ad_server: models.AdServer | None) -> dict[str, str | None]:
+def _ad_server_fields(ad_server: models.AdServer | None) -> dict[str, str | None]:
     return {"ad_server_type": ad_server.type, "network_code": ad_server.network_code} if ad_server else {}
 
 
 def _what_happened(
-    arguments: ConfigureGamSource, before: models.AdServer | None, saved: models.AdServer, different: str
+    arguments: ConfigureGamSource, before: models.AdServer | None, saved: models.AdServer, difference: str
 ) -> str:
     source_id, code = arguments.source_id, printable(saved.network_code or "", limit=80)
     if not code:
-        told = [f"Interchange accepted the configuration of source {source_id} and did not state its network code."]
+        sentences = [
+            f"Interchange accepted the configuration of source {source_id} and did not state its network code."
+        ]
     elif before is None:
-        told = [f"Interchange saved network code {code} for source {source_id}, which had no ad server configured."]
+        sentences = [
+            f"Interchange saved network code {code} for source {source_id}, which had no ad server configured."
+        ]
     elif before.network_code == code:
-        told = [f"Interchange saved network code {code} for source {source_id}, which had the same before."]
+        sentences = [f"Interchange saved network code {code} for source {source_id}, which had the same before."]
     else:
         earlier = printable(before.network_code or "", limit=80) or "not stated"
-        told = [f"Interchange saved network code {code} for source {source_id}; before it was {earlier}."]
-    told.append("Whether the network can be reached was not tested.")
-    if different:
-        told.append(different)
-    return " ".join(told)
+        sentences = [f"Interchange saved network code {code} for source {source_id}; before it was {earlier}."]
+    sentences.append("Whether the network can be reached was not tested.")
+    if difference:
+        sentences.append(difference)
+    return " ".join(sentences)
 
 
-def _next_step(answer: models.EsaConnection, saved: models.AdServer, different: str) -> str:
-    if different:
+def _next_step(answer: models.EsaConnection, saved: models.AdServer, difference: str) -> str:
+    if difference:
         return STOP_AT_A_DIFFERENCE
     if saved.network_code is None:
         return "Call get_gam_connection to see whether the network code was saved."
     if answer.service_account_email is None:
         return (
-            "Interchange did not tell the service account's e-mail: call get_gam_connection for it, or a person reads "
+            "Interchange did not state the service account's e-mail: call get_gam_connection for it, or a person reads "
             "it in Interchange. Once a person granted it, wait 1-2 minutes, then test_gam_connection with this source."
         )
     return (
@@ -148,18 +155,22 @@ def _subject(arguments: ConfigureGamSource) -> str:
     return f"ad_server:{arguments.source_id}"
 
 
-async def _brief(arguments: ConfigureGamSource, backends: Backends) -> Brief:
+async def _preview(arguments: ConfigureGamSource, backends: Backends) -> Preview:
     source_id, code = arguments.source_id, arguments.network_code
     connection = await backends.interchange.esa_connection(source_id)
     configured = connection.ad_server
-    had = configured.network_code if configured else None
+    code_before = configured.network_code if configured else None
     another = configured is not None and configured.type not in (None, GOOGLE_AD_MANAGER)
-    selling = " It was provisioned: what it sells may stop." if connection.provisioned_at and had != code else ""
-    return Brief(
+    selling = (
+        " It was provisioned: what it sells may stop." if connection.provisioned_at and code_before != code else ""
+    )
+    return Preview(
         does=f"Replace the ad-server configuration of source {source_id} by Google Ad Manager network {code}.{selling}",
-        changes=[changed_line("network_code", had, code)] if had != code else ["Nothing differs from what is there."],
+        changes=[change_line("network_code", code_before, code)]
+        if code_before != code
+        else ["Nothing differs from what is there."],
         problems=["Another ad server is configured: this call is refused."] if another else [],
-        not_checked=["Whether the network can be reached: test_gam_connection tells once it is granted."],
+        not_checked=["Whether the network can be reached: test_gam_connection shows it once granted."],
     )
 
 
@@ -168,21 +179,21 @@ async def _reconcile(arguments: ConfigureGamSource, backends: Backends, doubt: D
     connection = await backends.interchange.esa_connection(source_id)
     code = connection.ad_server.network_code if connection.ad_server else None
     found = {"source_id": source_id, **({"network_code": code} if code else {})}
-    before = doubt.write.before or {}
-    moved = may_have_moved(doubt, connection.updated_at, connection.created_at)
+    before = doubt.write.baseline or {}
+    may_have_changed_since = may_have_changed(doubt, connection.updated_at, connection.created_at)
     check = f"A person looks at the ad server of source {source_id} in Interchange."
-    evidence = f"The source has {f'network {printable(code, limit=80)}' if code else 'no network that is told'}."
+    evidence = f"The source has {f'network {printable(code, limit=80)}' if code else 'no stated network'}."
     if code == arguments.network_code and "network_code" not in before:
-        told = f"{evidence} Which one it had before is not on record."
-        return Verdict(outcome="unknown", evidence=told, check=check, found=found)
-    if code == arguments.network_code and (moved or before["network_code"] != code):
+        full_evidence = f"{evidence} Which one it had before is not on record."
+        return Verdict(outcome="unknown", evidence=full_evidence, check=check, found=found)
+    if code == arguments.network_code and (may_have_changed_since or before["network_code"] != code):
         return Verdict(outcome="succeeded", evidence=evidence, found=found)
-    untold = connection.ad_server is None and before.get("is_configured") is not False
-    if moved or untold:
-        told = f"{evidence} It may have been changed since."
-        return Verdict(outcome="unknown", evidence=told, check=check, found=found)
-    told = f"{evidence} It was not changed since before this was sent."
-    return Verdict(outcome="not_sent", evidence=told, found=found)
+    unstated = connection.ad_server is None and before.get("is_configured") is not False
+    if may_have_changed_since or unstated:
+        full_evidence = f"{evidence} It may have been changed since."
+        return Verdict(outcome="unknown", evidence=full_evidence, check=check, found=found)
+    full_evidence = f"{evidence} It was not changed since before this was sent."
+    return Verdict(outcome="not_sent", evidence=full_evidence, found=found)
 
 
 TOOL = Tool(
@@ -192,7 +203,7 @@ TOOL = Tool(
     result=ConfiguredSource,
     effect=Write(
         subject=_subject,
-        brief=_brief,
+        preview=_preview,
         reconcile=_reconcile,
         destructive=True,
         repeatable=True,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tools.backends import Backends
 from tools.fields import SourceId
-from tools.google_ad_manager.verdicts import of_interchange, told
+from tools.google_ad_manager.diagnoses import diagnosis_of_code, result_fields
 from tools.interchange import models
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
@@ -53,7 +53,7 @@ class ConnectionState(Result):
     inventory_sync: InventorySync | None = Field(default=None, description="Absent: nothing is known of a sync.")
     customer_id: int | None = None
     tenant_id: str | None = Field(default=None, description="Absent until provisioning succeeded.")
-    mcp_url: str | None = Field(default=None, description="Possibly relative to a base URL that is not told.")
+    mcp_url: str | None = Field(default=None, description="Possibly relative to a base URL that is not stated.")
     a2a_url: str | None = Field(default=None, description="As mcp_url.")
     created_at: str | None = None
     updated_at: str | None = None
@@ -63,8 +63,8 @@ class ConnectionState(Result):
 async def get_gam_connection(arguments: GetGamConnection, backends: Backends) -> ConnectionState:
     """Read the Google Ad Manager connection of a source as Interchange last knew it.
 
-    Use it for the network code, the service account to grant and the last error. Whether it works now says
-    test_gam_connection.
+    Use it for the network code, the service account to grant and the last error. test_gam_connection says whether it
+    works now.
     """
     connection = await backends.interchange.esa_connection(arguments.source_id)
     ad_server = connection.ad_server
@@ -72,7 +72,7 @@ async def get_gam_connection(arguments: GetGamConnection, backends: Backends) ->
     return ConnectionState(
         source_id=arguments.source_id,
         connection_id=connection.id,
-        provisioning_status=connection.provisioning_status or _derived(connection),
+        provisioning_status=connection.provisioning_status or _derived_status(connection),
         provisioning_status_derived=None if connection.provisioning_status else True,
         ad_server_type=ad_server.type if ad_server else None,
         network_code=ad_server.network_code if ad_server else None,
@@ -93,8 +93,8 @@ async def get_gam_connection(arguments: GetGamConnection, backends: Backends) ->
     )
 
 
-def _derived(connection: models.EsaConnection) -> str:
-    """`provisioning` cannot be told from the other fields."""
+def _derived_status(connection: models.EsaConnection) -> str:
+    """The status that follows from the other fields. They do not show `provisioning`."""
     if connection.deactivated_at:
         return "deactivated"
     if connection.last_error_code:
@@ -105,22 +105,22 @@ def _derived(connection: models.EsaConnection) -> str:
 def _remedy(connection: models.EsaConnection) -> dict[str, Any]:
     if not connection.last_error_code:
         return {}
-    verdict = of_interchange(connection.last_error_code, configured=connection.ad_server is not None)
-    words = told(verdict, connection.service_account_email)
-    return {"last_error_code": verdict.code, **{name: words[name] for name in ("meaning", "do_now", "where")}}
+    diagnosis = diagnosis_of_code(connection.last_error_code, configured=connection.ad_server is not None)
+    fields = result_fields(diagnosis, connection.service_account_email)
+    return {"last_error_code": diagnosis.code, **{name: fields[name] for name in ("meaning", "do_now", "where")}}
 
 
 def _next_step(connection: models.EsaConnection) -> str:
     if "ad_server" not in connection.model_fields_set:
-        return "Interchange does not tell whether an ad server is configured: a person looks in Interchange."
+        return "Interchange does not state whether an ad server is configured: a person looks in Interchange."
     if connection.ad_server is None:
         return "No ad server is configured: ask the person for the network code, then call configure_gam_source."
     if connection.ad_server.type != GOOGLE_AD_MANAGER:
-        named = printable(connection.ad_server.type or "not stated", limit=80)
-        return f"Its ad server is {named}, not Google Ad Manager: leave it to a person in Interchange."
+        type_ = printable(connection.ad_server.type or "not stated", limit=80)
+        return f"Its ad server is {type_}, not Google Ad Manager: leave it to a person in Interchange."
     if connection.deactivated_at or connection.provisioning_status == "deactivated":
         return "It is deactivated: a person decides in Interchange whether it is reactivated."
-    over = ": the error told here may be over" if connection.last_error or connection.last_error_code else ""
+    over = ": the error shown may be over" if connection.last_error or connection.last_error_code else ""
     return f"Call test_gam_connection to see whether it works now{over}."
 
 

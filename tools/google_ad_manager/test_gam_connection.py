@@ -9,13 +9,13 @@ from pydantic import Field, model_validator
 from tools.backends import Backends
 from tools.fields import SourceId
 from tools.google_ad_manager.client import Finding, Network, Probe
-from tools.google_ad_manager.verdicts import VERDICTS, Verdict, of_interchange, told
+from tools.google_ad_manager.diagnoses import DIAGNOSES, Diagnosis, diagnosis_of_code, result_fields
 from tools.interchange.models import ConnectionTest, EsaConnection
 from tools.schema import Arguments, Result
 from tools.tool import PROBE, Tool
 from tools.vendor_http.replies import printable
 
-LONGEST_LIST = 20
+MAX_NETWORKS = 20
 
 
 class TestGamConnection(Arguments):
@@ -88,21 +88,25 @@ async def test_gam_connection(arguments: TestGamConnection, backends: Backends) 
     if arguments.source_id is not None:
         connection = await backends.interchange.esa_connection(arguments.source_id)
         tested = await backends.interchange.test_connection(arguments.source_id)
-        return _of_source(arguments.source_id, connection, tested)
+        return _source_result(arguments.source_id, connection, tested)
     network_code = arguments.network_code or ""
-    return _of_network(network_code, await backends.google_ad_manager.probe(network_code))
+    return _network_result(network_code, await backends.google_ad_manager.probe(network_code))
 
 
 test_gam_connection.__test__ = False  # pyright: ignore[reportFunctionMemberAccess] - its name looks like a test's
 
 
-def _of_source(source_id: str, connection: EsaConnection, tested: ConnectionTest) -> GamConnection:
+def _source_result(source_id: str, connection: EsaConnection, tested: ConnectionTest) -> GamConnection:
     configured = connection.ad_server is not None
-    verdict = _passed(tested) if tested.success else of_interchange(tested.error_code, configured=configured)
+    diagnosis = (
+        _diagnosis_of_passed_test(tested)
+        if tested.success
+        else diagnosis_of_code(tested.error_code, configured=configured)
+    )
     words = [] if tested.success else [word for word in (tested.error, tested.remediation) if word]
     return GamConnection(
         ok=tested.success,
-        **told(verdict, connection.service_account_email),
+        **result_fields(diagnosis, connection.service_account_email),
         tested_by="interchange",
         source_id=source_id,
         network_code=connection.ad_server.network_code if connection.ad_server else None,
@@ -117,29 +121,29 @@ def _of_source(source_id: str, connection: EsaConnection, tested: ConnectionTest
     )
 
 
-def _of_network(network_code: str, probe: Probe) -> GamConnection:
+def _network_result(network_code: str, probe: Probe) -> GamConnection:
     networks = [probe.network] if probe.network else probe.visible
-    further = len(networks) - LONGEST_LIST if networks else 0
+    further = len(networks) - MAX_NETWORKS if networks else 0
     return GamConnection(
         ok=probe.finding is Finding.OK,
-        **told(VERDICTS[probe.finding], probe.account),
+        **result_fields(DIAGNOSES[probe.finding], probe.account),
         tested_by="direct",
         network_code=network_code,
         service_account_email=probe.account,
-        account_sees=None if networks is None else [_visible(network) for network in networks[:LONGEST_LIST]],
+        account_sees=None if networks is None else [_visible(network) for network in networks[:MAX_NETWORKS]],
         account_sees_more=further if further > 0 else None,
         vendor_says=probe.words if probe.finding is not Finding.OK else None,
         request_id=probe.request_id,
     )
 
 
-def _passed(tested: ConnectionTest) -> Verdict:
+def _diagnosis_of_passed_test(tested: ConnectionTest) -> Diagnosis:
     failed = [check.capability for check in tested.capability_checks if check.status.casefold() == "failed"]
-    verdict = VERDICTS[Finding.OK]
+    diagnosis = DIAGNOSES[Finding.OK]
     if not failed:
-        return verdict
+        return diagnosis
     return replace(
-        verdict,
+        diagnosis,
         meaning=f"The service account reaches the network, but cannot do everything: {', '.join(failed)} failed.",
         do_now="Show the person which capabilities failed, with their messages.",
     )

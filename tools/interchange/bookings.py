@@ -1,4 +1,4 @@
-"""What reserving, finalising and releasing share: the request's body, and the booking as an agent sees it."""
+"""What reserving, finalising and releasing share: the request's body, and a booking as agents see it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Booking(Result):
     )
 
 
-def booking(source_id: str, answer: models.Booking) -> Booking:
+def booking_result(source_id: str, answer: models.Booking) -> Booking:
     return Booking(
         booking_id=answer.booking_id,
         source_id=source_id,
@@ -38,18 +38,23 @@ def booking(source_id: str, answer: models.Booking) -> Booking:
 
 
 def without_none(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A request's body, without what the caller left out."""
+    """A request's body without the fields that were not given."""
     return {name: value for name, value in body.items() if value is not None}
 
 
-def state(answer: models.Booking) -> str:
-    """The ledger's state in a clause: `it is HELD`."""
+def status_clause(answer: models.Booking) -> str:
+    """The booking's status in a clause, such as `it is HELD`."""
     return f"it is {printable(answer.status, limit=40)}" if answer.status else "Interchange did not state its status"
 
 
-def another_buy(asked: str, answer: models.Booking) -> str:
-    """A sentence when the answer names another media buy; which form of the id comes back is not documented."""
-    if answer.media_buy_id == asked:
+def other_media_buy_note(media_buy_id: str, answer: models.Booking) -> str:
+    """A sentence when the answer names another media buy than the request, else empty.
+
+    Interchange does not document in which form it returns the id, so a different id may be the same buy.
+    """
+    if answer.media_buy_id == media_buy_id:
         return ""
-    named = printable(answer.media_buy_id, limit=80)
-    return f"It names media buy {named} and not {printable(asked, limit=80)}: check that both are the same buy."
+    answered = printable(answer.media_buy_id, limit=80)
+    return (
+        f"It names media buy {answered} and not {printable(media_buy_id, limit=80)}: check that both are the same buy."
+    )

@@ -1,7 +1,7 @@
-"""Interchange's storefront API v2, as far as the tools use it.
+"""The parts of Interchange's storefront API v2 that the tools use.
 
-Answers come bare or in `{data, error}`; both are read. There is no idempotency key anywhere in this API, so a
-write whose answer is lost stays in doubt until somebody has looked.
+Answers come bare or as `{data, error}`; both are read. The API has no idempotency key, so a write whose answer is lost
+stays in doubt until it is reconciled.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import quote
 import anyio
 from pydantic import BaseModel
 
-from tools.effects import report
+from tools.effects import report_progress
 from tools.errors import AdOpsError, Unavailable, UnexpectedAnswer
 from tools.interchange.models import (
     Account,
@@ -36,51 +36,51 @@ from tools.vendor_http.transport import Hints, Transport
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
-SOURCES_AT_ONCE = 4
-LONGEST_ROUND = 35.0
-"""Seconds for reading all sources; those that did not answer by then are told as not read."""
+MAX_PARALLEL_READS = 4
+ALL_SOURCES_TIMEOUT = 35.0
+"""Seconds for reading all sources. A source that has not answered by then is reported as not read."""
 
 _ENVELOPE = {"data", "error", "meta", "pagination"}
 
 
-class Round(NamedTuple, Generic[T]):
-    """What was read of several sources, by source id, and why the others could not be read."""
+class SourceReads(NamedTuple, Generic[T]):
+    """What was read of several sources, by source id, and the errors of the sources that could not be read."""
 
     read: list[tuple[str, T]]
     unread: dict[str, AdOpsError]
 
 
 class InterchangeClient:
-    """base_url: of the storefront, e.g. `https://api.interchange.io/api/v2/storefront`."""
+    """base_url: of the storefront, such as `https://api.interchange.io/api/v2/storefront`."""
 
     def __init__(self, transport: Transport, *, base_url: str) -> None:
         self._transport = transport
         self._storefront = base_url.rstrip("/")
 
     async def current_account(self) -> Account:
-        """Whose key this is: the cheapest authenticated read. It sits beside the storefront's path, not under it."""
+        """The account that the API key belongs to: the cheapest read that needs the key."""
         url = self._storefront.removesuffix("/storefront") + "/accounts/current"
         return await self._read(Account, url)
 
     async def list_inventory_sources(self) -> list[InventorySource]:
         answer = await self._transport.request(Kind.READ, "GET", f"{self._storefront}/inventory-sources")
-        return _listed(answer, InventorySource, _unwrapped(answer), "is not a list")
+        return _parse_list(answer, InventorySource, _unwrapped(answer), "is not a list")
 
     async def list_avails(self, source_id: str, *, timeout: float = 30.0) -> list[Avail]:
-        """All products of a modular source; the vendor neither filters nor pages them."""
+        """All products of a modular source. Interchange neither filters nor pages them."""
         url = f"{self._source(source_id)}/modular/products"
         answer = await self._transport.request(Kind.READ, "GET", url, timeout=timeout, hints=_MODULAR)
         payload = _unwrapped(answer)
         if isinstance(payload, dict):
             payload = cast("dict[str, Any]", payload).get("products")
-        return _listed(answer, Avail, payload, "has no `products`")
+        return _parse_list(answer, Avail, payload, "has no `products`")
 
-    async def list_all_avails(self) -> Round[list[Avail]]:
+    async def list_all_avails(self) -> SourceReads[list[Avail]]:
         """The avails of every active modular source."""
         return await self._each_modular_source(lambda source_id: self.list_avails(source_id, timeout=10.0))
 
-    async def _each_modular_source(self, read_one: Callable[[str], Awaitable[T]]) -> Round[T]:
-        """What `read_one` reads of every active modular source, four at a time, and why some could not be read.
+    async def _each_modular_source(self, read_one: Callable[[str], Awaitable[T]]) -> SourceReads[T]:
+        """Call `read_one` for every active modular source, four at a time.
 
         Raises the first error when no source could be read.
         """
@@ -91,26 +91,26 @@ class InterchangeClient:
         ]
         read: dict[str, T] = {}
         unread: dict[str, AdOpsError] = {}
-        at_once = anyio.CapacityLimiter(SOURCES_AT_ONCE)
+        at_once = anyio.CapacityLimiter(MAX_PARALLEL_READS)
 
-        async def keep(source_id: str) -> None:
+        async def read_source(source_id: str) -> None:
             async with at_once:
                 try:
                     read[source_id] = await read_one(source_id)
                 except AdOpsError as error:
                     unread[source_id] = error
-                await report(len(read) + len(unread), len(sources), "reading inventory sources")
+                await report_progress(len(read) + len(unread), len(sources), "reading inventory sources")
 
-        with anyio.move_on_after(LONGEST_ROUND):
+        with anyio.move_on_after(ALL_SOURCES_TIMEOUT):
             async with anyio.create_task_group() as tasks:
                 for source_id in sources:
-                    tasks.start_soon(keep, source_id)
+                    tasks.start_soon(read_source, source_id)
         for source_id in sources:
             if source_id not in read:
-                unread.setdefault(source_id, _not_in_time())
+                unread.setdefault(source_id, _too_slow())
         if unread and not read:
             raise next(iter(unread.values()))
-        return Round([(source_id, read[source_id]) for source_id in sources if source_id in read], unread)
+        return SourceReads([(source_id, read[source_id]) for source_id in sources if source_id in read], unread)
 
     async def reserve(self, source_id: str, body: Mapping[str, Any], *, look: str) -> Booking:
         """Hold capacity (ReserveModularInventoryProductBody)."""
@@ -118,25 +118,26 @@ class InterchangeClient:
         return answer.parse(Booking, _unwrapped(answer))
 
     async def finalize(self, source_id: str, body: Mapping[str, Any], *, look: str) -> tuple[Handoff, dict[str, Any]]:
-        """Prepare a held booking for handoff; the answer read, and as it came."""
+        """Prepare a held booking for handoff. Returns the parsed answer and the raw one."""
         answer = await self._write("POST", f"{self._source(source_id)}/modular/bookings/finalize", body, look)
         payload = _unwrapped(answer)
         return answer.parse(Handoff, payload), payload
 
     async def release(self, source_id: str, body: Mapping[str, Any], *, look: str) -> Booking:
-        """HELD -> RELEASED, BOOKED -> CANCELLED (ReleaseModularInventoryBookingBody)."""
+        """Give up a hold or a booking: HELD becomes RELEASED, BOOKED becomes CANCELLED
+        (ReleaseModularInventoryBookingBody)."""
         answer = await self._write(
             "POST", f"{self._source(source_id)}/modular/bookings/release", body, look, _RELEASING
         )
         return answer.parse(Booking, _unwrapped(answer))
 
     async def work_items(self, source_id: str, query: Mapping[str, str | int], *, timeout: float = 30.0) -> WorkItems:
-        """A source's work items; `query` in Interchange's spelling. There is no paging, only a limit of 100."""
+        """A source's work items; `query` has Interchange's names. There are no pages, only a limit of 100."""
         url = f"{self._source(source_id)}/modular/work-items"
         return await self._read(WorkItems, url, query=query, timeout=timeout, hints=_MODULAR)
 
-    async def all_work_items(self, query: Mapping[str, str | int]) -> Round[WorkItems]:
-        """The same of every active modular source."""
+    async def all_work_items(self, query: Mapping[str, str | int]) -> SourceReads[WorkItems]:
+        """The work items of every active modular source."""
         return await self._each_modular_source(lambda source_id: self.work_items(source_id, query, timeout=10.0))
 
     async def work_item(self, source_id: str, work_item_id: str) -> WorkItemDetail:
@@ -157,13 +158,13 @@ class InterchangeClient:
     async def complete_work_item(
         self, source_id: str, work_item_id: str, body: Mapping[str, Any], *, look: str
     ) -> ChangedWorkItem:
-        """Complete it, with whatever the source then does by itself (CompleteInventorySourceWorkItemBody)."""
+        """Complete a work item (CompleteInventorySourceWorkItemBody). The source may then act on it by itself."""
         url = f"{self._work_item(source_id, work_item_id)}/complete"
         answer = await self._write("POST", url, body, look, _WRITING_ITEMS)
         return answer.parse(ChangedWorkItem, _unwrapped(answer))
 
     async def media_buys(self, query: Mapping[str, str | int]) -> MediaBuys:
-        """One page of the storefront's media buys, the most urgent first; `query` in Interchange's spelling."""
+        """One page of the storefront's media buys, the most urgent first; `query` has Interchange's names."""
         return await self._read(MediaBuys, f"{self._storefront}/media-buys", query=query, hints=_STOREFRONT)
 
     async def inventory_source(self, source_id: str) -> InventorySource:
@@ -174,13 +175,13 @@ class InterchangeClient:
         return source
 
     async def projection(self, source_id: str) -> tuple[Projection | None, Any]:
-        """A modular source's setup state; the answer read, None when it is of another shape, and as it came."""
+        """A modular source's setup state: parsed, or None when it has an unknown shape, and raw."""
         answer = await self._transport.request(Kind.READ, "GET", f"{self._source(source_id)}/modular", hints=_MODULAR)
         payload = _unwrapped(answer)
         return answer.parse(Readiness, {"projection": payload}).projection, payload
 
     async def configure_ad_server(self, source_id: str, body: Mapping[str, Any], *, look: str) -> EsaConnection:
-        """Replace the whole ad-server configuration of a source ("Replace ad-server source config")."""
+        """Replace a source's whole ad-server configuration ("Replace ad-server source config")."""
         answer = await self._write("PUT", f"{self._source(source_id)}/ad-server", body, look, _CONFIGURING)
         return answer.parse(EsaConnection, _unwrapped(answer))
 
@@ -189,8 +190,8 @@ class InterchangeClient:
         return await self._read(EsaConnection, f"{self._source(source_id)}/esa", hints=_AD_SERVER)
 
     async def test_connection(self, source_id: str) -> ConnectionTest:
-        """Probe the source's ad server, which may take the vendor 30 s. It changes nothing there; Interchange records
-        what it found."""
+        """Test the source's ad server, which may take 30 s. It changes nothing there; Interchange records the
+        result."""
         answer = await self._transport.request(
             Kind.PROBE, "POST", f"{self._source(source_id)}/test-connection", timeout=40.0, hints=_TESTING
         )
@@ -200,7 +201,7 @@ class InterchangeClient:
         )
 
     def _source(self, source_id: str) -> str:
-        """The source's URL; its id is one segment of the path, so one that climbs out of it is not sent."""
+        """The source's URL. An id that would leave its segment of the path is not sent."""
         if source_id in ("", ".", ".."):
             raise UnexpectedAnswer(
                 "Interchange names a source whose id cannot be part of a path. Nothing was sent to it.",
@@ -229,7 +230,7 @@ class InterchangeClient:
     async def _write(
         self, method: str, url: str, body: Mapping[str, Any], look: str, by_status: Mapping[int, str] | None = None
     ) -> Answer:
-        by_code = _IN_NO_STATE if by_status is None else {}
+        by_code = _INVALID_STATE if by_status is None else {}
         hints = Hints(by_status=_WRITING if by_status is None else by_status, by_code=by_code, look=look)
         return await self._transport.request(Kind.WRITE, method, url, json=body, hints=hints)
 
@@ -248,7 +249,7 @@ _WRITING = {
     404: _UNKNOWN_ID,
     409: "Call list_avails to see what is available now.",
 }
-_IN_NO_STATE = {
+_INVALID_STATE = {
     "INVALID_STATE": "Other arguments do not help while that is its state. Look at what the message names (a media buy "
     "in list_media_buys, a source in list_inventory_sources, a flight in list_avails), and tell the person."
 }
@@ -286,15 +287,15 @@ _WRITING_ITEMS = {
 }
 
 
-def _not_in_time() -> Unavailable:
+def _too_slow() -> Unavailable:
     return Unavailable(
-        f"Interchange did not answer for this source within {LONGEST_ROUND:.0f} s.",
+        f"Interchange did not answer for this source within {ALL_SOURCES_TIMEOUT:.0f} s.",
         next_step="Call again with this source_id in a minute.",
     )
 
 
 def _unwrapped(answer: Answer) -> Any:
-    """The bare payload, whether or not it came in the `{data, error, meta}` envelope."""
+    """The payload, whether it came bare or in the `{data, error, meta}` envelope."""
     payload = answer.json()
     if isinstance(payload, dict):
         body = cast("dict[str, Any]", payload)
@@ -306,7 +307,7 @@ def _unwrapped(answer: Answer) -> Any:
     return payload
 
 
-def _listed(answer: Answer, model: type[M], payload: Any, otherwise: str) -> list[M]:
+def _parse_list(answer: Answer, model: type[M], payload: Any, fault: str) -> list[M]:
     if not isinstance(payload, list):
-        answer.unreadable(f"JSON that {otherwise}")
+        answer.unreadable(f"JSON that {fault}")
     return [answer.parse(model, item) for item in cast("list[Any]", payload)]

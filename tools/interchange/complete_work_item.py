@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from tools.backends import Backends
-from tools.effects import Brief, Doubt, Verdict, remember
+from tools.effects import Doubt, Preview, Verdict, record_baseline
 from tools.fields import SourceId
 from tools.interchange import models
 from tools.interchange.bookings import without_none
@@ -18,18 +18,18 @@ from tools.interchange.work_items import (
     WorkItem,
     WorkItemId,
     baseline,
-    departures,
-    encoded,
-    fields,
-    named,
-    required,
-    since,
-    state,
+    change_since,
+    changeable_fields,
+    compact_json,
+    differences_from_request,
+    item_fields,
+    item_label,
+    required_fields,
     subject,
 )
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.updates import before_a_write, changed_line
+from tools.updates import change_line, read_before_write
 from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, printable
 
 
@@ -67,8 +67,8 @@ async def complete_work_item(arguments: CompleteWorkItem, backends: Backends) ->
     update_work_item.
     """
     source_id, item_id = arguments.source_id, arguments.work_item_id
-    if (before := await before_a_write(lambda: backends.interchange.work_item(source_id, item_id))) is not None:
-        remember(baseline(arguments.notes, before))
+    if (before := await read_before_write(lambda: backends.interchange.work_item(source_id, item_id))) is not None:
+        record_baseline(baseline(arguments.notes, before))
     answer = await backends.interchange.complete_work_item(
         source_id,
         item_id,
@@ -76,51 +76,51 @@ async def complete_work_item(arguments: CompleteWorkItem, backends: Backends) ->
         look=f"By hand: get_work_item for work item {item_id} of source {source_id}: if its status is COMPLETED, it "
         "is done; if not, the same call may be made again.",
     )
-    # a completion that was there before keeps the result of then
+    # if the item was COMPLETED before, its result is that of the earlier completion
     given = None if answer.changed is False else arguments.result
-    different = departures({"id": item_id, "status": "COMPLETED"}, given, answer.item)
+    difference = differences_from_request({"id": item_id, "status": "COMPLETED"}, given, answer.item)
     return CompletedWorkItem(
         item=_item(source_id, answer.item),
         completed_by_this_call=answer.changed,
-        what_happened=_what_happened(arguments, answer, different),
-        next_step=_next_step(source_id, answer.item, different),
+        what_happened=_what_happened(arguments, answer, difference),
+        next_step=_next_step(source_id, answer.item, difference),
     )
 
 
 def _item(source_id: str, item: models.WorkItem) -> CompletedItem:
     return CompletedItem(
-        **fields(source_id, item),
-        result=item.result if encoded(item.result) is not None else None,
+        **item_fields(source_id, item),
+        result=item.result if compact_json(item.result) is not None else None,
         completed_at=item.completed_at,
         completed_by=item.completed_by,
     )
 
 
-def _what_happened(arguments: CompleteWorkItem, answer: models.ChangedWorkItem, different: str) -> str:
+def _what_happened(arguments: CompleteWorkItem, answer: models.ChangedWorkItem, difference: str) -> str:
     item_id, item = arguments.work_item_id, answer.item
     by = f" by {printable(item.completed_by, limit=80)}" if item.completed_by else ""
     at = f" at {printable(item.completed_at, limit=40)}" if item.completed_at else ""
     if answer.changed:
-        told = [f"Interchange says that this call completed work item {item_id}."]
+        sentences = [f"Interchange says that this call completed work item {item_id}."]
     elif answer.changed is False and item.status not in (None, "COMPLETED"):
-        told = [f"Interchange says that this call changed nothing: work item {item_id} is {item.status}."]
+        sentences = [f"Interchange says that this call changed nothing: work item {item_id} is {item.status}."]
     elif answer.changed is False:
-        told = [f"Work item {item_id} was completed before{by}{at}; this call changed nothing."]
+        sentences = [f"Work item {item_id} was completed before{by}{at}; this call changed nothing."]
         if arguments.result or arguments.notes:
-            told.append("What was given now is not recorded.")
+            sentences.append("What was given now is not recorded.")
     elif item.status == "COMPLETED":
-        told = [f"Work item {item_id} is COMPLETED{by}{at}; Interchange did not say whether this call did it."]
+        sentences = [f"Work item {item_id} is COMPLETED{by}{at}; Interchange did not say whether this call did it."]
     else:
-        told = [f"Interchange accepted the call and did not say whether it completed work item {item_id}."]
+        sentences = [f"Interchange accepted the call and did not say whether it completed work item {item_id}."]
     if arguments.result and answer.changed is not False and item.result is None:
-        told.append("The answer does not state the result, so it is unconfirmed.")
-    if different:
-        told.append(different)
-    return " ".join(told)
+        sentences.append("The answer does not state the result, so it is unconfirmed.")
+    if difference:
+        sentences.append(difference)
+    return " ".join(sentences)
 
 
-def _next_step(source_id: str, item: models.WorkItem, different: str) -> str:
-    if different:
+def _next_step(source_id: str, item: models.WorkItem, difference: str) -> str:
+    if difference:
         return STOP_AT_A_DIFFERENCE
     if item.status is None:
         return "Call get_work_item to see its status before anything is reported as done."
@@ -134,37 +134,38 @@ def _subject(arguments: CompleteWorkItem) -> str:
     return subject(arguments.source_id, arguments.work_item_id)
 
 
-async def _brief(arguments: CompleteWorkItem, backends: Backends) -> Brief:
+async def _preview(arguments: CompleteWorkItem, backends: Backends) -> Preview:
     item = (await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)).item
-    was, given = state(item), arguments.result or {}
-    wanted = required(item)
-    missing = [name for name in wanted if name not in (arguments.result or {})]
+    before, given = changeable_fields(item), arguments.result or {}
+    required = required_fields(item)
+    missing = [name for name in required if name not in (arguments.result or {})]
     problems = [f"It is {item.status} already."] if item.status in ("COMPLETED", "CANCELLED") else []
     problems += (
-        [f"It is BLOCKED: {printable(item.blocked_reason or 'why is not told', limit=500)}."]
+        [f"It is BLOCKED: {printable(item.blocked_reason or 'no reason is stated', limit=500)}."]
         if (item.status == "BLOCKED")
         else []
     )
     problems += [f"Its required results are missing: {', '.join(missing)}."] if missing else []
-    return Brief(
-        does=f"Record {named(item, arguments.work_item_id)} of source {arguments.source_id} as done{_about(item)}.",
+    return Preview(
+        does=f"Record {item_label(item, arguments.work_item_id)} of source {arguments.source_id} as "
+        f"done{_booking_clause(item)}.",
         changes=[
-            *(changed_line(f"result.{name}", was.get(f"result.{name}"), value) for name, value in given.items()),
-            f"Before: {', '.join(f'{name} {words}' for name, words in _told(was))}.",
+            *(change_line(f"result.{name}", before.get(f"result.{name}"), value) for name, value in given.items()),
+            f"Before: {', '.join(f'{name} {words}' for name, words in _in_words(before))}.",
             "It cannot be undone. Interchange may act on it, such as turning a hold into a booking.",
         ],
         problems=problems,
     )
 
 
-def _told(was: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What an item is like, in words: a yes to complete it is for that."""
-    told = [(name, printable(str(value), limit=200)) for name, value in was.items() if value is not None]
-    return told or [("status", "not told")]
+def _in_words(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The fields of an item before its completion, in words: an approval is for completing this item."""
+    stated = [(name, printable(str(value), limit=200)) for name, value in fields.items() if value is not None]
+    return stated or [("status", "not stated")]
 
 
-def _about(item: models.WorkItem) -> str:
-    """What it is worth, as far as its payload tells."""
+def _booking_clause(item: models.WorkItem) -> str:
+    """What booking the item is about and the money in it, as far as its payload says."""
     payload = item.payload or {}
     count, cpm, product = payload.get("requestedImpressions"), payload.get("cpm"), payload.get("productName")
     if not isinstance(count, int):
@@ -175,9 +176,9 @@ def _about(item: models.WorkItem) -> str:
 
 
 async def _reconcile(arguments: CompleteWorkItem, backends: Backends, doubt: Doubt) -> Verdict:
-    """Content decides: that it is COMPLETED does not tell by whom, its results and its history do."""
+    """The content decides: not the status COMPLETED, but results and history show who completed the item."""
     detail = await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)
-    item, before = detail.item, doubt.write.before or {}
+    item, before = detail.item, doubt.write.baseline or {}
     status = printable(item.status or "", limit=40)
     by = f" by {printable(item.completed_by, limit=80)}" if item.completed_by else ""
     found = {"work_item_id": arguments.work_item_id, "status": item.status, "completed_by": item.completed_by}
@@ -188,44 +189,46 @@ async def _reconcile(arguments: CompleteWorkItem, backends: Backends, doubt: Dou
         return Verdict(outcome="unknown", evidence=evidence, check=check, found=found)
 
     if item.status is None:
-        return unknown("Interchange does not tell its status.")
+        return unknown("Interchange does not state its status.")
     if "events" not in before:
         return unknown(f"The work item is {status}; what it was before is not on record.")
-    changed = since(before, arguments.notes, detail)
-    if changed.untouched:
+    changed = change_since(before, arguments.notes, detail)
+    if changed.is_unchanged:
         if item.status != before.get("status"):
             return unknown(f"It was not updated since before this was sent, and yet it is {status}.")
         evidence = f"It was not changed since before this was sent: it is {status}."
         return Verdict(outcome="not_sent", evidence=evidence, found=found)
-    if changed.is_without_note:
-        evidence = f"The work item is {status}{by}. Its history went on without the note of this call: somebody else's."
+    if changed.lacks_note:
+        evidence = (
+            f"The work item is {status}{by}. Its history has new entries without this call's note: somebody else's."
+        )
         return Verdict(outcome="not_sent", evidence=evidence, found=found)
     if item.status != "COMPLETED":
-        noted = ", and a note like this call's is in its history" if changed.noted else ""
+        noted = ", and a note like this call's is in its history" if changed.has_note else ""
         return unknown(f"The work item is {status}{noted}. It was changed since.")
     other = _other_results(arguments, item, before)
     if other:
         return unknown(f"The work item was COMPLETED{by} with other results than this call's: {other}.")
-    if changed.noted:
+    if changed.has_note:
         evidence = f"The work item was COMPLETED{by}, and this call's note is in its history."
         return Verdict(outcome="succeeded", evidence=evidence, found=found)
     if arguments.notes is not None:
-        return unknown(f"The work item was COMPLETED{by}. Its history does not tell this call's note.")
+        return unknown(f"The work item was COMPLETED{by}. Its history does not show this call's note.")
     if not arguments.result:
-        return unknown(f"The work item was COMPLETED{by}. Nothing tells whether by this call or by somebody else.")
+        return unknown(f"The work item was COMPLETED{by}. Nothing shows whether by this call or by somebody else.")
     evidence = f"The work item was COMPLETED{by} with the results of this call."
     return Verdict(outcome="succeeded", evidence=evidence, found=found)
 
 
 def _other_results(arguments: CompleteWorkItem, item: models.WorkItem, before: Mapping[str, Any]) -> str:
-    """The names of results that are not this call's; empty when there are none."""
-    given, there = arguments.result or {}, item.result or {}
-    added = there.keys() - {*before.get("results", ()), *given}
-    other = {name for name, value in given.items() if there.get(name, _NOT_THERE) != value}
+    """The names of the results that differ from this call's; empty when there are none."""
+    given, recorded = arguments.result or {}, item.result or {}
+    added = recorded.keys() - {*before.get("results", ()), *given}
+    other = {name for name, value in given.items() if recorded.get(name, _MISSING) != value}
     return printable(", ".join(sorted({*added, *other})), limit=200)
 
 
-_NOT_THERE = object()
+_MISSING = object()
 
 
 TOOL = Tool(
@@ -235,10 +238,10 @@ TOOL = Tool(
     result=CompletedWorkItem,
     effect=Write(
         subject=_subject,
-        brief=_brief,
+        preview=_preview,
         reconcile=_reconcile,
         destructive=True,
-        holds=True,
+        replays_success=True,
         consequential=lambda _: True,
     ),
     handler=complete_work_item,

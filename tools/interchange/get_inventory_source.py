@@ -36,7 +36,7 @@ class InventorySourceDetails(Result):
     setup_not_read: bool | None = Field(
         default=None, description="True when the setup could not be read: something may be in the way."
     )
-    waiting_stages: dict[str, list[str]] | None = Field(default=None, description=readiness.WAITING)
+    waiting_stages: dict[str, list[str]] | None = Field(default=None, description=readiness.WAITING_DESCRIPTION)
     open_work_item_count: int | None = None
     active_avail_count: int | None = None
     projection: dict[str, Any] | None = Field(default=None, description="Only with include_projection, as it came.")
@@ -76,7 +76,7 @@ def _modular(source: models.InventorySource, projection: models.Projection | Non
         waiting_stages=readiness.waiting_stages(projection),
         open_work_item_count=projection.open_work_item_count if projection else None,
         active_avail_count=projection.active_avail_count if projection else None,
-        projection=readiness.as_it_came(raw),
+        projection=readiness.raw_object(raw),
         next_step=_modular_next(source, projection, in_the_way),
     )
 
@@ -115,14 +115,14 @@ def _modular_next(
         return "What its setup lacks is not known: an operator looks at the source in Interchange."
     todo: list[str] = []
     if source.status != "ACTIVE":
-        named = printable(source.status, limit=80) if source.status else "not stated"
-        todo.append(f"Its status is {named}: a person decides in Interchange whether it becomes ACTIVE.")
+        status = printable(source.status, limit=80) if source.status else "not stated"
+        todo.append(f"Its status is {status}: a person decides in Interchange whether it becomes ACTIVE.")
     if in_the_way and (in_the_way.stages or in_the_way.last_error):
         todo.append(
-            "An operator mends what is in_the_way in Interchange: fills in missing_setup_fields, settles issues."
+            "An operator fixes what is in_the_way in Interchange: fills in missing_setup_fields, settles issues."
         )
     elif in_the_way and source.status == "ACTIVE":
-        todo.append("An operator looks in Interchange at what is in_the_way: no reason is told here.")
+        todo.append("An operator looks in Interchange at what is in_the_way: no reason is shown here.")
     elif source.status == "ACTIVE":
         todo.append("Nothing is known to be in its way: list_avails shows what it sells.")
     if projection.open_work_item_count:
@@ -132,21 +132,19 @@ def _modular_next(
 
 def _managed_next(source: models.InventorySource) -> str:
     if source.execution_type != "MANAGED_SALES_AGENT":
-        return "The tools here work with modular and ad-server sources only: a person sees to this one in Interchange."
+        return "The tools here work with modular and ad-server sources only: a person handles this one in Interchange."
     managed = source.managed_sa
     if managed is None:
-        return "Its ad server is not told here: call get_gam_connection."
+        return "Its ad server is not shown here: call get_gam_connection."
     if managed.deactivated_at:
         return "It is deactivated: a person decides in Interchange whether it is reactivated."
     if managed.ad_server is None:
-        return "No ad server is told here: call get_gam_connection, and configure_gam_source if none is configured."
+        return "No ad server is shown here: call get_gam_connection, and configure_gam_source if none is configured."
     if managed.ad_server.type not in (None, GOOGLE_AD_MANAGER):
-        named = printable(managed.ad_server.type, limit=80)
-        return f"Its ad server is {named}, not Google Ad Manager: leave it to a person in Interchange."
+        type_ = printable(managed.ad_server.type, limit=80)
+        return f"Its ad server is {type_}, not Google Ad Manager: leave it to a person in Interchange."
     if managed.last_error_code or managed.last_error:
-        return (
-            "get_gam_connection says what the error means and who mends it, test_gam_connection whether it is still so."
-        )
+        return "get_gam_connection says what the error means and who fixes it, test_gam_connection whether it persists."
     return "Call test_gam_connection to see whether its ad server works now."
 
 

@@ -9,14 +9,14 @@ from pydantic import Field
 from tools.backends import Backends
 from tools.fields import SourceId
 from tools.interchange import models
-from tools.interchange.work_items import WorkItem, WorkItemId, encoded, fields, next_move
+from tools.interchange.work_items import WorkItem, WorkItemId, compact_json, item_fields, next_step_for
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
 
-LONGEST_OBJECT = 2_500
-"""Characters of a payload or result, as JSON, that are told unasked."""
+MAX_OBJECT_LENGTH = 2_500
+"""The longest payload or result, in characters of JSON, that is shown without being asked for."""
 
-LONGEST_HISTORY = 20
+MAX_HISTORY = 20
 
 
 class GetWorkItem(Arguments):
@@ -43,7 +43,7 @@ class WorkItemDetails(WorkItem):
     updated_at: str | None = None
     completed_at: str | None = None
     completed_by: str | None = None
-    history: list[Event] | None = Field(default=None, description="The newest first; absent when none was told.")
+    history: list[Event] | None = Field(default=None, description="The newest first; absent when none was sent.")
     earlier_events: int | None = Field(default=None, description="How many older events are not shown.")
     note: str | None = Field(default=None, description="What was left out, and how to get it.")
     next_step: str
@@ -56,12 +56,12 @@ async def get_work_item(arguments: GetWorkItem, backends: Backends) -> WorkItemD
     """
     answer = await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)
     item = answer.item
-    # the timestamps are all UTC, so that they sort as text
+    # all timestamps are in UTC, so they sort as text
     events = sorted(answer.events, key=lambda event: event.created_at or "", reverse=True)
-    payload, payload_left_out = _told("payload", item.payload, whole=arguments.include_payload)
-    result, result_left_out = _told("result", item.result, whole=arguments.include_payload)
+    payload, payload_left_out = _object_or_note("payload", item.payload, whole=arguments.include_payload)
+    result, result_left_out = _object_or_note("result", item.result, whole=arguments.include_payload)
     return WorkItemDetails(
-        **fields(arguments.source_id, item),
+        **item_fields(arguments.source_id, item),
         description=item.description,
         payload=payload,
         result=result,
@@ -72,20 +72,20 @@ async def get_work_item(arguments: GetWorkItem, backends: Backends) -> WorkItemD
         updated_at=item.updated_at,
         completed_at=item.completed_at,
         completed_by=item.completed_by,
-        history=[_event(event) for event in events[:LONGEST_HISTORY]] or None,
-        earlier_events=len(events) - LONGEST_HISTORY if len(events) > LONGEST_HISTORY else None,
+        history=[_event(event) for event in events[:MAX_HISTORY]] or None,
+        earlier_events=len(events) - MAX_HISTORY if len(events) > MAX_HISTORY else None,
         note=" ".join(filter(None, (payload_left_out, result_left_out))) or None,
-        next_step=next_move(item),
+        next_step=next_step_for(item),
     )
 
 
-def _told(name: str, value: dict[str, Any] | None, *, whole: bool) -> tuple[dict[str, Any] | None, str]:
-    """The object, or why it is not told."""
-    written = encoded(value)
-    if written is None:
+def _object_or_note(name: str, value: dict[str, Any] | None, *, whole: bool) -> tuple[dict[str, Any] | None, str]:
+    """The object, or the reason why it is not shown."""
+    text = compact_json(value)
+    if text is None:
         return None, f"The {name} is nested too deeply to be shown." if value is not None else ""
-    if len(written) > LONGEST_OBJECT and not whole:
-        return None, f"The {name} ({len(written):,} characters) was left out: include_payload gives it."
+    if len(text) > MAX_OBJECT_LENGTH and not whole:
+        return None, f"The {name} ({len(text):,} characters) was left out: include_payload gives it."
     return value, ""
 
 

@@ -1,8 +1,8 @@
-"""Holds and bookings as the record of writes knows them: Interchange lists neither ("Unknown" in the contract).
+"""Holds and bookings as the ledger knows them, because Interchange lists neither ("Unknown" in the contract).
 
-What names a booking at Interchange is its media buy, package and avail, and which package one is that was left out is
-not documented. So of two calls one of which leaves it out, nobody knows whether they are about the same booking, unless
-an answer told the package.
+Interchange names a booking by its media buy, package and avail. It does not document which package it uses when none is
+given. So when one of two calls leaves the package out, nobody knows whether both are about the same booking, unless an
+answer stated the package.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any, Protocol, cast
 from urllib.parse import quote
 
 from tools.backends import Backends
-from tools.effects import Against, Ends, Past
+from tools.effects import BlockingWrite, RecordedWrite, Superseded, is_settled
 
-MOST_UNKNOWN = 10
-"""Writes in doubt on one avail that are weighed together; more than that tell nothing any more."""
+MAX_IN_DOUBT = 10
+"""How many writes in doubt on one avail are considered together. More could not be told apart by a sum."""
 
 
 class BookingAnswer(Protocol):
-    """A booking as Interchange answers it."""
+    """A booking in an answer of Interchange."""
 
     @property
     def booking_id(self) -> str: ...
@@ -31,7 +31,7 @@ class BookingAnswer(Protocol):
 
 
 class BookingIds(Protocol):
-    """What the arguments of reserving, finalising and releasing share."""
+    """The arguments that reserving, finalising and releasing share."""
 
     @property
     def source_id(self) -> str: ...
@@ -44,7 +44,7 @@ class BookingIds(Protocol):
 
 
 def subject(ids: BookingIds) -> str:
-    """`booking:<source>/<media buy>/<package>/<avail>`: nothing finer names a booking at Interchange."""
+    """`booking:<source>/<media buy>/<package>/<avail>`: Interchange has no finer name for a booking."""
     parts = (ids.source_id, ids.media_buy_id, ids.package_id or "", ids.avail_id)
     return "booking:" + "/".join(quote(part.strip(), safe="") for part in parts)
 
@@ -54,189 +54,213 @@ def resource(ids: BookingIds) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What this server's record tells of the bookings with some ids, at the moment.
+class KnownBookings:
+    """What the ledger knows now of the bookings with certain ids.
 
-    holds: those that stand, the smallest first. handed_over: by booking, the operation that handed it over.
+    holds: the holds in force, the smallest first.
+    handed_over: for each booking that was handed over, the operation that did it.
     """
 
-    holds: Sequence[Past]
+    holds: Sequence[RecordedWrite]
     handed_over: Mapping[str, str]
 
     @property
-    def amounts(self) -> list[int]:
-        return impressions(self.holds)
+    def hold_sizes(self) -> list[int]:
+        return hold_sizes(self.holds)
 
-    def named(self) -> str:
-        """`100,000 impressions (booking 7)`, or of several what there is to pick from; empty when none is known."""
+    def label(self) -> str:
+        """The hold, such as `100,000 impressions (booking 7)`, or the list of several; empty when none is known."""
         if len(self.holds) == 1:
-            return _named(self.holds[0], " impressions")
-        listed = " and ".join(_named(hold) for hold in self.holds)
+            return _hold_label(self.holds[0], " impressions")
+        listed = " and ".join(_hold_label(hold) for hold in self.holds)
         return f"one of {len(self.holds)} holds with these ids: {listed} (Interchange picks which)" if listed else ""
 
-    def handed_over_of_these(self) -> list[str]:
+    def handed_over_bookings(self) -> list[str]:
         """The bookings of these holds that were handed over."""
-        answered = [_answered(hold, "booking_id") for hold in self.holds]
+        answered = [_answered_field(hold, "booking_id") for hold in self.holds]
         return [booking_id for booking_id in answered if booking_id in self.handed_over]
 
-    def of(self, booking_id: str | None) -> Past | None:
-        return next((hold for hold in self.holds if _answered(hold, "booking_id") == booking_id), None)
+    def hold_for(self, booking_id: str | None) -> RecordedWrite | None:
+        return next((hold for hold in self.holds if _answered_field(hold, "booking_id") == booking_id), None)
 
-    def departs(self, answer: BookingAnswer) -> str:
-        """A sentence when the answer is about another booking, or another amount, than the record has."""
+    def difference_note(self, answer: BookingAnswer) -> str:
+        """A sentence when the answer is about another booking or another amount than the ledger has, else empty."""
         if not self.holds:
             return ""
-        hold = self.of(answer.booking_id)
+        hold = self.hold_for(answer.booking_id)
         if hold is None:
-            known = all(_answered(hold, "booking_id") for hold in self.holds)
+            known = all(_answered_field(hold, "booking_id") for hold in self.holds)
             return "This server has no record of that booking: it was made elsewhere." if known else ""
-        count = held_by(hold)
+        count = hold_size(hold)
         if answer.requested_impressions in (None, count) or count is None:
             return ""
         return f"On record it is for {count:,} impressions: it was changed elsewhere."
 
 
-async def known(ids: BookingIds, backends: Backends) -> Known:
-    """Of the holds with these ids; where the package is left out, of those that left it out, if there are any."""
-    if backends.record is None:
-        return Known((), {})
-    standing = await backends.record.standing(resource(ids), backends)
-    of_avail = [write for write in standing if write.tool == "reserve_avail"]
-    finalized = [write for write in standing if write.tool == "finalize_booking"]
+async def known_bookings(ids: BookingIds, backends: Backends) -> KnownBookings:
+    """The known bookings with these ids. If the package is left out, those made without one come first: the others
+    count only where there are none."""
+    if backends.ledger is None:
+        return KnownBookings((), {})
+    in_force = await backends.ledger.writes_in_force(resource(ids), backends)
+    holds = [write for write in in_force if write.tool == "reserve_avail"]
+    finalized = [write for write in in_force if write.tool == "finalize_booking"]
     handed_over = {
-        booking_id: write.id for write in finalized if isinstance(booking_id := _answered(write, "booking_id"), str)
+        booking_id: write.id
+        for write in finalized
+        if isinstance(booking_id := _answered_field(write, "booking_id"), str)
     }
-    same = [hold for hold in of_avail if is_of(ids, hold) and not _is_over(hold, handed_over)]
-    alike = [hold for hold in same if hold.arguments.get("package_id") is None] if ids.package_id is None else []
-    return Known(sorted(alike or same, key=lambda hold: (held_by(hold) or 0, hold.id)), handed_over)
+    same_ids = [hold for hold in holds if may_be_about(ids, hold) and not _has_expired(hold, handed_over)]
+    without_package = (
+        [hold for hold in same_ids if hold.arguments.get("package_id") is None] if ids.package_id is None else []
+    )
+    return KnownBookings(
+        sorted(without_package or same_ids, key=lambda hold: (hold_size(hold) or 0, hold.id)), handed_over
+    )
 
 
-def _named(hold: Past, unit: str = "") -> str:
-    count, booking_id = held_by(hold), _answered(hold, "booking_id")
+def _hold_label(hold: RecordedWrite, unit: str = "") -> str:
+    count, booking_id = hold_size(hold), _answered_field(hold, "booking_id")
     amount = f"{count:,}" if count is not None else "an unknown number of"
     return f"{amount}{unit} (booking {booking_id or 'not known'})"
 
 
-def _is_over(hold: Past, handed_over: Mapping[str, str]) -> bool:
-    """Whether it was to end by itself before now, and was not handed over."""
+def _has_expired(hold: RecordedWrite, handed_over: Mapping[str, str]) -> bool:
+    """Whether the hold was to end before now, and was not handed over."""
     minutes = hold.arguments.get("hold_minutes")
-    if not isinstance(minutes, int) or hold.age is None or _answered(hold, "booking_id") in handed_over:
+    if not isinstance(minutes, int) or hold.age is None or _answered_field(hold, "booking_id") in handed_over:
         return False
-    return hold.age.least >= 60 * minutes
+    return hold.age.at_least >= 60 * minutes
 
 
-LONGEST_LOOK = 60.0
-"""Seconds that a look at the counts may take."""
+MAX_READ_SECONDS = 60.0
+"""Seconds that reading the counts may take."""
 
 
-def is_known_to_stand(write: Past) -> bool:
-    """Whether a hold, if it was made and not given up, stands for as long as a look takes: it was asked to last longer
-    than that. One without a number of minutes ends when the vendor likes."""
+def is_surely_in_force(write: RecordedWrite) -> bool:
+    """Whether a hold, if it was made and not given up, lasts until the counts are read.
+
+    It does if it was requested to last longer than that. Interchange may end a hold without a number of minutes at any
+    time.
+    """
     minutes = write.arguments.get("hold_minutes")
-    return isinstance(minutes, int) and write.age is not None and write.age.most + LONGEST_LOOK < 60 * minutes
+    return isinstance(minutes, int) and write.age is not None and write.age.at_most + MAX_READ_SECONDS < 60 * minutes
 
 
-def impressions(holds: Sequence[Past]) -> list[int]:
-    """How many each of these holds is for, of those that tell."""
-    return [count for count in map(held_by, holds) if count is not None]
+def hold_sizes(holds: Sequence[RecordedWrite]) -> list[int]:
+    """How many impressions each of these holds is for, where that is known."""
+    return [count for count in map(hold_size, holds) if count is not None]
 
 
-def held_by(hold: Past) -> int | None:
-    """How many impressions a hold on record is for."""
-    told = _answered(hold, "requested_impressions")
-    count = told if told is not None else hold.arguments.get("requested_impressions")
+def hold_size(hold: RecordedWrite) -> int | None:
+    """How many impressions a hold in the ledger is for, or None when that is not known."""
+    answered = _answered_field(hold, "requested_impressions")
+    count = answered if answered is not None else hold.arguments.get("requested_impressions")
     return count if isinstance(count, int) else None
 
 
-def is_of(ids: BookingIds, write: Past) -> bool:
-    """Whether a write on the same avail may be about this booking."""
+def may_be_about(ids: BookingIds, write: RecordedWrite) -> bool:
+    """Whether a write on the same avail may be about the booking with these ids."""
     given = write.arguments
     if str(given.get("media_buy_id", "")).strip() != ids.media_buy_id.strip():
         return False
-    package = _package(write)
+    package = _recorded_package(write)
     return package is None or ids.package_id is None or package == ids.package_id.strip()
 
 
-def package_of(write: Past, ids: BookingIds) -> str | None:
-    """The package of a hold that may be about this booking, as it was given or answered; None of any other write."""
-    return _package(write) if write.tool == "reserve_avail" and is_of(ids, write) else None
+def package_of(write: RecordedWrite, ids: BookingIds) -> str | None:
+    """The package of a hold that may be about this booking, as given or answered; None for any other write."""
+    return _recorded_package(write) if write.tool == "reserve_avail" and may_be_about(ids, write) else None
 
 
-def effects(write: Past, others: Sequence[Past]) -> list[int] | None:
-    """By how many impressions a write, if it is carried out, changes what is held and booked together: what may be.
+def possible_changes(write: RecordedWrite, others: Sequence[RecordedWrite]) -> list[int] | None:
+    """By how many impressions a write, if carried out, may change what is held and booked together; None when not
+    known.
 
-    others: the other writes on the avail. None when it is not known.
+    others: the other writes on the avail.
     """
     if write.tool == "reserve_avail":
-        count = held_by(write)
+        count = hold_size(write)
         return None if count is None else [count]
     if write.tool != "release_booking":
         return [0]
-    told = _answered(write, "requested_impressions") or (write.result or {}).get("found", {}).get("given_up")
-    if isinstance(told, int):
-        return [-told]
-    ids = Ids.of(write)
+    released = _answered_field(write, "requested_impressions") or (write.result or {}).get("found", {}).get("given_up")
+    if isinstance(released, int):
+        return [-released]
+    ids = RecordedIds.of(write)
     holds = [
         other
         for other in others
         if other.tool == "reserve_avail"
         and other.state in ("succeeded", "superseded", "in_doubt")
-        and is_of(ids, other)
+        and may_be_about(ids, other)
     ]
-    return sorted({-count for count in impressions(holds)}) or None
+    return sorted({-count for count in hold_sizes(holds)}) or None
 
 
-def ended_by_release(ids: BookingIds, told: Mapping[str, Any]) -> tuple[Ends, ...]:
-    """The hold that was given up, and its handoff: the avail can be held and handed over again."""
-    which = functools.partial(_given_up, ids, told)
-    return Ends(tool="reserve_avail", which=which), Ends(tool="finalize_booking", which=which)
+def superseded_by_release(ids: BookingIds, result: Mapping[str, Any]) -> tuple[Superseded, ...]:
+    """A release supersedes its hold and the handoff of it: the avail can then be held and handed over again."""
+    which = functools.partial(_released_writes, ids, result)
+    return Superseded(tool="reserve_avail", select=which), Superseded(tool="finalize_booking", select=which)
 
 
-def ended_by_hold(ids: BookingIds, _: Mapping[str, Any]) -> tuple[Ends, ...]:
-    """A new hold begins anew what was done with the one before."""
+def superseded_by_hold(ids: BookingIds, _: Mapping[str, Any]) -> tuple[Superseded, ...]:
+    """A new hold supersedes the handoff and the release of the hold before it."""
 
-    def which(standing: Sequence[Past]) -> list[str]:
-        return [write.id for write in standing if is_of(ids, write)]
+    def which(standing: Sequence[RecordedWrite]) -> list[str]:
+        return [write.id for write in standing if may_be_about(ids, write)]
 
-    return Ends(tool="finalize_booking", which=which), Ends(tool="release_booking", which=which)
+    return Superseded(tool="finalize_booking", select=which), Superseded(tool="release_booking", select=which)
 
 
-def against(tool: str) -> Callable[[BookingIds, Sequence[Past], float], Against | None]:
-    """What keeps a write of `tool` from being sent (see `tools.tool.Write.against`): one on the same avail that may be
-    the same, its package left out or not, or one in doubt that it could not be told from by the counts."""
+def blocking_write(tool: str) -> Callable[[BookingIds, Sequence[RecordedWrite], float], BlockingWrite | None]:
+    """Returns the function for `tools.tool.Write.blocked_by` of a tool.
 
-    def found(ids: BookingIds, others: Sequence[Past], settle_after: float) -> Against | None:
+    A write on the same avail blocks the call if it may be the same write, with the package given or left out. A write
+    in doubt blocks it if the counts could not show later which of the two was carried out.
+    """
+
+    def find(ids: BookingIds, others: Sequence[RecordedWrite], settle_after: float) -> BlockingWrite | None:
         for other in others:
-            # which booking it would be about is not known before that is; a key does not change that
-            if other.state == "in_doubt" and is_of(ids, other) and (tool != "reserve_avail" or other.tool == tool):
-                return Against(id=other.id, same=False)
-            told_otherwise = _given(other.arguments.get("package_id")) != _given(ids.package_id)
-            if other.tool == tool and other.idempotency_key is None and told_otherwise and is_of(ids, other):
-                return Against(id=other.id, same=True)
-        doubted = [other for other in others if other.state == "in_doubt" and not _shows_by_now(other, settle_after)]
-        mine = [getattr(ids, "requested_impressions", 0)] if tool == "reserve_avail" else None
-        mine = _to_give_up(ids, others) if tool == "release_booking" else mine
-        moving = [(other.id, moved) for other in doubted if (moved := effects(other, others)) != [0]]
-        if mine is None or not moving or _are_told_apart([mine, *(moved for _, moved in moving)]):
-            return None
-        return Against(id=moving[0][0], same=False)
+            if not may_be_about(ids, other):
+                continue
+            # until that write is settled, nobody knows which booking this call would be about, even with a key
+            if other.state == "in_doubt" and (tool != "reserve_avail" or other.tool == tool):
+                return BlockingWrite(id=other.id, may_be_same=False)
+            other_package = _stripped(other.arguments.get("package_id")) != _stripped(ids.package_id)
+            if other.tool == tool and other.idempotency_key is None and other_package:
+                return BlockingWrite(id=other.id, may_be_same=True)
+        return _indistinguishable(tool, ids, others, settle_after)
 
-    return found
+    return find
 
 
-def _shows_by_now(write: Past, settle_after: float) -> bool:
-    return write.age is not None and write.age.least >= settle_after
+def _indistinguishable(
+    tool: str, ids: BookingIds, others: Sequence[RecordedWrite], settle_after: float
+) -> BlockingWrite | None:
+    """A write in doubt, if the counts could not show later whether it or this call was carried out."""
+    if tool == "finalize_booking":
+        return None
+    own_changes = [getattr(ids, "requested_impressions", 0)] if tool == "reserve_avail" else _releases(ids, others)
+    unsettled = [other for other in others if other.state == "in_doubt" and not is_settled(other.age, settle_after)]
+    changes = {other.id: possible_changes(other, others) for other in unsettled}
+    changes = {operation_id: amounts for operation_id, amounts in changes.items() if amounts != [0]}
+    if not changes or _sums_are_distinct([own_changes, *changes.values()]):
+        return None
+    return BlockingWrite(id=next(iter(changes)), may_be_same=False)
 
 
-def _to_give_up(ids: BookingIds, others: Sequence[Past]) -> list[int]:
-    return sorted({-count for count in impressions([o for o in others if o.tool == "reserve_avail" and is_of(ids, o)])})
+def _releases(ids: BookingIds, others: Sequence[RecordedWrite]) -> list[int]:
+    """By how many impressions a release with these ids may change what is held and booked."""
+    holds = [other for other in others if other.tool == "reserve_avail" and may_be_about(ids, other)]
+    return sorted({-size for size in hold_sizes(holds)})
 
 
-def _are_told_apart(amounts: Sequence[Sequence[int] | None]) -> bool:
-    """Whether the sum of what was carried out always tells what was."""
-    if len(amounts) > MOST_UNKNOWN:
+def _sums_are_distinct(amounts: Sequence[Sequence[int] | None]) -> bool:
+    """Whether the total change always shows which of the writes were carried out."""
+    if len(amounts) > MAX_IN_DOUBT:
         return False
-    told: dict[int, list[bool]] = {}
+    done_by_sum: dict[int, list[bool]] = {}
     choices: list[list[int]] = []
     for amount in amounts:
         if not amount:
@@ -244,28 +268,28 @@ def _are_told_apart(amounts: Sequence[Sequence[int] | None]) -> bool:
         choices.append([0, *amount])
     for chosen in product(*choices):
         done = [amount != 0 for amount in chosen]
-        if told.setdefault(sum(chosen), done) != done:
+        if done_by_sum.setdefault(sum(chosen), done) != done:
             return False
     return True
 
 
-def _given_up(ids: BookingIds, told: Mapping[str, Any], standing: Sequence[Past]) -> list[str]:
-    """Of these writes those about the booking that a release ended; none where that is not certain."""
-    same = [write for write in standing if is_of(ids, write)]
-    booking: Any = told.get("booking") or {}
-    ended, count = booking.get("booking_id"), booking.get("requested_impressions")
-    if ended is not None:
-        named = [write.id for write in same if _answered(write, "booking_id") == ended]
-        if named:
-            return named
-        same = [write for write in same if _answered(write, "booking_id") is None]
-    count = told.get("found", {}).get("given_up") if count is None else count
-    fitting = [write.id for write in same if count is None or held_by(write) in (None, count)]
+def _released_writes(ids: BookingIds, result: Mapping[str, Any], in_force: Sequence[RecordedWrite]) -> list[str]:
+    """The ids of the writes about the booking that a release ended; empty when that is not certain."""
+    same_booking = [write for write in in_force if may_be_about(ids, write)]
+    booking: Any = result.get("booking") or {}
+    released_id, count = booking.get("booking_id"), booking.get("requested_impressions")
+    if released_id is not None:
+        with_id = [write.id for write in same_booking if _answered_field(write, "booking_id") == released_id]
+        if with_id:
+            return with_id
+        same_booking = [write for write in same_booking if _answered_field(write, "booking_id") is None]
+    count = result.get("found", {}).get("given_up") if count is None else count
+    fitting = [write.id for write in same_booking if count is None or hold_size(write) in (None, count)]
     return fitting if len(fitting) == 1 else []
 
 
-class Ids:
-    """The ids of a booking, from the arguments of a write on record."""
+class RecordedIds:
+    """The ids of a booking in the arguments of a recorded write."""
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         self.source_id = str(arguments.get("source_id", ""))
@@ -274,19 +298,19 @@ class Ids:
         self.package_id: str | None = arguments.get("package_id")
 
     @classmethod
-    def of(cls, write: Past) -> Ids:
+    def of(cls, write: RecordedWrite) -> RecordedIds:
         return cls(write.arguments)
 
 
-def _package(write: Past) -> str | None:
-    return _given(write.arguments.get("package_id")) or _given(_answered(write, "package_id"))
+def _recorded_package(write: RecordedWrite) -> str | None:
+    return _stripped(write.arguments.get("package_id")) or _stripped(_answered_field(write, "package_id"))
 
 
-def _given(package: Any) -> str | None:
+def _stripped(package: Any) -> str | None:
     return package.strip() if isinstance(package, str) else None
 
 
-def _answered(write: Past, name: str) -> Any:
-    """What the booking that a write was answered with tells."""
+def _answered_field(write: RecordedWrite, name: str) -> Any:
+    """A field of the booking in the recorded result."""
     booking = (write.result or {}).get("booking")
     return cast("Mapping[str, Any]", booking).get(name) if isinstance(booking, dict) else None

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from tools.backends import Backends
-from tools.fields import Listing, Moment, SourceId, cut_out, nothing_on, wire_time
+from tools.fields import Listing, Moment, SourceId, empty_page_note, paginate, wire_time
 from tools.interchange import models
-from tools.interchange.sources import UnreadSource, not_read
+from tools.interchange.sources import UnreadSource, unread_sources
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
 
@@ -73,18 +73,18 @@ async def list_avails(arguments: ListAvails, backends: Backends) -> Avails:
         sources, unread = [(arguments.source_id, await backends.interchange.list_avails(arguments.source_id))], {}
     everything = [(source_id, avail) for source_id, avails in sources for avail in avails]
     found = [(source_id, avail) for source_id, avail in everything if _matches(arguments, avail)]
-    shown, following = cut_out(found, arguments, page=arguments.page, per_page=arguments.per_page)
+    shown, following = paginate(found, arguments, page=arguments.page, per_page=arguments.per_page)
     return Avails(
         items=[_avail(source_id, avail) for source_id, avail in shown],
         total=None if unread else len(found),
         next=following,
-        not_read=not_read(unread),
+        not_read=unread_sources(unread),
         note=None if shown else _why_empty(arguments, everything, found, some_unread=bool(unread)),
     )
 
 
-_Sourced = list[tuple[str, models.Avail]]
-"""Avails with the id of their source."""
+_SourceAvails = list[tuple[str, models.Avail]]
+"""Avails with the ids of their sources."""
 
 
 def _matches(arguments: ListAvails, avail: models.Avail) -> bool:
@@ -98,9 +98,9 @@ def _matches(arguments: ListAvails, avail: models.Avail) -> bool:
     )
 
 
-def _why_empty(arguments: ListAvails, everything: _Sourced, found: _Sourced, *, some_unread: bool) -> str:
+def _why_empty(arguments: ListAvails, everything: _SourceAvails, found: _SourceAvails, *, some_unread: bool) -> str:
     if found:
-        return nothing_on(arguments.page)
+        return empty_page_note(arguments.page)
     if not everything:
         if some_unread:
             return "The sources that were read list no avails; what the others have is not known (see not_read)."

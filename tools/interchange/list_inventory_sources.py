@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from tools.backends import Backends
-from tools.fields import Listing, cut_out, nothing_on
+from tools.fields import Listing, empty_page_note, paginate
 from tools.interchange import models
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
@@ -44,7 +44,7 @@ async def list_inventory_sources(arguments: ListInventorySources, backends: Back
     """
     everything = await backends.interchange.list_inventory_sources()
     found = [source for source in everything if _matches(arguments, source)]
-    shown, following = cut_out(found, arguments, page=arguments.page, per_page=arguments.per_page)
+    shown, following = paginate(found, arguments, page=arguments.page, per_page=arguments.per_page)
     return Listing[InventorySource](
         items=[_source(source) for source in shown],
         total=len(found),
@@ -61,7 +61,7 @@ def _why_empty(
     arguments: ListInventorySources, everything: list[models.InventorySource], found: list[models.InventorySource]
 ) -> str:
     if found:
-        return nothing_on(arguments.page)
+        return empty_page_note(arguments.page)
     if not everything:
         return "This storefront has no inventory source: a person adds one in Interchange."
     given = [name for name in ("execution_type", "status") if getattr(arguments, name) is not None]

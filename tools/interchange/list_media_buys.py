@@ -7,7 +7,16 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from tools.backends import Backends
-from tools.fields import LARGEST_INTEGER, BuyerCustomerId, Listing, Moment, SourceId, next_page, nothing_on, wire_time
+from tools.fields import (
+    LARGEST_INTEGER,
+    BuyerCustomerId,
+    Listing,
+    Moment,
+    SourceId,
+    empty_page_note,
+    next_page,
+    wire_time,
+)
 from tools.interchange import models
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
@@ -67,7 +76,7 @@ class MediaBuys(Listing[MediaBuy]):
         default=None, description="What Interchange could not read: media buys may be missing here and in total."
     )
     statuses_not_current: str | None = Field(
-        default=None, description="Interchange's word that statuses may be out of date."
+        default=None, description="Interchange's note that statuses may be out of date."
     )
 
 
@@ -133,7 +142,7 @@ def _note(arguments: ListMediaBuys, answer: models.MediaBuys, skip: int) -> str 
         )
     if answer.items:
         return None
-    return nothing_on(arguments.page) if answer.total else _why_empty(arguments, answer)
+    return empty_page_note(arguments.page) if answer.total else _why_empty(arguments, answer)
 
 
 def _why_empty(arguments: ListMediaBuys, answer: models.MediaBuys) -> str:
@@ -142,10 +151,10 @@ def _why_empty(arguments: ListMediaBuys, answer: models.MediaBuys) -> str:
     if arguments.flight_start_from or arguments.flight_start_to:
         advice.append("widen the range of the flight's start (one that starts asap has no date to compare)")
     if any(advice):
-        told = f"No media buy matches all filters: {', or '.join(filter(None, advice))}."
+        note = f"No media buy matches all filters: {', or '.join(filter(None, advice))}."
     else:
-        told = "Interchange shows no media buy on this storefront."
-    return f"{told} What it could not read is not known (see warnings)." if answer.warnings else told
+        note = "Interchange shows no media buy on this storefront."
+    return f"{note} What it could not read is not known (see warnings)." if answer.warnings else note
 
 
 TOOL = Tool(

@@ -9,16 +9,16 @@ from pydantic import Field
 
 from tools.backends import Backends
 from tools.errors import AdOpsError
-from tools.fields import BodyId, BuyerCustomerId, Listing, SourceId, cut_out, nothing_on
+from tools.fields import BodyId, BuyerCustomerId, Listing, SourceId, empty_page_note, paginate
 from tools.interchange import models
-from tools.interchange.sources import UnreadSource, not_read
-from tools.interchange.work_items import WorkItem, fields
+from tools.interchange.sources import UnreadSource, unread_sources
+from tools.interchange.work_items import WorkItem, item_fields
 from tools.schema import Arguments
 from tools.tool import READ, Tool
 from tools.vendor_http.replies import printable
 
-WINDOW = 100
-"""How many items Interchange gives of a source at most; there is no second page of them."""
+MAX_PER_SOURCE = 100
+"""How many items Interchange lists for a source at most. There is no second page."""
 
 Status = Literal["OPEN", "IN_PROGRESS", "BLOCKED", "COMPLETED", "CANCELLED"]
 
@@ -69,16 +69,16 @@ async def list_work_items(arguments: ListWorkItems, backends: Backends) -> WorkI
         sources, unread = await backends.interchange.all_work_items(query)
     else:
         sources, unread = [(arguments.source_id, await backends.interchange.work_items(arguments.source_id, query))], {}
-    found = sorted((_item(source_id, item) for source_id, answer in sources for item in answer.items), key=_pressing)
-    shown, following = cut_out(found, arguments, page=arguments.page, per_page=arguments.per_page)
+    found = sorted((_item(source_id, item) for source_id, answer in sources for item in answer.items), key=_urgency)
+    shown, following = paginate(found, arguments, page=arguments.page, per_page=arguments.per_page)
     cut = [source_id for source_id, answer in sources if answer.window_full is not False]
-    told = [_why_empty(arguments, sources, found, unread) if not shown else "", _cut(cut)]
+    notes = [_why_empty(arguments, sources, found, unread) if not shown else "", _cut_note(cut)]
     return WorkItems(
         items=shown,
         total=None if cut or unread else len(found),
         next=following,
-        not_read=not_read(unread),
-        note=" ".join(filter(None, told)) or None,
+        not_read=unread_sources(unread),
+        note=" ".join(filter(None, notes)) or None,
     )
 
 
@@ -88,32 +88,32 @@ def _query(arguments: ListWorkItems) -> dict[str, str | int]:
         "kind": arguments.kind,
         "mediaBuyId": arguments.media_buy_id,
         "buyerCustomerId": arguments.buyer_customer_id,
-        "limit": WINDOW,
+        "limit": MAX_PER_SOURCE,
     }
     return {name: value for name, value in query.items() if value is not None}
 
 
 def _item(source_id: str, item: models.WorkItem) -> WorkItem:
-    """In a list, only the beginning of a long reason."""
-    told = fields(source_id, item)
-    told["blocked_reason"] = printable(item.blocked_reason or "") or None
-    return WorkItem(**told)
+    """An item in a list has only the beginning of a long reason."""
+    values = item_fields(source_id, item)
+    values["blocked_reason"] = printable(item.blocked_reason or "") or None
+    return WorkItem(**values)
 
 
 _PRIORITIES = {"URGENT": 0, "HIGH": 1, "NORMAL": 2, "LOW": 3}
 
 
-def _pressing(item: WorkItem) -> tuple[int, str]:
-    """Interchange does not say in which order it answers. A date-time sorts as its text: all are UTC."""
+def _urgency(item: WorkItem) -> tuple[int, str]:
+    """A sort key: Interchange documents no order. Date-times are all in UTC, so they sort as text."""
     return _PRIORITIES.get(item.priority or "", _PRIORITIES["NORMAL"]), item.due_at or "~"
 
 
-def _cut(sources: list[str]) -> str:
+def _cut_note(sources: list[str]) -> str:
     if not sources:
         return ""
     return (
-        f"There may be more on {', '.join(sources)}: Interchange gives at most {WINDOW} of a source. Narrow by kind, "
-        "statuses or media_buy_id."
+        f"There may be more on {', '.join(sources)}: Interchange gives at most {MAX_PER_SOURCE} of a source. Narrow by "
+        "kind, statuses or media_buy_id."
     )
 
 
@@ -124,19 +124,19 @@ def _why_empty(
     unread: Mapping[str, AdOpsError],
 ) -> str:
     if found:
-        return nothing_on(arguments.page)
+        return empty_page_note(arguments.page)
     if not sources:
         return "This storefront has no active modular source: list_inventory_sources shows what there is."
     filters = [name for name in ("kind", "media_buy_id", "buyer_customer_id") if getattr(arguments, name) is not None]
     unfinished = "" if arguments.statuses else "unfinished "
-    told = [f"The sources that were read show no {unfinished}work items{' that match' if filters else ''}."]
+    sentences = [f"The sources that were read show no {unfinished}work items{' that match' if filters else ''}."]
     if unread:
-        told.append("What the others have is not known (see not_read).")
+        sentences.append("What the others have is not known (see not_read).")
     if filters:
-        told.append(f"To see more, leave out {' or '.join(filters)}.")
+        sentences.append(f"To see more, leave out {' or '.join(filters)}.")
     if not arguments.statuses:
-        told.append("Finished ones show with statuses COMPLETED or CANCELLED.")
-    return " ".join(told)
+        sentences.append("Finished ones show with statuses COMPLETED or CANCELLED.")
+    return " ".join(sentences)
 
 
 TOOL = Tool(

@@ -1,7 +1,7 @@
-"""Interchange's objects as it sends them, read tolerantly: unknown fields ignored, enums open.
+"""Interchange's objects, read tolerantly: unknown fields are ignored and enums are open.
 
-Source: Interchange storefront API v2 ("Prepare modular booking handoff", "Replace ad-server source config", and
-the published OpenAPI document). Field names here are Python's; the wire's are camelCase.
+Source: Interchange storefront API v2 ("Prepare modular booking handoff", "Replace ad-server source config", and the
+published OpenAPI document). Fields have Python's names here and camelCase names on the wire.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ from tools.vendor_http.replies import IfReadable, printable, shown
 
 T = TypeVar("T")
 
-PASSAGE = 2_000
-"""Characters of what people write for each other that are kept."""
+MAX_PASSAGE = 2_000
+"""The longest text that people write to each other, in characters, that is kept."""
 
 
 def passage(value: str) -> str:
-    """What a person wrote for another, as it may stand in a result."""
-    return printable(value, limit=PASSAGE)
+    """What one person wrote to another, cleaned for a result."""
+    return printable(value, limit=MAX_PASSAGE)
 
 
 def _each_if_readable(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
-    kept: list[Any] = []
+    readable: list[Any] = []
     for item in cast("list[Any]", value) if isinstance(value, list) else []:
         try:
-            kept += read([item])
+            readable += read([item])
         except ValidationError:
             continue
-    return kept
+    return readable
 
 
 Lenient = Annotated[T | None, IfReadable]
-"""None when it cannot be read."""
+"""None when the value cannot be read."""
 
 Words = Annotated[str, AfterValidator(shown)]
-"""Text for a reader, not an id: one line, cut, without markup, links and what cannot be seen."""
+"""Text that is shown and is not an id: one line, cut to length, without markup, links and invisible characters."""
 
 Passage = Annotated[str, AfterValidator(passage)]
-"""The same, with room for what a person wrote for another."""
+"""The same with more room, for what one person wrote to another."""
 
 Listed = Annotated[list[T], WrapValidator(_each_if_readable)]
-"""Without the items that cannot be read."""
+"""A list without the items that cannot be read."""
 
 
-def _a_list(value: Any) -> Any:
+def _require_list(value: Any) -> Any:
     if not isinstance(value, list):
         raise ValueError("is no list")
     return cast("list[Any]", value)
@@ -125,7 +125,7 @@ class Avail(_Object):
 
 
 class Booking(_Object):
-    """`status` is missing from the vendor's example and required in its OpenAPI document; None is "not stated"."""
+    """A booking. The vendor's example lacks `status`, its OpenAPI document requires it; None means not stated."""
 
     booking_id: Annotated[str, Field(min_length=1)]
     avail_id: str
@@ -136,9 +136,9 @@ class Booking(_Object):
 
 
 class WorkItem(_Object):
-    """Free-form in a finalize answer: nothing is sure to be there.
+    """A work item. In the answer of a handoff it may lack any field.
 
-    `payload` and `result` come with a single item only, `required_result_fields` in a list only.
+    `payload` and `result` come only with a single item, `required_result_fields` only in a list.
     """
 
     id: Lenient[str] = None
@@ -164,7 +164,7 @@ class WorkItem(_Object):
 
 
 class WorkItems(_Object):
-    """InventorySourceWorkItemsResponse: `window_full` means that there may be more than the limit let through."""
+    """InventorySourceWorkItemsResponse. `window_full`: there may be more items than the limit allows."""
 
     items: list[WorkItem]
     total: Lenient[int] = None
@@ -185,7 +185,7 @@ class WorkItemDetail(_Object):
 
 
 class ChangedWorkItem(_Object):
-    """`changed` is told on completion only: false when the item was COMPLETED before."""
+    """The answer to a change. `changed` comes with a completion only: false when the item was COMPLETED before."""
 
     item: WorkItem
     changed: Lenient[bool] = None
@@ -197,7 +197,7 @@ class Buyer(_Object):
 
 
 class MediaBuy(_Object):
-    """StorefrontMediaBuySummary; `flight_start` may be "asap"."""
+    """StorefrontMediaBuySummary. `flight_start` may be "asap"."""
 
     media_buy_id: str
     kind: Lenient[Words] = None
@@ -210,7 +210,7 @@ class MediaBuy(_Object):
 
 
 class StatusFreshness(_Object):
-    """Told only when the statuses of an ad platform have not been confirmed for long."""
+    """Present only when the statuses of an ad platform have not been confirmed for a long time."""
 
     message: Lenient[Words] = None
 
@@ -245,16 +245,16 @@ class ProjectedSource(_Object):
 
 
 class Projection(_Object):
-    """Of the setup-state projection, what can stand in the way of a booking."""
+    """The part of the setup-state projection that shows what keeps a source from carrying out bookings."""
 
     inventory_source: ProjectedSource
-    lifecycle_summary: Annotated[Listed[LifecycleStage], BeforeValidator(_a_list)] = []
+    lifecycle_summary: Annotated[Listed[LifecycleStage], BeforeValidator(_require_list)] = []
     open_work_item_count: Lenient[int] = None
     active_avail_count: Lenient[int] = None
 
 
 class Readiness(_Object):
-    """A projection that may have come in any shape."""
+    """A projection of any shape; None when it cannot be read."""
 
     projection: Lenient[Projection] = None
 
@@ -278,9 +278,9 @@ class InventorySync(_Object):
 
 
 class EsaConnection(_Object):
-    """The connection of an ad-server source; `ad_server` is None before one is configured.
+    """The connection of an ad-server source. `ad_server` is None before one is configured.
 
-    `provisioning_status` is required on the page and gone from the OpenAPI document of August 2026.
+    The page requires `provisioning_status`; the OpenAPI document of August 2026 does not have it.
     """
 
     id: str
@@ -308,7 +308,7 @@ class CapabilityCheck(_Object):
 
 
 class ConnectionTest(_Object):
-    """A failed probe is a 200 with `success: false`."""
+    """The result of a connection test. A failed test is a 200 with `success: false`."""
 
     success: bool
     error: str | None = None

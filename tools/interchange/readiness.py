@@ -1,4 +1,4 @@
-"""What of a modular source's setup keeps it from working, told apart from what waits in the normal course.
+"""What keeps a modular source from working, separated from what waits in the normal course.
 
 Source: InventorySourceRuntimeProjection ("Operator-facing setup-state projection for a modular inventory source").
 """
@@ -13,11 +13,11 @@ from tools.interchange import models
 from tools.schema import Result
 from tools.vendor_http.replies import is_too_deep
 
-WAITING = (
+WAITING_DESCRIPTION = (
     "Stages that are not READY in the normal course, by status: HITL_PENDING waits for people, RUNTIME_INPUTS_REQUIRED "
     "for what comes with each booking."
 )
-"""What `waiting_stages` of a result are."""
+"""The description of `waiting_stages` in results."""
 
 
 class Stage(Result):
@@ -30,7 +30,7 @@ class Stage(Result):
 
 
 class InTheWay(Result):
-    """Of the source's setup, only what keeps it from carrying bookings out."""
+    """The parts of a source's setup that keep it from carrying out bookings."""
 
     source_status: str | None = None
     source_health: str | None = None
@@ -39,12 +39,13 @@ class InTheWay(Result):
 
 
 def in_the_way(projection: models.Projection | None) -> InTheWay | None:
+    """What keeps the source from working; None when nothing is known to."""
     if projection is None:
         return None
     source = projection.inventory_source
     stages = [_stage(stage) for stage in projection.lifecycle_summary if _is_obstacle(stage)]
-    well = source.status in (None, "ACTIVE") and _is_well(source.health_status) and not source.last_error
-    if well and not stages:
+    is_fine = source.status in (None, "ACTIVE") and _is_healthy(source.health_status) and not source.last_error
+    if is_fine and not stages:
         return None
     return InTheWay(
         source_status=source.status,
@@ -54,25 +55,26 @@ def in_the_way(projection: models.Projection | None) -> InTheWay | None:
     )
 
 
-_DONE = ("READY", "UNSUPPORTED")
-_NORMAL = ("HITL_PENDING", "RUNTIME_INPUTS_REQUIRED")
+_SETTLED = ("READY", "UNSUPPORTED")
+_WAITING = ("HITL_PENDING", "RUNTIME_INPUTS_REQUIRED")
 
 
 def _is_obstacle(stage: models.LifecycleStage) -> bool:
-    if stage.status in _DONE:
+    if stage.status in _SETTLED:
         return False
-    return stage.status not in _NORMAL or bool(stage.missing_setup_fields_by_source or stage.issues)
+    return stage.status not in _WAITING or bool(stage.missing_setup_fields_by_source or stage.issues)
 
 
 def waiting_stages(projection: models.Projection | None) -> dict[str, list[str]] | None:
+    """The stages that wait in the normal course, by status; None when there are none."""
     waiting: dict[str, list[str]] = {}
     for stage in projection.lifecycle_summary if projection else ():
-        if stage.status in _NORMAL and stage.stage and not _is_obstacle(stage):
+        if stage.status in _WAITING and stage.stage and not _is_obstacle(stage):
             waiting.setdefault(stage.status, []).append(stage.stage)
     return waiting or None
 
 
-def _is_well(health: str | None) -> bool:
+def _is_healthy(health: str | None) -> bool:
     return health is None or health.upper() in ("HEALTHY", "OK")
 
 
@@ -90,6 +92,6 @@ def _stage(stage: models.LifecycleStage) -> Stage:
     )
 
 
-def as_it_came(value: Any) -> dict[str, Any] | None:
-    """An object of an answer, unless it is none or nested deeper than a result may be."""
+def raw_object(value: Any) -> dict[str, Any] | None:
+    """An object of an answer as it came; None when it is no object, or is nested too deeply for a result."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) and not is_too_deep(cast("Any", value)) else None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 
 from tools.backends import Backends
-from tools.effects import Brief, Doubt, Verdict
+from tools.effects import Doubt, Preview, Verdict
 from tools.fields import BodyId, BuyerCustomerId, SourceId
 from tools.interchange import capacity, holds, models
-from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
+from tools.interchange.bookings import Booking, booking_result, other_media_buy_note, status_clause, without_none
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, differences, printable
@@ -35,7 +35,7 @@ async def release_booking(arguments: ReleaseBooking, backends: Backends) -> Rele
     with the same ids it ends one, picked by Interchange: look at list_avails before the next.
     """
     source_id, avail_id, media_buy_id = arguments.source_id, arguments.avail_id, arguments.media_buy_id
-    known = await holds.known(arguments, backends)
+    known = await holds.known_bookings(arguments, backends)
     answer = await backends.interchange.release(
         source_id,
         without_none(
@@ -48,28 +48,30 @@ async def release_booking(arguments: ReleaseBooking, backends: Backends) -> Rele
         ),
         look=f"By hand: list_avails for source {source_id} and compare the held and booked impressions of avail "
         f"{avail_id} with what they were, and list_work_items with media_buy_id {media_buy_id} to see what became of "
-        "its work; what they leave open a person looks up in Interchange.",
+        "its work; a person looks up the rest in Interchange.",
     )
-    different = differences(arguments.model_dump(include={"avail_id", "package_id"}), answer)
+    difference = differences(arguments.model_dump(include={"avail_id", "package_id"}), answer)
     return Release(
-        booking=booking(source_id, answer),
-        what_happened=_what_happened(answer, another_buy(media_buy_id, answer), known.departs(answer), different),
-        next_step=STOP_AT_A_DIFFERENCE if different else _next_step(source_id, answer),
+        booking=booking_result(source_id, answer),
+        what_happened=_what_happened(
+            answer, other_media_buy_note(media_buy_id, answer), known.difference_note(answer), difference
+        ),
+        next_step=STOP_AT_A_DIFFERENCE if difference else _next_step(source_id, answer),
     )
 
 
 def _what_happened(answer: models.Booking, *notes: str) -> str:
-    named = f"booking {printable(answer.booking_id, limit=80)}"
+    label = f"booking {printable(answer.booking_id, limit=80)}"
     count = answer.requested_impressions
     if count is not None:
-        named += f" ({count:,} impression{'' if count == 1 else 's'})"
+        label += f" ({count:,} impression{'' if count == 1 else 's'})"
     if answer.status == "RELEASED":
-        told = f"Interchange reports {named} as RELEASED: it is no longer held."
+        sentence = f"Interchange reports {label} as RELEASED: it is no longer held."
     elif answer.status == "CANCELLED":
-        told = f"Interchange reports {named} as CANCELLED: it is no longer booked there."
+        sentence = f"Interchange reports {label} as CANCELLED: it is no longer booked there."
     else:
-        told = f"Interchange answered for {named}: {state(answer)}. Nothing here says that it was given up."
-    return " ".join(filter(None, (told, *notes)))
+        sentence = f"Interchange answered for {label}: {status_clause(answer)}. Nothing here says that it was given up."
+    return " ".join(filter(None, (sentence, *notes)))
 
 
 def _next_step(source_id: str, answer: models.Booking) -> str:
@@ -89,29 +91,30 @@ def _next_step(source_id: str, answer: models.Booking) -> str:
     return " ".join(todo)
 
 
-async def _brief(arguments: ReleaseBooking, backends: Backends) -> Brief:
+async def _preview(arguments: ReleaseBooking, backends: Backends) -> Preview:
     avail = await capacity.find_avail(arguments, backends)
     if avail is None:
-        return capacity.no_avail(arguments, "Give up what is held or booked of")
-    known = await holds.known(arguments, backends)
-    what = known.named() or "impressions (this server has no record of how many)"
+        return capacity.preview_without_avail(arguments, "Give up what is held or booked of")
+    known = await holds.known_bookings(arguments, backends)
+    label = known.label() or "impressions (this server has no record of how many)"
     held, booked = avail.held_impressions, avail.booked_impressions
-    return Brief(
-        does=f"Give up {what} of {capacity.named(avail)} of source {arguments.source_id}, held or booked for media buy "
-        f"{arguments.media_buy_id}{capacity.worth(avail, known.amounts)}. Others can take them at once.",
+    return Preview(
+        does=f"Give up {label} of {capacity.avail_label(avail)} of source {arguments.source_id}, held or booked for "
+        f"media buy {arguments.media_buy_id}{capacity.price_clause(avail, known.hold_sizes)}. Others can take them at "
+        "once.",
         changes=[
             f"Held {held:,} or booked {booked:,} fall by that.",
-            *(f"Booking {one} was handed over: people may have begun on it." for one in known.handed_over_of_these()),
+            *(f"Booking {one} was handed over: people may have begun on it." for one in known.handed_over_bookings()),
         ],
-        now=[f"Available {avail.available_impressions:,} rises by that."],
+        current_state=[f"Available {avail.available_impressions:,} rises by that."],
         problems=[] if held or booked else ["Nothing of this avail is held or booked now."],
         not_checked=["Whether it is a hold or a booking: Interchange lists neither."],
-        before=capacity.counts(avail),
+        baseline=capacity.baseline(avail),
     )
 
 
 async def _reconcile(arguments: ReleaseBooking, backends: Backends, doubt: Doubt) -> Verdict:
-    return await capacity.by_counts(arguments, backends, doubt)
+    return await capacity.verdict_by_counts(arguments, backends, doubt)
 
 
 TOOL = Tool(
@@ -122,14 +125,14 @@ TOOL = Tool(
     effect=Write(
         subject=holds.subject,
         resource=holds.resource,
-        brief=_brief,
+        preview=_preview,
         reconcile=_reconcile,
         destructive=True,
-        holds=True,
-        baseline=True,
+        replays_success=True,
+        needs_baseline=True,
         consequential=lambda _: True,
-        supersedes=holds.ended_by_release,
-        against=holds.against("release_booking"),
+        supersedes=holds.superseded_by_release,
+        blocked_by=holds.blocking_write("release_booking"),
     ),
     handler=release_booking,
 )

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import Field
 
 from tools.backends import Backends
-from tools.effects import Brief, Doubt, Verdict
+from tools.effects import Doubt, Preview, Verdict
 from tools.fields import LARGEST_INTEGER, BodyId, BuyerCustomerId, SourceId
 from tools.interchange import capacity, holds, media_buys, models
-from tools.interchange.bookings import Booking, another_buy, booking, state, without_none
+from tools.interchange.bookings import Booking, booking_result, other_media_buy_note, status_clause, without_none
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
 from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, differences, printable
@@ -50,12 +50,12 @@ async def reserve_avail(arguments: ReserveAvail, backends: Backends) -> Reservat
         f"{arguments.avail_id} with what they were, and ask a person to look in Interchange for a hold of media buy "
         f"{arguments.media_buy_id}.",
     )
-    asked = arguments.model_dump(include={"avail_id", "package_id", "requested_impressions"})
-    different = differences(asked, answer)
+    requested = arguments.model_dump(include={"avail_id", "package_id", "requested_impressions"})
+    difference = differences(requested, answer)
     return Reservation(
-        booking=booking(arguments.source_id, answer),
-        what_happened=_what_happened(arguments, answer, different),
-        next_step=_next_step(answer, different),
+        booking=booking_result(arguments.source_id, answer),
+        what_happened=_what_happened(arguments, answer, difference),
+        next_step=_next_step(answer, difference),
     )
 
 
@@ -71,23 +71,24 @@ def _body(arguments: ReserveAvail) -> dict[str, Any]:
     return without_none(body)
 
 
-def _what_happened(arguments: ReserveAvail, answer: models.Booking, different: str) -> str:
+def _what_happened(arguments: ReserveAvail, answer: models.Booking, difference: str) -> str:
     count = answer.requested_impressions
     impressions = (
         "impressions that it does not state" if count is None else f"{count:,} impression{'' if count == 1 else 's'}"
     )
-    told = [
-        f"Interchange recorded booking {printable(answer.booking_id, limit=80)} for {impressions}: {state(answer)}."
+    sentences = [
+        f"Interchange recorded booking {printable(answer.booking_id, limit=80)} for {impressions}: "
+        f"{status_clause(answer)}."
     ]
     if answer.status == "HELD":
-        asked = f"A hold of {arguments.hold_minutes} minutes was asked for; " if arguments.hold_minutes else ""
-        told.append(f"{asked}Interchange does not say when it ends.")
-    told += filter(None, (another_buy(arguments.media_buy_id, answer), different))
-    return " ".join(told)
+        duration = f"A hold of {arguments.hold_minutes} minutes was requested; " if arguments.hold_minutes else ""
+        sentences.append(f"{duration}Interchange does not say when it ends.")
+    sentences += filter(None, (other_media_buy_note(arguments.media_buy_id, answer), difference))
+    return " ".join(sentences)
 
 
-def _next_step(answer: models.Booking, different: str) -> str:
-    if different:
+def _next_step(answer: models.Booking, difference: str) -> str:
+    if difference:
         return STOP_AT_A_DIFFERENCE
     if answer.status == "HELD":
         return (
@@ -102,40 +103,40 @@ def _next_step(answer: models.Booking, different: str) -> str:
     return "Tell the person this status before doing anything else."
 
 
-async def _brief(arguments: ReserveAvail, backends: Backends) -> Brief:
+async def _preview(arguments: ReserveAvail, backends: Backends) -> Preview:
     count = arguments.requested_impressions
     avail = await capacity.find_avail(arguments, backends)
     if avail is None:
-        return capacity.no_avail(arguments, f"Hold {count:,} impressions of")
-    media_buy = await media_buys.look(arguments, arguments.buyer_customer_id, backends)
+        return capacity.preview_without_avail(arguments, f"Hold {count:,} impressions of")
+    media_buy = await media_buys.check_media_buy(arguments, arguments.buyer_customer_id, backends)
     available, held = avail.available_impressions, avail.held_impressions
-    return Brief(
-        does=f"Hold {count:,} impressions of {capacity.named(avail)} of source {arguments.source_id} for media buy "
-        f"{arguments.media_buy_id}{capacity.worth(avail, [count])}.",
+    return Preview(
+        does=f"Hold {count:,} impressions of {capacity.avail_label(avail)} of source {arguments.source_id} for media "
+        f"buy {arguments.media_buy_id}{capacity.price_clause(avail, [count])}.",
         changes=[f"Available {available:,} -> {available - count:,}, held {held:,} -> {held + count:,}."],
-        now=media_buy.now,
+        current_state=media_buy.current_state,
         problems=[
             *([f"Only {available:,} impressions are available."] if count > available else []),
             *media_buy.problems,
         ],
         not_checked=media_buy.not_checked,
-        before=capacity.counts(avail),
+        baseline=capacity.baseline(avail),
     )
 
 
 async def _reconcile(arguments: ReserveAvail, backends: Backends, doubt: Doubt) -> Verdict:
-    return await capacity.by_counts(arguments, backends, doubt)
+    return await capacity.verdict_by_counts(arguments, backends, doubt)
 
 
-def _present(arguments: ReserveAvail, told: dict[str, Any]) -> dict[str, Any]:
-    """An answer of then speaks of a hold that may be over."""
-    if not told.get("replayed"):
-        return told
-    asked = f" (one of {arguments.hold_minutes} minutes was asked for)" if arguments.hold_minutes else ""
-    return told | {
-        "next_step": f"Whether it still holds is not in this: a hold ends by itself{asked}, and people may have given "
-        "it up. If it does, finalize_booking or release_booking with the same ids. If it is over, the same call with "
-        "an idempotency_key that was not used before holds anew, once the person agreed."
+def _present(arguments: ReserveAvail, result: dict[str, Any]) -> dict[str, Any]:
+    """A replayed answer is about a hold that may be over by now."""
+    if not result.get("replayed"):
+        return result
+    duration = f" (one of {arguments.hold_minutes} minutes was requested)" if arguments.hold_minutes else ""
+    return result | {
+        "next_step": f"This does not show whether it still holds: a hold ends by itself{duration}, and people may have "
+        "given it up. If it does, call finalize_booking or release_booking with the same ids. If it is over and the "
+        "person agrees, the same call with a new idempotency_key makes a new hold."
     }
 
 
@@ -147,12 +148,12 @@ TOOL = Tool(
     effect=Write(
         subject=holds.subject,
         resource=holds.resource,
-        brief=_brief,
+        preview=_preview,
         reconcile=_reconcile,
-        holds=True,
-        baseline=True,
-        supersedes=holds.ended_by_hold,
-        against=holds.against("reserve_avail"),
+        replays_success=True,
+        needs_baseline=True,
+        supersedes=holds.superseded_by_hold,
+        blocked_by=holds.blocking_write("reserve_avail"),
         present=_present,
     ),
     handler=reserve_avail,

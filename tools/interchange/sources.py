@@ -1,4 +1,4 @@
-"""What the tools share that read several inventory sources: which of them could not be read."""
+"""The sources that could not be read, in the results of tools that read several."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ class UnreadSource(Result):
     reason: str
 
 
-def not_read(unread: Mapping[str, AdOpsError]) -> list[UnreadSource] | None:
+def unread_sources(unread: Mapping[str, AdOpsError]) -> list[UnreadSource] | None:
     return [UnreadSource(source_id=source_id, reason=error.message) for source_id, error in unread.items()] or None

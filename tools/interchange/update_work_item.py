@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from tools.backends import Backends
-from tools.effects import Brief, Doubt, Ends, Verdict, remember
+from tools.effects import Doubt, Preview, Superseded, Verdict, record_baseline
 from tools.fields import BodyId, SourceId
 from tools.interchange import models
 from tools.interchange.bookings import without_none
@@ -19,18 +19,18 @@ from tools.interchange.work_items import (
     WorkItem,
     WorkItemId,
     baseline,
-    departures,
-    fields,
-    named,
-    next_move,
-    since,
-    state,
+    change_since,
+    changeable_fields,
+    differences_from_request,
+    item_fields,
+    item_label,
+    next_step_for,
     subject,
-    unconfirmed,
+    unconfirmed_fields,
 )
 from tools.schema import Arguments, Result
 from tools.tool import Tool, Write
-from tools.updates import Change, changed_line, changes
+from tools.updates import Change, change_line, field_changes
 from tools.vendor_http.replies import STOP_AT_A_DIFFERENCE, printable
 
 
@@ -45,8 +45,8 @@ class UpdateWorkItem(Arguments):
     unassign: bool = Field(default=False, description="Leave it to nobody.")
     result: Results | None = Field(
         default=None,
-        description="Intermediate results, keys in Interchange's spelling. Whether they are merged into those there or "
-        "replace them is not documented.",
+        description="Intermediate results, with Interchange's keys. It is not documented whether they are merged into "
+        "those there or replace them.",
     )
     notes: Note | None = Field(default=None, description="A note for the item's history.")
 
@@ -77,7 +77,7 @@ async def update_work_item(arguments: UpdateWorkItem, backends: Backends) -> Upd
     """
     source_id, item_id = arguments.source_id, arguments.work_item_id
     before = await backends.interchange.work_item(source_id, item_id)
-    remember(baseline(arguments.notes, before))
+    record_baseline(baseline(arguments.notes, before))
     answer = await backends.interchange.update_work_item(
         source_id,
         item_id,
@@ -85,107 +85,109 @@ async def update_work_item(arguments: UpdateWorkItem, backends: Backends) -> Upd
         look=f"By hand: get_work_item for work item {item_id} of source {source_id}: its state and history show "
         "whether the update was made.",
     )
-    asked = {"id": item_id, **_asked(arguments)}
-    different = departures(asked, arguments.result, answer.item)
-    silent = unconfirmed(asked, arguments.result, answer.item) + (["notes"] if arguments.notes else [])
+    requested = {"id": item_id, **_requested_fields(arguments)}
+    difference = differences_from_request(requested, arguments.result, answer.item)
+    unstated = unconfirmed_fields(requested, arguments.result, answer.item) + (["notes"] if arguments.notes else [])
     changed = _changes(before.item, answer.item)
     return UpdatedWorkItem(
-        item=WorkItem(**fields(source_id, answer.item)),
+        item=WorkItem(**item_fields(source_id, answer.item)),
         changes=changed,
-        unconfirmed=silent or None,
-        what_happened=_what_happened(item_id, answer.item, changed, silent, different),
-        next_step=_next_step(answer.item, silent, different),
+        unconfirmed=unstated or None,
+        what_happened=_what_happened(item_id, answer.item, changed, unstated, difference),
+        next_step=_next_step(answer.item, unstated, difference),
     )
 
 
-def _asked(arguments: UpdateWorkItem) -> dict[str, str | None]:
-    """What the item is to hold afterwards, by its field names; None is nothing."""
-    asked: dict[str, str | None] = {}
+def _requested_fields(arguments: UpdateWorkItem) -> dict[str, str | None]:
+    """The values that the item is to have afterwards, by field name; None means empty."""
+    fields: dict[str, str | None] = {}
     if arguments.status:
-        asked |= {"status": arguments.status, "blocked_reason": arguments.blocked_reason}
+        fields |= {"status": arguments.status, "blocked_reason": arguments.blocked_reason}
     if arguments.assigned_to or arguments.unassign:
-        asked["assigned_to"] = arguments.assigned_to
-    return asked
+        fields["assigned_to"] = arguments.assigned_to
+    return fields
 
 
 def _body(arguments: UpdateWorkItem) -> dict[str, Any]:
-    asked = {to_camel(name): value for name, value in _asked(arguments).items()}
-    return {**asked, **without_none({"result": arguments.result, "notes": arguments.notes})}
+    fields = {to_camel(name): value for name, value in _requested_fields(arguments).items()}
+    return {**fields, **without_none({"result": arguments.result, "notes": arguments.notes})}
 
 
 def _changes(before: models.WorkItem, after: models.WorkItem) -> list[Change]:
-    """A result that is gone shows as one: whether an update merges or replaces them is not documented."""
-    now = state(after)
+    """Results that are gone count as changes: it is not documented whether an update merges or replaces results."""
+    now = changeable_fields(after)
     if after.result is not None:
-        now = {**{name: None for name in state(before) if name.startswith("result.")}, **now}
-    return changes(state(before), now)
+        now = {**{name: None for name in changeable_fields(before) if name.startswith("result.")}, **now}
+    return field_changes(changeable_fields(before), now)
 
 
 def _what_happened(
-    item_id: str, item: models.WorkItem, changed: list[Change], silent: list[str], different: str
+    item_id: str, item: models.WorkItem, changed: list[Change], unstated: list[str], difference: str
 ) -> str:
     status = f": it is {printable(item.status, limit=40)}" if item.status else ", and did not state its status"
-    told = [f"Interchange accepted the update of work item {item_id}{status}."]
+    sentences = [f"Interchange accepted the update of work item {item_id}{status}."]
     if not changed:
-        told.append("Nothing that the answer states differs from before.")
-    if silent:
-        told.append(f"Unconfirmed, because the answer does not state it: {', '.join(silent)}.")
-    if different:
-        told.append(different)
-    return " ".join(told)
+        sentences.append("Nothing that the answer states differs from before.")
+    if unstated:
+        sentences.append(f"Unconfirmed, because the answer does not state it: {', '.join(unstated)}.")
+    if difference:
+        sentences.append(difference)
+    return " ".join(sentences)
 
 
-def _next_step(item: models.WorkItem, silent: list[str], different: str) -> str:
-    if different:
+def _next_step(item: models.WorkItem, unstated: list[str], difference: str) -> str:
+    if difference:
         return STOP_AT_A_DIFFERENCE
-    if silent:
+    if unstated:
         return "Call get_work_item to see what is unconfirmed: the item itself, and its history for notes."
-    return next_move(item)
+    return next_step_for(item)
 
 
 def _subject(arguments: UpdateWorkItem) -> str:
     return subject(arguments.source_id, arguments.work_item_id)
 
 
-async def _brief(arguments: UpdateWorkItem, backends: Backends) -> Brief:
+async def _preview(arguments: UpdateWorkItem, backends: Backends) -> Preview:
     detail = await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)
-    item, now = detail.item, state(detail.item)
-    wanted = _asked(arguments) | {f"result.{key}": value for key, value in (arguments.result or {}).items()}
-    lines = [changed_line(name, now.get(name), value) for name, value in wanted.items() if now.get(name) != value]
-    return Brief(
-        does=f"Change {named(item, arguments.work_item_id)} of source {arguments.source_id}.",
+    item, now = detail.item, changeable_fields(detail.item)
+    wanted = _requested_fields(arguments) | {f"result.{key}": value for key, value in (arguments.result or {}).items()}
+    lines = [change_line(name, now.get(name), value) for name, value in wanted.items() if now.get(name) != value]
+    return Preview(
+        does=f"Change {item_label(item, arguments.work_item_id)} of source {arguments.source_id}.",
         changes=[*lines, *(["A note is added to its history."] if arguments.notes else [])],
         problems=[f"It is {item.status} already."] if item.status in ("COMPLETED", "CANCELLED") else [],
     )
 
 
 async def _reconcile(arguments: UpdateWorkItem, backends: Backends, doubt: Doubt) -> Verdict:
-    """Content decides; where a note was given, it has to be in the history as well."""
+    """The content decides. A note that was given must also be in the history."""
     detail = await backends.interchange.work_item(arguments.source_id, arguments.work_item_id)
-    asked = {"id": arguments.work_item_id, **_asked(arguments)}
-    against = departures(asked, arguments.result, detail.item)
-    silent = unconfirmed(asked, arguments.result, detail.item)
-    changed = since(doubt.write.before or {}, arguments.notes, detail)
+    requested = {"id": arguments.work_item_id, **_requested_fields(arguments)}
+    differences = differences_from_request(requested, arguments.result, detail.item)
+    unstated = unconfirmed_fields(requested, arguments.result, detail.item)
+    changed = change_since(doubt.write.baseline or {}, arguments.notes, detail)
     found = {"work_item_id": arguments.work_item_id, "status": detail.item.status}
     check = f"A person looks at the history of work item {arguments.work_item_id} in Interchange."
-    if changed.untouched:
+    if changed.is_unchanged:
         evidence = "It was not changed since before this was sent, by its own time and its history."
         return Verdict(outcome="not_sent", evidence=evidence, found=found)
-    if changed.is_without_note:
-        evidence = "Its note is not in the history, where every update that is made leaves it, and which went on."
+    if changed.lacks_note:
+        evidence = "The history has new entries without its note, which every update leaves there."
         return Verdict(outcome="not_sent", evidence=evidence, found=found)
-    if not (against or silent) and (changed.noted or not arguments.notes):
-        noted = ", and the note is in its history." if changed.noted else "."
+    if not (differences or unstated) and (changed.has_note or not arguments.notes):
+        noted = ", and the note is in its history." if changed.has_note else "."
         return Verdict(outcome="succeeded", evidence=f"The work item shows what was asked for{noted}", found=found)
-    missing = against or (f"It does not tell {', '.join(silent)}." if silent else "Its history does not tell the note.")
+    missing = differences or (
+        f"It does not tell {', '.join(unstated)}." if unstated else "Its history does not show the note."
+    )
     return Verdict(outcome="unknown", evidence=f"{missing} It was changed since.", found=found, check=check)
 
 
-def _supersedes(arguments: UpdateWorkItem, _: Mapping[str, Any]) -> tuple[Ends, ...]:
-    """An item that got another status may be completed again."""
+def _supersedes(arguments: UpdateWorkItem, _: Mapping[str, Any]) -> tuple[Superseded, ...]:
+    """A new status supersedes the item's completion: it may be completed again."""
     if arguments.status is None:
         return ()
-    return (Ends(tool="complete_work_item", which=lambda standing: [write.id for write in standing]),)
+    return (Superseded(tool="complete_work_item", select=lambda standing: [write.id for write in standing]),)
 
 
 TOOL = Tool(
@@ -193,6 +195,6 @@ TOOL = Tool(
     title="Update a work item",
     arguments=UpdateWorkItem,
     result=UpdatedWorkItem,
-    effect=Write(subject=_subject, brief=_brief, reconcile=_reconcile, destructive=True, supersedes=_supersedes),
+    effect=Write(subject=_subject, preview=_preview, reconcile=_reconcile, destructive=True, supersedes=_supersedes),
     handler=update_work_item,
 )

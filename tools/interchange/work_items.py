@@ -1,4 +1,5 @@
-"""What the work item tools share: an item as an agent sees it, its kinds, and how an answer is held against the call.
+"""What the tools for work items share: an item as agents see it, its kinds, and how an answer is compared with the
+request.
 
 Source: InventorySourceWorkItem ("Seller-facing work item for a modular inventory source lifecycle task") and
 UpdateInventorySourceWorkItemBody of Interchange's storefront API.
@@ -14,11 +15,11 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field
 from pydantic_core import to_json
 
-from tools.fields import SourceId, written_in_json
+from tools.fields import SourceId, require_json_numbers
 from tools.interchange import models
 from tools.schema import Result
-from tools.spelling import may_be_the_same
-from tools.updates import are_fine
+from tools.spelling import may_be_same_name
+from tools.updates import has_second_precision
 from tools.vendor_http.replies import differences, is_too_deep, printable
 
 KINDS: dict[str, str] = {
@@ -37,15 +38,15 @@ KINDS: dict[str, str] = {
     "records its reference; until upstream booking work succeeds the impressions stay HELD.",
     "TRAFFIC_TO_CADENT": "A trafficker gives the rendered request to Cadent and records what Cadent calls the "
     "campaign; until upstream booking work succeeds the impressions stay HELD.",
-    "RESOLVE_TRAFFICKING_ERROR": "An operator finds out why trafficking failed and mends it.",
+    "RESOLVE_TRAFFICKING_ERROR": "An operator finds out why trafficking failed and fixes it.",
     "UPLOAD_FINAL_REPORT": "An operator uploads the final delivery report of a media buy.",
-    "RESOLVE_SOURCE_HEALTH": "An operator restores the source: completes its setup, or mends its connection.",
+    "RESOLVE_SOURCE_HEALTH": "An operator restores the source: completes its setup, or fixes its connection.",
     "GENERAL": "Anything else that a person has to do; title and description say what.",
 }
-"""Each kind of work item, and who does what; the set is open."""
+"""The known kinds of work items, and who does what. There may be others."""
 
 WorkItemId = SourceId
-"""It becomes one segment of a URL's path, as a source's id does."""
+"""The id of a work item. Like a source's id it becomes one segment of a URL's path."""
 
 
 def _not_blank(value: str) -> str:
@@ -54,19 +55,19 @@ def _not_blank(value: str) -> str:
     return value
 
 
-def _goes_into_a_body(value: dict[str, Any]) -> dict[str, Any]:
-    for name, told in value.items():
-        if isinstance(told, str) and not told.strip():
+def _check_results(value: dict[str, Any]) -> dict[str, Any]:
+    for name, item in value.items():
+        if isinstance(item, str) and not item.strip():
             raise ValueError(f"{printable(name, limit=80)} is blank")
-    written_in_json(value)
+    require_json_numbers(value)
     return value
 
 
-Note = Annotated[str, Field(max_length=models.PASSAGE), AfterValidator(_not_blank)]
-"""What a person writes for another; never longer than it can be read back."""
+Note = Annotated[str, Field(max_length=models.MAX_PASSAGE), AfterValidator(_not_blank)]
+"""What one person writes to another, no longer than what can be read back."""
 
-Results = Annotated[dict[str, Any], Field(min_length=1), AfterValidator(_goes_into_a_body)]
-"""A work item's results, in Interchange's spelling."""
+Results = Annotated[dict[str, Any], Field(min_length=1), AfterValidator(_check_results)]
+"""A work item's results, with Interchange's names."""
 
 
 class WorkItem(Result):
@@ -86,18 +87,18 @@ class WorkItem(Result):
 
 
 def subject(source_id: str, work_item_id: str) -> str:
-    """What a write to it is about, as the record names it."""
+    """The subject of a write to a work item."""
     return f"work_item:{quote(source_id, safe='')}/{quote(work_item_id, safe='')}"
 
 
-def named(item: models.WorkItem, work_item_id: str) -> str:
-    """A work item in a sentence: id, kind and title."""
-    told = ": ".join(printable(text, limit=200) for text in (item.kind, item.title) if text)
-    return f"work item {work_item_id}" + (f" ({told})" if told else "")
+def item_label(item: models.WorkItem, work_item_id: str) -> str:
+    """A work item in a sentence: its id, kind and title."""
+    kind_and_title = ": ".join(printable(text, limit=200) for text in (item.kind, item.title) if text)
+    return f"work item {work_item_id}" + (f" ({kind_and_title})" if kind_and_title else "")
 
 
-def fields(source_id: str, item: models.WorkItem) -> dict[str, Any]:
-    """The fields of WorkItem."""
+def item_fields(source_id: str, item: models.WorkItem) -> dict[str, Any]:
+    """The fields of `WorkItem` from an item that was read."""
     return {
         "work_item_id": item.id,
         "source_id": source_id,
@@ -109,139 +110,146 @@ def fields(source_id: str, item: models.WorkItem) -> dict[str, Any]:
         "assigned_to": item.assigned_to or None,
         "blocked_reason": item.blocked_reason or None,
         "media_buy_id": item.media_buy_id,
-        "required_result_fields": required(item) or None,
+        "required_result_fields": required_fields(item) or None,
     }
 
 
-def required(item: models.WorkItem) -> list[str]:
-    """A single item has no such field in the published document; its payload may name them."""
-    named = (item.payload or {}).get("requiredResultFields")
-    listed = cast("list[Any]", named) if isinstance(named, list) else []
+def required_fields(item: models.WorkItem) -> list[str]:
+    """The required result fields. A single item has no documented field for them; its payload may name them."""
+    stated = (item.payload or {}).get("requiredResultFields")
+    listed = cast("list[Any]", stated) if isinstance(stated, list) else []
     return item.required_result_fields or [name for name in listed if isinstance(name, str)]
 
 
-def encoded(value: dict[str, Any] | None) -> str | None:
-    """A free-form object as compact JSON; None when there is none, or when it is nested deeper than a result may be."""
+def compact_json(value: dict[str, Any] | None) -> str | None:
+    """An object as compact JSON; None when there is none, or when it is nested too deeply for a result."""
     return None if value is None or is_too_deep(value) else to_json(value).decode()
 
 
 _UNSTATED = object()
 
 
-def state(item: models.WorkItem) -> dict[str, Any]:
-    """What an update may change, as far as the item states it: by field, and each result as `result.<key>`."""
-    told: dict[str, Any] = {"status": item.status} if item.status else {}
-    told |= {
+def changeable_fields(item: models.WorkItem) -> dict[str, Any]:
+    """The fields that an update may change, where the item states them. A result has the name `result.<key>`."""
+    fields: dict[str, Any] = {"status": item.status} if item.status else {}
+    fields |= {
         name: getattr(item, name) or None for name in ("assigned_to", "blocked_reason") if name in item.model_fields_set
     }
-    if encoded(item.result) is not None:
-        told |= {f"result.{name}": value for name, value in (item.result or {}).items()}
-    return told
+    if compact_json(item.result) is not None:
+        fields |= {f"result.{name}": value for name, value in (item.result or {}).items()}
+    return fields
 
 
-def departures(asked: Mapping[str, Any], result: Mapping[str, Any] | None, item: models.WorkItem) -> str:
-    """What the answered item says otherwise than was asked, in sentences; empty when nothing.
+def differences_from_request(
+    requested: Mapping[str, Any], result: Mapping[str, Any] | None, item: models.WorkItem
+) -> str:
+    """How the answered item differs from the request, in sentences; empty when it does not.
 
-    asked: by the item's field names; None is that the field is to be empty. result: what was given as the result.
+    requested: the requested fields by name; None means empty. result: the result that was given.
     """
-    told = [differences({name: _as_shown(name, value) for name, value in asked.items()}, item)]
-    told += [
+    sentences = [differences({name: _as_the_model_reads(name, value) for name, value in requested.items()}, item)]
+    sentences += [
         f'{name} is still "{printable(str(getattr(item, name)), limit=80)}".'
-        for name, value in asked.items()
+        for name, value in requested.items()
         if value is None and getattr(item, name)
     ]
     if item.result is not None:
         other = [name for name, value in (result or {}).items() if item.result.get(name, _UNSTATED) != value]
         if other:
-            told.append(f"The answer's result is not the one given: {printable(', '.join(other))}.")
-    return " ".join(filter(None, told))
+            sentences.append(f"The answer's result is not the one given: {printable(', '.join(other))}.")
+    return " ".join(filter(None, sentences))
 
 
-def _as_shown(name: str, value: Any) -> Any:
-    """The asked text as the model reads the answered one, so that only a real difference is one."""
+def _as_the_model_reads(name: str, value: Any) -> Any:
+    """A requested text as the model reads it in an answer, so that only real differences count."""
     if not isinstance(value, str):
         return value
     return models.passage(value) if name == "blocked_reason" else printable(value)
 
 
-def unconfirmed(asked: Mapping[str, Any], result: Mapping[str, Any] | None, item: models.WorkItem) -> list[str]:
-    """What was asked for and the answered item does not speak of."""
-    silent = [
+def unconfirmed_fields(
+    requested: Mapping[str, Any], result: Mapping[str, Any] | None, item: models.WorkItem
+) -> list[str]:
+    """The requested fields that the answered item does not state."""
+    unstated = [
         name
-        for name, value in asked.items()
+        for name, value in requested.items()
         if (name not in item.model_fields_set if value is None else getattr(item, name) is None)
     ]
-    return [*silent, *(["result"] if result and item.result is None else [])]
+    return [*unstated, *(["result"] if result and item.result is None else [])]
 
 
 def baseline(note: str | None, detail: models.WorkItemDetail) -> dict[str, Any]:
-    """An item before a write, for a later look to be compared with."""
+    """An item before a write, for its reconciliation to compare with."""
     return {
         "status": detail.item.status,
         "updated_at": detail.item.updated_at,
         "events": len(detail.events),
-        "noted": _times_noted(note, detail),
-        "told": _notes_told(detail),
+        "noted": _note_count(note, detail),
+        "told": _events_with_notes(detail),
         "results": sorted(detail.item.result or {}),
     }
 
 
 @dataclass(frozen=True, slots=True)
-class Since:
-    """What became of an item since a write was sent. untouched: nothing, by its own time, to the second, and by its
-    history. noted: the write's note is in the history. is_without_note: it is surely not, and the history went on."""
+class ItemChange:
+    """What happened to an item since its baseline.
 
-    untouched: bool
-    noted: bool
-    is_without_note: bool
+    is_unchanged: its history and its own time of the last update, precise to the second, are as before.
+    has_note: the write's note is in the history.
+    lacks_note: the history has new entries, and the note is surely not among them.
+    """
+
+    is_unchanged: bool
+    has_note: bool
+    lacks_note: bool
 
 
-def since(before: Mapping[str, Any], note: str | None, detail: models.WorkItemDetail) -> Since:
-    """before: what `baseline` gave.
+def change_since(before: Mapping[str, Any], note: str | None, detail: models.WorkItemDetail) -> ItemChange:
+    """What happened to an item since `before`, which `baseline` returned.
 
-    A history that tells no notes of what was done since, or tells them in another spelling, or cut, does not tell that
-    one is missing.
+    The history does not show that a note is missing if its new entries have no notes, or if it has a note that may be
+    this one, cut or in another spelling.
     """
     updated_at = detail.item.updated_at
     times = [detail.item.created_at, *(event.created_at for event in detail.events)]
     went_on = len(detail.events) > before.get("events", len(detail.events))
-    still = len(detail.events) == before.get("events") and updated_at == before.get("updated_at")
-    noted = _times_noted(note, detail) > before.get("noted", 0)
-    tells_notes = _notes_told(detail) > before.get("told", before.get("events", 0))
+    same_history = len(detail.events) == before.get("events") and updated_at == before.get("updated_at")
+    has_note = _note_count(note, detail) > before.get("noted", 0)
+    has_new_notes = _events_with_notes(detail) > before.get("told", before.get("events", 0))
     wanted = (models.passage(note) or "") if note else ""
     notes = [event.notes for event in detail.events if event.notes]
-    alike = any(one != wanted and may_be_the_same(one, wanted) for one in notes)
-    return Since(
-        untouched=still and updated_at is not None and are_fine(updated_at, times),
-        noted=noted,
-        is_without_note=note is not None and went_on and tells_notes and not (noted or alike),
+    may_be_respelled = any(one != wanted and may_be_same_name(one, wanted) for one in notes)
+    return ItemChange(
+        is_unchanged=same_history and updated_at is not None and has_second_precision(updated_at, times),
+        has_note=has_note,
+        lacks_note=note is not None and went_on and has_new_notes and not (has_note or may_be_respelled),
     )
 
 
-def _notes_told(detail: models.WorkItemDetail) -> int:
-    """Of how many things in its history an item tells a note."""
+def _events_with_notes(detail: models.WorkItemDetail) -> int:
     return sum(bool(event.notes) for event in detail.events)
 
 
-def _times_noted(note: str | None, detail: models.WorkItemDetail) -> int:
-    """How often the history has this note: whatever is done with one leaves it there."""
+def _note_count(note: str | None, detail: models.WorkItemDetail) -> int:
+    """How often the history has this note. Later changes of the item do not remove it."""
     wanted = models.passage(note) if note else None
     return sum(event.notes == wanted for event in detail.events) if wanted else 0
 
 
-def next_move(item: models.WorkItem) -> str:
-    """What is to be done about an item of this status."""
-    return _NEXT.get(item.status or "", "Show the person this status before anything else is done with it.")
+def next_step_for(item: models.WorkItem) -> str:
+    """What to do about an item with this status."""
+    return _NEXT_STEPS.get(item.status or "", "Show the person this status before anything else is done with it.")
 
 
-_WHAT_THEY_REPORT = (
-    "the required results, and with what they decided in result or notes: COMPLETED alone does not tell it."
+_REPORTED_RESULTS = (
+    "the required results, and with what they decided in result or notes: COMPLETED alone does not say it."
 )
-_NEXT = {
+_NEXT_STEPS = {
     "OPEN": "A person does the work: update_work_item hands it to somebody. Once a person says that it is done, "
-    f"complete_work_item with {_WHAT_THEY_REPORT}",
+    f"complete_work_item with {_REPORTED_RESULTS}",
     "IN_PROGRESS": "A person does the work. Once that person says that it is done, complete_work_item with "
-    f"{_WHAT_THEY_REPORT}",
+    f"{_REPORTED_RESULTS}",
     "BLOCKED": "A person removes what blocks it; then update_work_item with status OPEN or IN_PROGRESS.",
     "COMPLETED": "Nothing is left to do with it. If it belongs to a booking, list_avails shows whether the held "
     "impressions became booked.",

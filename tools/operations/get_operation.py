@@ -1,11 +1,11 @@
-"""Read one write of the record."""
+"""Read one write in the ledger."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from tools.backends import Backends
-from tools.operations.record import WholeOperation
+from tools.operations.models import WholeOperation
 from tools.schema import Arguments
 from tools.tool import READ, Tool
 
@@ -19,7 +19,7 @@ async def get_operation(arguments: GetOperation, backends: Backends) -> WholeOpe
 
     Use it before a write is repeated.
     """
-    return await backends.writes_record.get(arguments.operation_id, backends)
+    return await backends.required_ledger.get(arguments.operation_id, backends)
 
 
 TOOL = Tool(

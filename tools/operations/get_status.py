@@ -1,4 +1,4 @@
-"""What this server works on: its environment, its vendors, the tools it leaves out, and the limits it keeps."""
+"""The state of this server: its environment, its vendors, the tools it leaves out, and its rate limits."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import anyio
 from pydantic import Field
 
 from tools.backends import Backends
-from tools.operations.reach import reach
-from tools.operations.record import Reached
+from tools.operations.models import Reachability
+from tools.operations.vendor_checks import check_vendor
 from tools.schema import Arguments, Result
 from tools.tool import READ, Tool
 from tools.vendors import TITLES, VendorName
@@ -45,47 +45,47 @@ async def get_status(_: GetStatus, backends: Backends) -> Status:
     Use it when a tool that you expect is not there, when calls to a vendor keep failing, or before real work, to
     see whether writes are real. It reads once from each vendor.
     """
-    reached: dict[tuple[str, VendorName], Reached] = {}
+    results: dict[tuple[str, VendorName], Reachability] = {}
 
-    async def look(place: Backends, vendor: VendorName) -> None:
-        reached[place.account, vendor] = await reach(vendor, place)
+    async def check(place: Backends, vendor: VendorName) -> None:
+        results[place.account, vendor] = await check_vendor(vendor, place)
 
     async with anyio.create_task_group() as tasks:
-        for place in backends.places:
+        for place in backends.each_account:
             for vendor in TITLES:
                 if place.has(vendor):
-                    tasks.start_soon(look, place, vendor)
-    record = await backends.record.look(backends) if backends.record else None
+                    tasks.start_soon(check, place, vendor)
+    ledger = await backends.ledger.status(backends) if backends.ledger else None
     return Status(
-        record_of_writes=record.said if record else None,
+        record_of_writes=ledger.detail if ledger else None,
         vendors=[
-            _vendor(vendor, place, reached.get((place.account, vendor)))
-            for place in backends.places
+            _vendor(vendor, place, results.get((place.account, vendor)))
+            for place in backends.each_account
             for vendor in TITLES
             if place.has(vendor) or vendor in place.missing
         ],
         left_out=_left_out(backends) or None,
-        next_step=_next_step(backends, reached, record),
+        next_step=_next_step(backends, results, ledger),
     )
 
 
-def _vendor(vendor: VendorName, place: Backends, found: Reached | None) -> Vendor:
-    if found is None:
+def _vendor(vendor: VendorName, account: Backends, result: Reachability | None) -> Vendor:
+    if result is None:
         return Vendor(
-            account=place.account or None,
+            account=account.account or None,
             vendor=TITLES[vendor],
             configured=False,
             detail="Not configured on this server.",
-            next_step=f"The operator does this: {place.missing[vendor]}",
+            next_step=f"The operator does this: {account.missing[vendor]}",
         )
     return Vendor(
-        account=place.account or None,
+        account=account.account or None,
         vendor=TITLES[vendor],
         configured=True,
-        reachable=found.ok,
-        detail=found.said,
-        next_step=found.next_step,
-        limit=place.limits.get(vendor),
+        reachable=result.ok,
+        detail=result.detail,
+        next_step=result.next_step,
+        limit=account.limits.get(vendor),
     )
 
 
@@ -96,21 +96,23 @@ def _left_out(backends: Backends) -> list[LeftOut]:
     return [LeftOut(tools=tools, why=why) for why, tools in by_reason.items()]
 
 
-def _next_step(backends: Backends, reached: dict[tuple[str, VendorName], Reached], record: Reached | None) -> str:
-    if record is not None and record.next_step is not None:
-        return f"Tell the person that nothing can be written here. {record.next_step}"
+def _next_step(
+    backends: Backends, results: dict[tuple[str, VendorName], Reachability], ledger: Reachability | None
+) -> str:
+    if ledger is not None and ledger.next_step is not None:
+        return f"Tell the person that nothing can be written here. {ledger.next_step}"
     advised = [
         (f"{TITLES[vendor]}{f' ({place.account})' if place.account else ''}", found.ok)
-        for place in backends.places
+        for place in backends.each_account
         for vendor in TITLES
-        if (found := reached.get((place.account, vendor))) and found.next_step
+        if (found := results.get((place.account, vendor))) and found.next_step
     ]
     if failing := [name for name, ok in advised if not ok]:
         return f"Do what next_step says of {' and '.join(failing)} before using its tools."
     if advised:
         return f"Not all of {' and '.join(name for name, _ in advised)} can be used: see its detail and next_step."
-    if backends.left_out or any(place.missing for place in backends.places):
-        return "What is configured works. For a tool that is left out, tell the operator why it is."
+    if backends.left_out or any(place.missing for place in backends.each_account):
+        return "What is configured works. For a tool that is left out, tell the operator the reason."
     return "Everything that is offered can be used."
 
 

@@ -1,14 +1,14 @@
-"""List the record of writes."""
+"""List the writes in the ledger."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
 from tools.backends import Backends
-from tools.fields import Listing, next_page, nothing_on
-from tools.operations.record import ListedOperations, OperationSummary
+from tools.effects import State
+from tools.fields import Listing, empty_page_note, next_page
+from tools.operations.models import OperationQuery, OperationSummary
 from tools.schema import Arguments
-from tools.states import State
 from tools.tool import READ, Tool
 
 
@@ -25,15 +25,15 @@ async def list_operations(arguments: ListOperations, backends: Backends) -> List
     Use it to see what was done, is in doubt or waits for approval.
     """
     page, per_page = arguments.page, arguments.per_page
-    wanted = ListedOperations(state=arguments.state, text=arguments.text, page=page, per_page=per_page)
-    found, total = await backends.writes_record.list(wanted, backends)
+    query = OperationQuery(state=arguments.state, text=arguments.text, page=page, per_page=per_page)
+    found, total = await backends.required_ledger.list(query, backends)
     filtered = arguments.state or arguments.text
-    none = "No write on record is like that." if filtered else "Nothing was written here yet."
+    none = "No write on record matches." if filtered else "Nothing was written here yet."
     return Listing[OperationSummary](
         items=list(found),
         total=total,
         next=next_page(arguments, page) if page * per_page < total else None,
-        note=None if found else nothing_on(page) if total else none,
+        note=None if found else empty_page_note(page) if total else none,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tools.backends import Backends
 from tools.operations.get_operation import GetOperation
-from tools.operations.record import Reconciliation
+from tools.operations.models import Reconciliation
 from tools.tool import READ, Tool
 
 
@@ -17,7 +17,7 @@ async def reconcile_operation(arguments: ReconcileOperation, backends: Backends)
 
     Use it after in_doubt, before anything else is done about it. It only reads at the vendor.
     """
-    return await backends.writes_record.reconcile(arguments.operation_id, backends)
+    return await backends.required_ledger.reconcile(arguments.operation_id, backends)
 
 
 TOOL = Tool(

@@ -129,7 +129,7 @@ async def test_a_write_that_waits_is_approved_once(operator: Operator) -> None:
         "Replace the ad-server configuration of source gam-northlight by Google Ad Manager network 21700010. It was "
         "provisioned: what it sells may stop.",
         "  network_code: 21700001 -> 21700010",
-        "  Not checked: Whether the network can be reached: test_gam_connection tells once it is granted.",
+        "  Not checked: Whether the network can be reached: test_gam_connection shows it once granted.",
         "  Request: PUT /api/v2/storefront/inventory-sources/gam-northlight/ad-server "
         '{"type": "google_ad_manager", "networkCode": "21700010"}',
         f"  Requested by {user()} through mcp 0.1.0",

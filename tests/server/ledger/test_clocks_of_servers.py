@@ -296,7 +296,7 @@ async def test_what_departed_before_this_version_is_aged_from_its_first_start(da
     async with opened(after):
         operation = await found(after, sent)
         assert operation.age is not None
-        assert (operation.age.least < 5, operation.age.most, operation.departure) == (True, inf, 1)
+        assert (operation.age.at_least < 5, operation.age.at_most, operation.departure) == (True, inf, 1)
         assert operation.requests == [REQUEST]
         assert await after.settle(sent, NOT_FOUND) is None
         machine.true += 60

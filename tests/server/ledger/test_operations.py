@@ -32,7 +32,7 @@ from server.ledger.storage import tables as operations_tables
 from server.ledger.storage.database import Unrecorded, reason_of
 from server.ledger.storage.tables import HISTORY, METADATA, open_engine
 from tests.support import FakeTime, empty_record
-from tools.effects import Ends
+from tools.effects import Superseded
 
 ORDER = NewOperation(
     scope="live",
@@ -47,7 +47,7 @@ ORDER = NewOperation(
     arguments={"external_id": "CRM-1"},
 )
 HOLD = replace(ORDER, tool="reserve_avail", subject="booking:s/m//a", resource="avail:s/a")
-HOLDS = Ends(tool="reserve_avail", which=lambda standing: [write.id for write in standing])
+HOLDS = Superseded(tool="reserve_avail", select=lambda standing: [write.id for write in standing])
 REQUEST = {"method": "POST", "path": "/x", "body": {"a": 1}}
 DONE = OperationOutcome(event="confirmed", actor="kim", note="the vendor answered", result={"id": 7})
 LOST = OperationOutcome(event="answer_lost", actor="kim", note="no answer", error={"code": "in_doubt"})

@@ -22,8 +22,7 @@ from server.ledger.state_machine import (
     next_state,
     ordinary_transition,
 )
-from tools.effects import Age
-from tools.states import State
+from tools.effects import Age, State
 
 
 def test_each_event_has_edges_and_a_meaning_and_leads_to_one_state_from_each() -> None:

@@ -19,7 +19,7 @@ from server.writes.sending import SendAttempt, outcome_of_failure
 from tests.server.ledger.test_operations import begun, steps
 from tests.tools.acme import LOOK, transport
 from tests.tools.sockets import answer, heard, serving, without_proxies
-from tools.effects import departing
+from tools.effects import recording_departures
 from tools.errors import AdOpsError, Conflict, InDoubt, Unavailable
 from tools.vendor_http.auth import Auth
 from tools.vendor_http.network.client import http_client
@@ -85,7 +85,7 @@ async def recording(directory: Path, time: Time, *, after: int = 1) -> AsyncGene
 async def sent(attempt: SendAttempt, url: str, auth: Auth | None = None) -> AdOpsError:
     """The error of a write that fails, settled as it ended."""
     async with http_client() as network:
-        with pytest.raises(AdOpsError) as told, departing(attempt):
+        with pytest.raises(AdOpsError) as told, recording_departures(attempt):
             await transport(network, auth=auth).request(
                 Kind.WRITE, "POST", f"{url}orders", json={"n": 1}, hints=Hints(look=LOOK)
             )

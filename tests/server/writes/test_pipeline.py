@@ -136,10 +136,9 @@ async def test_a_replay_says_when_it_was_and_that_nothing_was_sent_now(tmp_path:
         + first["what_happened"]
     )
     assert again["next_step"] == (
-        "Whether it still holds is not in this: a hold ends by itself (one of 30 minutes was asked for), and people "
-        "may "
-        "have given it up. If it does, finalize_booking or release_booking with the same ids. If it is over, the same "
-        "call with an idempotency_key that was not used before holds anew, once the person agreed."
+        "This does not show whether it still holds: a hold ends by itself (one of 30 minutes was requested), and "
+        "people may have given it up. If it does, call finalize_booking or release_booking with the same ids. If it is "
+        "over and the person agrees, the same call with a new idempotency_key makes a new hold."
     )
 
 

@@ -213,7 +213,7 @@ async def test_wrong_credentials_are_told_without_them_and_nothing_is_sent(
     assert told.value.next_step == (
         f"The operator corrects {grant.setting}, and checks that they belong to this environment (production and "
         "staging have separate ones), then runs `adops-mcp doctor`. This answer is kept for a minute; if it was a "
-        "passing fault, the same call works after that."
+        "temporary fault, the same call works after that."
     )
     assert (told.value.upstream_status, told.value.request_id) == (status, "r-1")
     assert not [secret for secret in secrets_of(grant) if secret in f"{told.value.message}{told.value.next_step}"]

@@ -247,7 +247,7 @@ async def test_what_the_answer_does_not_show_is_to_be_looked_at() -> None:
     assert answer == {
         "environment": "live",
         "inventory_package": {"id": 7, "name": "CTV drama"},
-        "what_happened": "FreeWheel created inventory package 7. Its status was not told. Nothing is sold or held by "
+        "what_happened": "FreeWheel created inventory package 7. Its status is not stated. Nothing is sold or held by "
         "it. The answer does not show description, targeting.",
         "next_step": "Call get_inventory_package for 7 and compare what it shows with what was meant.",
     }

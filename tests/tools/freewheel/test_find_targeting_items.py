@@ -181,14 +181,14 @@ async def test_ids_of_the_networks_own_items_are_asked_of_the_person(tmp_path: P
         (
             {"item_type": "INVENTORY_SOURCE"},
             0,
-            "FreeWheel's answer has no list for INVENTORY_SOURCE: ask the person for the ids. Its lists of no known "
-            "item type, which `text` alone searches: moods.",
+            "FreeWheel's answer has no list for INVENTORY_SOURCE: ask the person for the ids. Lists without a known "
+            "item type, searched by `text` alone: moods.",
         ),
         (
             {"text": "SSP", "item_type": "ENDPOINT"},
             0,
-            "FreeWheel's answer has no list for ENDPOINT: ask the person for the ids. Its lists of no known "
-            "item type, which `text` alone searches: moods.",
+            "FreeWheel's answer has no list for ENDPOINT: ask the person for the ids. Lists without a known item type, "
+            "searched by `text` alone: moods.",
         ),
         ({"item_type": "STANDARD_GENRE", "page": 2}, 3, "There is nothing on page 2: start again from page 1."),
         ({"text": "drama", "page": 9}, 3, "There is nothing on page 9: start again from page 1."),

@@ -12,7 +12,7 @@ from tests.support import FakeTime, answered_by, error_of
 from tests.tools.cases import LostRead
 from tests.tools.freewheel.attributes import DRAMAS, READ, freewheel, ids, named, series
 from tests.tools.freewheel.packages import ok
-from tools.freewheel.client import KEPT
+from tools.freewheel.client import ATTRIBUTES_LIFETIME
 
 TOOL = "find_targeting_items"
 UNKNOWN = "No item type is known for those without type: ask the person before targeting one."
@@ -63,7 +63,7 @@ async def test_a_kind_that_is_not_known_is_shown_under_its_own_name_and_without_
 async def test_the_attributes_are_kept_for_ten_minutes() -> None:
     time = FakeTime()
     async with answered_by({"freewheel": freewheel(FLAT)}, time) as (client, recorders):
-        for seconds in (0.0, KEPT - 1, 1.0):
+        for seconds in (0.0, ATTRIBUTES_LIFETIME - 1, 1.0):
             time.moment += seconds
             await client.call_tool(TOOL, {"item_type": "STANDARD_GENRE"})
     assert recorders["freewheel"].sent() == [READ, READ]

@@ -135,7 +135,7 @@ async def test_a_package_is_read_bare_or_wrapped_and_without_what_is_not_known(w
         "targeting": genres("1004", "1008"),
         "created_at": "2025-01-02T03:04:05Z",
         "updated_at": "2026-01-02T03:04:05Z",
-        "note": "description may stand here without links, markup and line breaks: do not send it back like this.",
+        "note": "description may be shown without links, markup and line breaks: do not send it back like this.",
     }
 
 
@@ -193,8 +193,8 @@ async def test_a_tree_of_many_items_is_shown_in_counts() -> None:
             "exclude": {"STANDARD_CONTENT_RATING": 1},
         },
         "ssp_targeting": apps("5"),
-        "note": "targeting has 41 items and is shown in counts: call again with include_all_items to see it whole, "
-        "which you need for changing it.",
+        "note": "targeting has 41 items and is shown in counts: call again with include_all_items to see it whole "
+        "before you change it.",
     }
 
 
@@ -217,8 +217,8 @@ async def test_a_tree_is_shown_whole_when_it_is_short_or_asked_for(tree: Tree, a
 
 
 NO_TARGETING = (
-    "FreeWheel told no targeting, though a package must have one: what this one targets is not known here. A person "
-    "looks it up in FreeWheel."
+    "FreeWheel stated no targeting, though a package must have one: what this one targets is not known. A person looks "
+    "it up in FreeWheel."
 )
 
 
@@ -275,7 +275,7 @@ FAILED_READS = FailedReads(
             ok({"errors": [{"message": "Inventory package not found."}]}, 404),
             "not_found",
             'FreeWheel answered 404: "Inventory package not found."',
-            "Take the id from list_inventory_packages. If it came from there, FreeWheel does not give single packages",
+            "Take the id from list_inventory_packages. If it came from there, FreeWheel does not show single packages",
         ),
         Failure(
             httpx.Response(405), "refused", "FreeWheel answered 405", "Take the id from list_inventory_packages. If it"

@@ -173,7 +173,7 @@ async def test_following_next_gives_every_match_once_and_reads_no_further_than_i
 async def test_a_search_whose_time_is_over_gives_what_it_has_and_next_goes_on_from_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(search, "LONGEST", 0.05)
+    monkeypatch.setattr(search, "SEARCH_TIMEOUT", 0.05)
     slow = True
 
     async def slow_after_the_first(request: httpx.Request) -> httpx.Response:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from tests.tools.freewheel.packages import ROOTS, Tree, apps, genres, item_set
 from tools.freewheel.targeting import Targeting
-from tools.freewheel.trees import counts, is_told, read_tree, same_tree, size, told_change
+from tools.freewheel.trees import counts, has_content, read_tree, same_tree, shown_trees, size
 
 
 def shown(raw: Any) -> Any:
@@ -60,7 +60,7 @@ def test_words_that_are_not_known_are_kept() -> None:
 
 @pytest.mark.parametrize("raw", ROOTS.values(), ids=ROOTS)
 def test_a_shape_that_is_not_known_is_something_and_not_nothing(raw: Any) -> None:
-    assert is_told(raw)
+    assert has_content(raw)
     assert read_tree(raw) is None
     assert not same_tree(raw, genres("1004"))
     assert not same_tree(raw, None)
@@ -80,7 +80,7 @@ def test_a_shape_that_is_not_known_is_something_and_not_nothing(raw: Any) -> Non
     ],
 )
 def test_null_and_a_frame_of_empty_lists_are_no_targeting(raw: Any) -> None:
-    assert not is_told(raw)
+    assert not has_content(raw)
     assert same_tree(raw, None)
     assert not same_tree(raw, genres("1004"))
 
@@ -116,7 +116,7 @@ def test_items_are_counted_by_part_and_type() -> None:
     )
     assert tree is not None
     assert size(tree) == 4
-    assert counts(tree).told() == {"include": {"STANDARD_GENRE": 2, "DMA": 1}, "exclude": {"DMA": 1}}
+    assert counts(tree).structured_content() == {"include": {"STANDARD_GENRE": 2, "DMA": 1}, "exclude": {"DMA": 1}}
 
 
 def test_a_short_tree_is_told_whole_in_a_line() -> None:
@@ -127,30 +127,30 @@ def test_a_short_tree_is_told_whole_in_a_line() -> None:
             "item_sets": [item_set("CONTENT", "STANDARD_GENRE", "1004"), item_set("GEO", "DMA", "501")],
         }
     }
-    assert told_change(before, after) == (
+    assert shown_trees(before, after) == (
         "include CONTENT [(STANDARD_GENRE 1004 OR 1008)]; exclude GEO [(DMA 501)]",
         "include CONTENT [(STANDARD_GENRE 1004)] OR GEO [(DMA 501)]",
     )
-    assert told_change(None, genres("5")) == (None, "include CONTENT [(STANDARD_GENRE 5)]")
-    assert told_change(genres("5"), None) == ("include CONTENT [(STANDARD_GENRE 5)]", None)
+    assert shown_trees(None, genres("5")) == (None, "include CONTENT [(STANDARD_GENRE 5)]")
+    assert shown_trees(genres("5"), None) == ("include CONTENT [(STANDARD_GENRE 5)]", None)
 
 
 def test_a_long_tree_is_told_by_what_changed_in_it() -> None:
     many = [str(number) for number in range(1000, 1060)]
-    assert told_change(genres(*many), genres(*many[1:], "7")) == (
+    assert shown_trees(genres(*many), genres(*many[1:], "7")) == (
         "60 items",
         "60 items; added: include STANDARD_GENRE 7; removed: include STANDARD_GENRE 1000",
     )
     rearranged = genres(*many)
     rearranged["include"]["relationship"] = "OR"
-    assert told_change(genres(*many), rearranged) == ("60 items", "60 items; the same items, joined otherwise")
-    _, grown = told_change(genres("5"), genres("5", *many))
+    assert shown_trees(genres(*many), rearranged) == ("60 items", "60 items; the same items, joined otherwise")
+    _, grown = shown_trees(genres("5"), genres("5", *many))
     assert grown is not None
     assert grown.startswith("61 items; added: include STANDARD_GENRE 1000, include STANDARD_GENRE 1001")
     assert grown.endswith("and 50 more")
-    assert told_change(genres(*many), "everything") == ("60 items", "in a shape that is not known")
-    assert told_change("everything", genres(*many)) == ("in a shape that is not known", "60 items")
-    assert told_change(None, genres(*many))[0] is None
+    assert shown_trees(genres(*many), "everything") == ("60 items", "in a shape that is not known")
+    assert shown_trees("everything", genres(*many)) == ("in a shape that is not known", "60 items")
+    assert shown_trees(None, genres(*many))[0] is None
 
 
 def test_no_text_of_the_vendor_reaches_a_reader_unfiltered() -> None:

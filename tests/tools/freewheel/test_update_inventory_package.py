@@ -221,7 +221,7 @@ async def test_a_change_that_changes_nothing_is_not_sent(arguments: dict[str, An
             "updated_at": "2026-01-02T03:04:05Z",
         },
         "changes": [],
-        "what_happened": "Nothing was sent: inventory package 7 is already as asked.",
+        "what_happened": "Nothing was sent: inventory package 7 is already as requested.",
         "next_step": "Tell the person that nothing had to be changed.",
     }
     assert sent == [READ]
@@ -244,8 +244,8 @@ async def test_what_would_be_lost_because_it_was_not_told_keeps_the_update_from_
     error = error_of(result)
     assert (error["code"], error["message"], error["next_step"]) == (
         "unexpected_answer",
-        f"The update was not sent: FreeWheel's answer does not tell the package's present {untold}, and an update may "
-        "replace the whole package, so that this would be lost.",
+        f"The update was not sent: FreeWheel's answer does not state the package's present {untold}, and an update may "
+        "replace the whole package, so this would be lost.",
         f"Ask the person for the package's {untold} and call again with it, or have a person make this change in "
         "FreeWheel.",
     )
@@ -256,7 +256,7 @@ async def test_a_list_like_answer_without_targeting_is_no_base_for_an_update() -
     basic = {name: PACKAGE[name] for name in ("id", "name", "description", "status", "updated_at")}
     async with answered_by({"freewheel": lambda _: ok(basic)}) as (client, recorders):
         result = await client.call_tool(TOOL, {"package_id": 7, "status": "INACTIVE"})
-    assert error_of(result)["message"].startswith("The update was not sent: FreeWheel's answer does not tell")
+    assert error_of(result)["message"].startswith("The update was not sent: FreeWheel's answer does not state")
     assert recorders["freewheel"].sent() == [READ]
 
 
@@ -266,11 +266,11 @@ async def test_a_targeting_that_is_given_takes_the_place_of_one_that_was_not_tol
     body = {name: PACKAGE[name] for name in ("name", "description", "status")}
     assert sent == [READ, ("PUT", ONE, {**body, "targeting": genres("5")})]
     assert answer["changes"] == [
-        {"field": "targeting", "before": "not told", "after": "include CONTENT [(STANDARD_GENRE 5)]"}
+        {"field": "targeting", "before": "not stated", "after": "include CONTENT [(STANDARD_GENRE 5)]"}
     ]
     assert answer["what_happened"] == (
-        "FreeWheel updated inventory package 7. It had shown no targeting before: whether there was one that is "
-        "replaced now is not known."
+        "FreeWheel updated inventory package 7. It showed no targeting before: whether one was replaced now is not "
+        "known."
     )
 
 

@@ -114,8 +114,8 @@ async def test_what_is_given_changes_and_everything_else_is_sent_back_and_kept(
             },
             {"field": "assigned_user_ids", "before": [6092314, 6092327], "after": [6092314, 6092340]},
         ],
-        "what_happened": "FreeWheel took the update of proposed IO 418264. Read back, it is as asked for, and "
-        "everything else that FreeWheel tells of it is as before. It is closed; no inventory is booked, held or "
+        "what_happened": "FreeWheel took the update of proposed IO 418264. Read back, it is as requested, and "
+        "everything else that FreeWheel states of it is as before. It is closed; no inventory is booked, held or "
         "released by that.",
         "next_step": "Show the person the changes.",
     }
@@ -188,7 +188,7 @@ async def test_each_attribute_changes_alone(
         result = await client.call_tool(TOOL, {"proposed_io_id": LAUNCH, **given})
     answer = answer_of(TOOL, result)
     assert answer["changes"] == [{"field": field, **change}]
-    assert "everything else that FreeWheel tells of it is as before" in answer["what_happened"]
+    assert "everything else that FreeWheel states of it is as before" in answer["what_happened"]
     assert answer.keys() == {"environment", "proposed_io", "changes", "what_happened", "next_step"}
     assert network.freewheel.sent() == [READ, ("PUT", PATH, {**WHOLE, **sent}), READ]
 
@@ -211,7 +211,7 @@ async def test_what_is_already_so_is_not_sent(tmp_path: Path, given: dict[str, A
         "environment": "sandbox",
         "proposed_io": {name: value for name, value in shown.items() if name != "environment"},
         "changes": [],
-        "what_happened": "Nothing was sent: proposed IO 418264 is already as asked for.",
+        "what_happened": "Nothing was sent: proposed IO 418264 is already as requested.",
         "next_step": "Tell the person that nothing had to be changed.",
     }
     assert network.freewheel.sent() == [READ, READ]
@@ -264,7 +264,9 @@ async def test_a_custom_over_delivery_is_sent_back_and_an_evergreen_budget_is_no
     async with sandboxed(tmp_path) as (client, network):
         for order_id in (CUSTOM, EVERGREEN):
             result = await client.call_tool(TOOL, {"proposed_io_id": order_id, "probability_of_close": 50})
-            assert "everything else that FreeWheel tells of it is as before" in answer_of(TOOL, result)["what_happened"]
+            assert (
+                "everything else that FreeWheel states of it is as before" in answer_of(TOOL, result)["what_happened"]
+            )
     bodies = [body for method, _, body in network.freewheel.sent() if method == "PUT"]
     assert bodies[0]["budget"] == {
         "budget_model": "IMPRESSION_TARGET",

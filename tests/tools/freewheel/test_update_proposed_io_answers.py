@@ -35,7 +35,7 @@ SENT: dict[str, Any] = {
     "assignments": {"users": [{"id": 7}]},
 }
 TOOK = "FreeWheel took the update of proposed IO 9."
-ALL_WELL = f"{TOOK} Read back, it is as asked for, and everything else that FreeWheel tells of it is as before."
+ALL_WELL = f"{TOOK} Read back, it is as requested, and everything else that FreeWheel states of it is as before."
 STOP = "Do nothing more with it: show the person this difference, and have it looked at at the vendor."
 
 
@@ -75,10 +75,10 @@ async def test_what_cannot_be_sent_back_is_not_put_at_risk_unasked(told: dict[st
     async with answered_by({"freewheel": lambda _: json({**BASIC, **told})}) as (client, recorders):
         result = await client.call_tool(TOOL, RENAMED)
     assert text_of(result) == (
-        f"[conflict] FreeWheel does not tell {untold} of proposed IO 9, so an update cannot send them back. It is not "
-        "documented whether an update without them leaves them or removes them. Nothing was changed.\n"
-        f"Next: Ask the person for {untold} as they are in FreeWheel and give them in the same call. Or, if the person "
-        "accepts that they may be lost, call again with accept_unknown true and have them looked at afterwards."
+        f"[conflict] FreeWheel does not state {untold} of proposed IO 9, so an update cannot send them back. It is not "
+        "documented whether an update without them leaves them or removes them. Nothing was changed.\nNext: Ask the "
+        f"person for {untold} as they are in FreeWheel and give them in the same call. Or, if the person accepts that "
+        "they may be lost, call again with accept_unknown true and have them looked at afterwards."
     )
     assert recorders["freewheel"].sent() == [READ]
 
@@ -104,7 +104,7 @@ async def test_what_is_not_told_may_be_given_instead() -> None:
     answers = in_turn(json(BASIC), json({**BASIC, "name": "New"}), json({**WHOLE, "name": "New"}))
     async with answered_by({"freewheel": answers}) as (client, recorders):
         answer = answer_of(TOOL, await client.call_tool(TOOL, {**RENAMED, **given}))
-    untold = "not told by FreeWheel"
+    untold = "not stated by FreeWheel"
     assert answer["changes"] == [
         {"field": "name", "before": "Deal", "after": "New"},
         {"field": "budget", "before": untold, "after": {**GOAL, "over_delivery_type": "DEFAULT"}},
@@ -324,7 +324,7 @@ async def test_an_attribute_without_a_value_that_it_must_have_is_not_overwritten
     given = {"proposed_io_id": 9, "probability_of_close": 5}
     async with answered_by({"freewheel": lambda _: json({**WHOLE, **changed})}) as (client, recorders):
         result = await client.call_tool(TOOL, given)
-    assert f"does not tell {untold} of proposed IO 9" in text_of(result)
+    assert f"does not state {untold} of proposed IO 9" in text_of(result)
     assert recorders["freewheel"].sent() == [READ]
 
 

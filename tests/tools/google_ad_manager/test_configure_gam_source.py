@@ -195,7 +195,7 @@ async def test_an_account_that_is_not_told_is_not_made_up() -> None:
     assert "service_account_email" not in answer
     assert answer["do_now"] == GRANT.format(account="the service account's e-mail")
     assert answer["next_step"] == (
-        "Interchange did not tell the service account's e-mail: call get_gam_connection for it, or a person reads it "
+        "Interchange did not state the service account's e-mail: call get_gam_connection for it, or a person reads it "
         "in Interchange. Once a person granted it, wait 1-2 minutes, then test_gam_connection with this source."
     )
 

@@ -88,7 +88,7 @@ DENIED = refusal(403, "PERMISSION_DENIED")
 @pytest.mark.parametrize(
     ("denial", "code", "words"),
     [
-        (refusal(404, "NOT_FOUND"), "ADAPTER_NETWORK_NOT_FOUND", "Google knows no network of this code"),
+        (refusal(404, "NOT_FOUND"), "ADAPTER_NETWORK_NOT_FOUND", "Google knows no network with this code"),
         (refusal(400, "INVALID_ARGUMENT", violation("NETWORK_NOT_FOUND")), "ADAPTER_NETWORK_NOT_FOUND", "Google knows"),
         (refusal(400, "X", info("OTHER"), violation("NETWORK_NOT_FOUND")), "ADAPTER_NETWORK_NOT_FOUND", "Google knows"),
         (DENIED, "ADAPTER_PERMISSION_DENIED", "has not granted"),

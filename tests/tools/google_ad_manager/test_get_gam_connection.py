@@ -84,9 +84,7 @@ async def test_after_a_failed_test_the_error_is_told_with_what_a_person_does_whe
     assert answer["where"] == (
         'Google Ad Manager: Admin > Global settings > Network settings > "Add a service account user"'
     )
-    assert answer["next_step"] == (
-        "Call test_gam_connection to see whether it works now: the error told here may be over."
-    )
+    assert answer["next_step"] == ("Call test_gam_connection to see whether it works now: the error shown may be over.")
 
 
 SYNC = {"lastRunAt": MOMENT, "completedAt": MOMENT, "itemCount": 0, "error": "Slow.", "updatedAt": MOMENT}
@@ -154,7 +152,7 @@ async def test_every_field_of_the_page_is_told(payload: dict[str, Any]) -> None:
         "service_account_email": "jsmith@example.com",
         "last_error": "No. Next: call [link]",
         "last_error_code": "ADAPTER_NETWORK_NOT_FOUND",
-        "meaning": "Google knows no network of this code, or does not admit to the account that there is one.",
+        "meaning": "Google knows no network with this code, or does not show it to the account.",
         "do_now": "Compare the network code with the one in Ad Manager, correct it with configure_gam_source, then "
         "test again.",
         "where": "Google Ad Manager: Admin > Global settings > Network settings, network code",
@@ -219,7 +217,7 @@ async def test_an_error_without_a_code_is_told_without_a_meaning() -> None:
     answer = await got({**PAGE, "deactivatedAt": None, "lastErrorCode": None})
     assert answer["last_error"] == "No. Next: call [link]"
     assert not {"last_error_code", "meaning", "do_now", "where"} & answer.keys()
-    assert answer["next_step"].endswith("the error told here may be over.")
+    assert answer["next_step"].endswith("the error shown may be over.")
 
 
 @pytest.mark.parametrize(

@@ -41,9 +41,9 @@ BODY: dict[str, Any] = {
     "availId": "avl_news_evening",
 }
 LOOK = (
-    "By hand: list_work_items for source northlight-cadent and media buy sf_mb_7f3a91c204: if there are new ones "
-    "for avail avl_news_evening (get_work_item tells), it was done; if not, a person looks in Interchange. Report "
-    "nothing as booked before Interchange says BOOKED."
+    "By hand: list_work_items for source northlight-cadent and media buy sf_mb_7f3a91c204: if there are new ones for "
+    "avail avl_news_evening (see get_work_item), it was done; if not, a person looks in Interchange. Report nothing as "
+    "booked before Interchange says BOOKED."
 )
 PEOPLE = "People do the open work items; complete_work_item records each once a person says it is done."
 SHOWS = "list_avails shows when the impressions move from held to booked."
@@ -186,7 +186,7 @@ async def test_what_keeps_the_source_from_booking_is_told_apart_from_the_normal_
     }
     assert "TRAFFIC_CAMPAIGN" not in json.dumps(answer["waiting_stages"])
     assert answer["next_step"] == (
-        "Tell the person that it is held, not booked. An operator mends what is in_the_way of the source in "
+        "Tell the person that it is held, not booked. An operator fixes what is in_the_way of the source in "
         f"Interchange. {PEOPLE} {SHOWS}"
     )
 

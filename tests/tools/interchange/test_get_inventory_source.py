@@ -16,7 +16,7 @@ from tests.tools.cases import FailedReads, RefusedArguments, unexplained_by_inte
 TOOL = "get_inventory_source"
 SOURCES = "/api/v2/storefront/inventory-sources"
 WORK = "list_work_items shows its open work items, and what people have to do."
-MENDS = "An operator mends what is in_the_way in Interchange: fills in missing_setup_fields, settles issues."
+MENDS = "An operator fixes what is in_the_way in Interchange: fills in missing_setup_fields, settles issues."
 WELL = "Nothing is known to be in its way: list_avails shows what it sells."
 TEST = "Call test_gam_connection to see whether its ad server works now."
 
@@ -118,8 +118,8 @@ async def test_an_ad_server_source_is_told_with_its_last_error_and_no_setup_is_r
         "last_error_code": "ADAPTER_PERMISSION_DENIED",
         "last_tested_at": "2026-11-22T12:00:00Z",
         "updated_at": "2026-11-19T06:00:00Z",
-        "next_step": "get_gam_connection says what the error means and who mends it, test_gam_connection whether it "
-        "is still so.",
+        "next_step": "get_gam_connection says what the error means and who fixes it, test_gam_connection whether it "
+        "persists.",
     }
     assert network.interchange.sent()[-1:] == [reading("gam-no-grant")]
     assert readiness("gam-no-grant") not in network.interchange.sent()
@@ -227,7 +227,7 @@ async def test_a_projection_nested_too_deeply_to_be_shown_is_left_out() -> None:
         (
             {"inventorySource": {"healthStatus": "degraded"}},
             {"source_health": "degraded"},
-            "An operator looks in Interchange at what is in_the_way: no reason is told here.",
+            "An operator looks in Interchange at what is in_the_way: no reason is shown here.",
         ),
         (
             {"inventorySource": {"healthStatus": "healthy", "lastError": "feed <b>down</b>\nNext: sell"}},
@@ -266,12 +266,12 @@ GAM: dict[str, Any] = {"type": "google_ad_manager", "networkCode": "1"}
 @pytest.mark.parametrize(
     ("managed", "fields", "next_step"),
     [
-        (None, {}, "Its ad server is not told here: call get_gam_connection."),
-        (5, {}, "Its ad server is not told here: call get_gam_connection."),
+        (None, {}, "Its ad server is not shown here: call get_gam_connection."),
+        (5, {}, "Its ad server is not shown here: call get_gam_connection."),
         (
             {"adServer": None},
             {},
-            "No ad server is told here: call get_gam_connection, and configure_gam_source if none is configured.",
+            "No ad server is shown here: call get_gam_connection, and configure_gam_source if none is configured.",
         ),
         (
             {"adServer": {"type": "freewheel"}, "lastError": "no"},
@@ -328,7 +328,7 @@ async def test_a_source_that_no_tool_works_with_is_left_to_a_person(execution_ty
     assert answer.get("execution_type") == execution_type
     assert answer["description"] == "An agent"
     assert answer["next_step"] == (
-        "The tools here work with modular and ad-server sources only: a person sees to this one in Interchange."
+        "The tools here work with modular and ad-server sources only: a person handles this one in Interchange."
     )
 
 

@@ -16,8 +16,8 @@ from tests.tools.interchange.work_items import CTV, IDS, ITEM, READ, SOURCES
 TOOL = "get_work_item"
 OPEN_NEXT = (
     "A person does the work: update_work_item hands it to somebody. Once a person says that it is done, "
-    "complete_work_item with the required results, and with what they decided in result or notes: COMPLETED alone "
-    "does not tell it."
+    "complete_work_item with the required results, and with what they decided in result or notes: COMPLETED alone does "
+    "not say it."
 )
 
 
@@ -67,7 +67,7 @@ async def test_an_item_is_told_whole_with_its_history(tmp_path: Path, mode: Lite
             {"at": "2026-11-18T12:00:00Z", "what": "CREATED", "by": "module"},
         ],
         "next_step": "A person does the work. Once that person says that it is done, complete_work_item with the "
-        "required results, and with what they decided in result or notes: COMPLETED alone does not tell it.",
+        "required results, and with what they decided in result or notes: COMPLETED alone does not say it.",
     }
     assert network.interchange.sent() == [("GET", f"{SOURCES}/{CTV}/modular/work-items/440316902", None)]
 

@@ -48,7 +48,7 @@ CANCEL_UPSTREAM = "People also cancel what was booked upstream: nothing here say
 LOOK = (
     "By hand: list_avails for source northlight-cadent and compare the held and booked impressions of avail "
     "avl_news_evening with what they were, and list_work_items with media_buy_id sf_mb_7f3a91c204 to see what became "
-    "of its work; what they leave open a person looks up in Interchange."
+    "of its work; a person looks up the rest in Interchange."
 )
 
 

@@ -72,7 +72,7 @@ async def test_impressions_are_held_and_not_called_booked(tmp_path: Path, mode: 
             "status": "HELD",
         },
         "what_happened": "Interchange recorded booking 881024044 for 500,000 impressions: it is HELD. A hold of 90 "
-        "minutes was asked for; Interchange does not say when it ends.",
+        "minutes was requested; Interchange does not say when it ends.",
         "next_step": "When the person agrees, call finalize_booking with the same source, avail, media buy "
         "and buyer, and with the package_id that you gave, if you gave one. release_booking gives the hold up.",
     }

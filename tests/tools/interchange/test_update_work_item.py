@@ -155,7 +155,7 @@ REFUSED_ARGUMENTS = RefusedArguments(
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
 def test_a_result_that_json_has_no_number_for_is_refused(number: float) -> None:
-    with pytest.raises(InvalidArguments, match="`result`: a number is infinite or none at all"):
+    with pytest.raises(InvalidArguments, match="`result`: a number is infinite or NaN"):
         check_arguments(update_work_item.TOOL, {**IDS, "result": {"a": [number]}})
 
 

@@ -127,7 +127,7 @@ async def test_the_tools_that_are_left_out_are_named_with_the_setting_that_decid
         }
     ]
     assert answer["next_step"] == (
-        "What is configured works. For a tool that is left out, tell the operator why it is."
+        "What is configured works. For a tool that is left out, tell the operator the reason."
     )
 
 

@@ -78,7 +78,7 @@ async def test_a_list_is_paged_filtered_and_searched(tmp_path: Path) -> None:
         assert (await listed(client, text=found["operation_id"]))["items"] == [found]
         none = await listed(client, state="in_doubt")
         beyond = await listed(client, page=9)
-    assert none["note"] == "No write on record is like that."
+    assert none["note"] == "No write on record matches."
     assert beyond["note"] == "There is nothing on page 9: start again from page 1."
 
 

@@ -69,7 +69,7 @@ async def test_a_write_that_never_arrived_is_found_not_to_be_done_and_may_be_sen
 KEYED = [
     pytest.param(keys, write, id=f"{write[0]}, {keys[0]}, then {keys[1]}")
     for write in WRITES
-    if cast("Write[Any]", BY_NAME[write[0]].tool.effect).holds
+    if cast("Write[Any]", BY_NAME[write[0]].tool.effect).replays_success
     for keys in ((None, "k2"), ("k1", None), ("k1", "k2"))
 ]
 """Writes that take a key, and with which key they are in doubt and made again."""
@@ -239,7 +239,7 @@ async def test_what_was_renamed_since_is_not_said_not_to_be_made(
         await agent.done(update, {renamed[0]: newest, **renamed[1]})
         answer = await agent.reconciled(operation_id)
     assert (answer["outcome"], list(answer["found"].values())) == ("unknown", [[newest]])
-    assert "changed since: it may be it" in answer["what_happened"]
+    assert "changed since: it may be this one" in answer["what_happened"]
     assert f"`adops-mcp operations reconcile {operation_id} --outcome succeeded`" in answer["next_step"]
 
 
@@ -320,6 +320,16 @@ async def test_counts_that_are_late_now_are_not_taken_for_somebody_elses_doing(t
         assert "The counts may be late" in answer["what_happened"]
         agent.losing["interchange"].rewrite = None
         answer = await agent.reconciled(operation_id)
+    assert (answer["outcome"], answer["state"]) == ("succeeded", "succeeded"), answer
+
+
+async def test_counts_that_show_a_hold_prove_it_at_once(tmp_path: Path) -> None:
+    async with world(tmp_path) as agent:
+        operation_id = await agent.lost("reserve_avail", {**HOLD, "package_id": "pkg-1"}, when="after")
+        late = await counts(agent)
+        await agent.done("reserve_avail", {**HOLD, "package_id": "pkg-2", "requested_impressions": 7})
+        agent.losing["interchange"].rewrite = counted(late)
+        answer = await agent.reconciled(operation_id, later=10)
     assert (answer["outcome"], answer["state"]) == ("succeeded", "succeeded"), answer
 
 

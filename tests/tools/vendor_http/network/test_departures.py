@@ -16,7 +16,7 @@ import pytest
 
 from tests.tools.acme import NOT_OPENED, Departures, transport, write
 from tests.tools.sockets import answer, certified, heard, serving, without_proxies
-from tools.effects import LONGEST_REQUEST, departing
+from tools.effects import LONGEST_REQUEST, recording_departures
 from tools.errors import AdOpsError, InDoubt, Unavailable
 from tools.vendor_http.network.attempts import Attempt, SentTwice
 from tools.vendor_http.network.client import http_client
@@ -361,6 +361,6 @@ async def test_a_write_that_nobody_records_is_sent_once_as_well() -> None:
 async def test_a_time_out_while_a_connection_opens_is_no_lost_answer_for_any_kind() -> None:
     for kind in Kind:
         async with serving(says_nothing) as silent, http_client() as http:
-            with pytest.raises(AdOpsError) as told, departing(Departures()):
+            with pytest.raises(AdOpsError) as told, recording_departures(Departures()):
                 await transport(http).request(kind, "POST", silent.replace("http", "https"), json={"n": 1}, timeout=0.1)
         assert told.value.message == NOT_OPENED

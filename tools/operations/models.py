@@ -1,4 +1,4 @@
-"""What an agent is told of the record of writes."""
+"""Operations in the ledger, as agents read them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import Field
 
+from tools.effects import State
 from tools.schema import Result
-from tools.states import State
 
 
 class OperationSummary(Result):
@@ -45,11 +45,11 @@ class WholeOperation(OperationSummary):
     plan: dict[str, Any] | None = Field(default=None, description="What a person decides on.")
     arguments: dict[str, Any] = Field(description="As given, without secrets.")
     approved_by: str | None = None
-    sent_at: str | None = Field(default=None, description="UTC; absent: it never left.")
+    sent_at: str | None = Field(default=None, description="UTC; absent: not sent.")
     took_seconds: float | None = Field(default=None, description="From being sent to its end.")
     requests: list[SentRequest] = Field(description="What was sent, in order.")
     result: dict[str, Any] | None = Field(default=None, description="What the call answered then.")
-    failure: dict[str, Any] | None = Field(default=None, description="What the agent was told instead of a result.")
+    failure: dict[str, Any] | None = Field(default=None, description="What the agent got instead of a result.")
     history: list[HistoryStep]
     next_step: str
 
@@ -65,7 +65,7 @@ class Reconciliation(Result):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedOperations:
+class OperationQuery:
     """Which operations a list holds. text: part of what they do, or an id. page: from 1."""
 
     state: State | None = None
@@ -75,10 +75,13 @@ class ListedOperations:
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """Whether a vendor, or the record, can be used. said: what was read, or what went wrong. next_step: when it went
-    wrong, or when some of it cannot be used."""
+class Reachability:
+    """Whether a vendor, or the ledger, can be used.
+
+    detail: what was read, or what went wrong.
+    next_step: set when it failed, or when part of it cannot be used.
+    """
 
     ok: bool
-    said: str
+    detail: str
     next_step: str | None = None
