@@ -153,9 +153,9 @@ class Ledger:
         """The newest operation with the same identity, if a person rejected it after `since`."""
         return await self._run(lambda transaction: transaction.newest_rejection(new, since))
 
-    async def record_brief(self, operation_id: str, does: str, before: Mapping[str, Any] | None) -> None:
+    async def record_preview(self, operation_id: str, does: str, before: Mapping[str, Any] | None) -> None:
         """Store what the write does, and what the vendor held before it was sent."""
-        await self._run(lambda transaction: transaction.record_brief(operation_id, does, before))
+        await self._run(lambda transaction: transaction.record_preview(operation_id, does, before))
 
     async def record_departure(
         self, operation_id: str, request: Mapping[str, Any], before: Mapping[str, Any] | None = None

@@ -143,7 +143,7 @@ class Transitions(Reads):
         other = self.one("claim", operation.identity) if held else None
         return operation.identity if held and (other is None or other.id == operation.id) else None
 
-    def record_brief(self, operation_id: str, does: str, before: Mapping[str, Any] | None) -> None:
+    def record_preview(self, operation_id: str, does: str, before: Mapping[str, Any] | None) -> None:
         self.change_own(CHANGE_MINE, operation_id, does=does, before=as_json(before))
 
     def new_lease(self) -> dict[str, Any]:

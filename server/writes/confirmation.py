@@ -135,6 +135,6 @@ class Confirmation:
 async def _plan_for_person(call: WriteCall) -> Plan:
     try:
         with anyio.fail_after(LONGEST_PLAN):
-            return await make_plan(call, without_brief=True)
+            return await make_plan(call, without_preview=True)
     except AdOpsError as error:
         raise unsent(error) from None

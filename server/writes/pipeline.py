@@ -61,7 +61,7 @@ class WritePipeline:
 
     async def dry_run(self, call: WriteCall) -> dict[str, Any]:
         """What the write would send and change. Nothing is sent, and nothing is recorded. Raises AdOpsError."""
-        plan, new = await make_plan(call, without_brief=False), call.new_operation()
+        plan, new = await make_plan(call, without_preview=False), call.new_operation()
         existing = await self._existing.same_as(new, wait=False)
         conflict = await self._existing.conflict_with(call)
         by_operator = self._confirmation.by_operator(call)

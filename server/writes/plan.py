@@ -25,7 +25,7 @@ _NOT_LOOKED_UP = "What it would change could not be looked up."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The brief of a write, with the request that would be sent. would_send: None where nothing would be sent."""
+    """The preview of a write, with the request that would be sent. would_send: None where nothing would be sent."""
 
     does: str
     changes: Sequence[str]
@@ -67,16 +67,16 @@ def agreement_to(shown: Mapping[str, Any]) -> str:
     return digest({name: shown.get(name) for name in _AGREED_TO})
 
 
-async def make_plan(call: WriteCall, *, without_brief: bool) -> Plan:
+async def make_plan(call: WriteCall, *, without_preview: bool) -> Plan:
     """Read what the write would do, and run its handler up to the request. Raises AdOpsError when that is not possible.
 
-    without_brief: whether a plan that says so is made also where the vendor refuses to show what it would change.
+    without_preview: whether a plan that says so is made also where the vendor refuses to show what it would change.
     """
-    brief = await (read_brief(call) if without_brief else call.effect.preview(call.arguments, call.backends))
-    return _plan(brief, await _request_of(call), call)
+    preview = await (read_preview(call) if without_preview else call.effect.preview(call.arguments, call.backends))
+    return _plan(preview, await _request_of(call), call)
 
 
-async def read_brief(call: WriteCall) -> Preview | None:
+async def read_preview(call: WriteCall) -> Preview | None:
     """What the write would do, read from the vendor. Raises AdOpsError when the vendor cannot be read now.
 
     None where the vendor refuses to show it. Then it either refuses the write in its own words, or the account may
@@ -88,20 +88,20 @@ async def read_brief(call: WriteCall) -> Preview | None:
         return None
 
 
-def is_still_planned(plan: Plan, brief: Preview | None, call: WriteCall) -> bool:
-    """Whether a brief that was read later says what a person agreed to with this plan."""
-    later = _plan(brief, None, call)
+def is_still_planned(plan: Plan, preview: Preview | None, call: WriteCall) -> bool:
+    """Whether a preview that was read later says what a person agreed to with this plan."""
+    later = _plan(preview, None, call)
     return (later.does, later.changes, later.problems) == (plan.does, plan.changes, plan.problems)
 
 
-def _plan(brief: Preview | None, would_send: Mapping[str, Any] | None, call: WriteCall) -> Plan:
-    brief = brief or Preview(does=call.title, changes=[_NOT_LOOKED_UP])
+def _plan(preview: Preview | None, would_send: Mapping[str, Any] | None, call: WriteCall) -> Plan:
+    preview = preview or Preview(does=call.title, changes=[_NOT_LOOKED_UP])
     return Plan(
-        does=brief.does,
-        changes=list(brief.changes),
-        now=list(brief.current_state),
-        problems=list(brief.problems),
-        not_checked=list(brief.not_checked),
+        does=preview.does,
+        changes=list(preview.changes),
+        now=list(preview.current_state),
+        problems=list(preview.problems),
+        not_checked=list(preview.not_checked),
         would_send=would_send,
     )
 

@@ -21,7 +21,7 @@ from server.text.redaction import redacted
 from server.writes.existing_operations import ExistingOperations
 from server.writes.in_progress import WritesInProgress
 from server.writes.outcomes import changed_meanwhile, corrected, look_with_us, unsent
-from server.writes.plan import Plan, is_still_planned, read_brief
+from server.writes.plan import Plan, is_still_planned, read_preview
 from server.writes.write_call import WriteCall, storable
 from tools.effects import recording_departures
 from tools.errors import AdOpsError, InDoubt, Unavailable
@@ -129,11 +129,11 @@ class Sender:
             raise conflict
         if call.effect.needs_baseline or plan is not None:
             # what was read earlier may be from before another write
-            brief = await read_brief(call)
-            if plan is not None and plan.would_send is not None and not is_still_planned(plan, brief, call):
+            preview = await read_preview(call)
+            if plan is not None and plan.would_send is not None and not is_still_planned(plan, preview, call):
                 raise changed_meanwhile()
-            if brief is not None:
-                await self.ledger.record_brief(attempt.operation_id, storable(brief.does), brief.baseline)
+            if preview is not None:
+                await self.ledger.record_preview(attempt.operation_id, storable(preview.does), preview.baseline)
         with recording_departures(attempt):
             return await call.tool.handler(call.arguments, call.backends)
 

@@ -66,7 +66,7 @@ async def test_a_prompt_is_filled_with_its_arguments(tmp_path: Path) -> None:
     assert isinstance(message.content, TextContent)
     assert message.content.text.startswith(
         "Book this campaign in Interchange, from the brief to the handoff.\n\n"
-        "Preview: Live <basketball> & hoops\nImpressions: 1,500,000\n\nWork in this order"
+        "Brief: Live <basketball> & hoops\nImpressions: 1,500,000\n\nWork in this order"
     )
     assert "Flight:" not in message.content.text
     assert network.interchange.requests == []
@@ -77,7 +77,7 @@ async def test_what_is_given_is_text_and_never_a_template(tmp_path: Path) -> Non
         result = await client.get_prompt("book_campaign", {"brief": "{{ 6 * 7 }} {% for x in y %}"})
     content = result.messages[0].content
     assert isinstance(content, TextContent)
-    assert "Preview: {{ 6 * 7 }} {% for x in y %}\n" in content.text
+    assert "Brief: {{ 6 * 7 }} {% for x in y %}\n" in content.text
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ print(json.dumps({
     "models": len(models),
     "own is built": Own.__pydantic_complete__,
     "garbage": [during, gc.isenabled()],
-    "imported": [entry.name for entry in CATALOGUE if f"tools.{entry.place}" in sys.modules],
+    "imported": [entry.name for entry in CATALOGUE if f"tools.{entry.module}" in sys.modules],
     "used": mcp_types.CallToolResult.model_validate({"content": [{"type": "text", "text": "x"}]}).content[0].text,
 }))
 """
