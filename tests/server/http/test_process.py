@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ async def call(url: str, tool: str, arguments: dict[str, Any]) -> dict[str, Any]
 
 
 def states(directory: Path) -> list[str]:
-    with sqlite3.connect(directory / "operations-sandbox.sqlite3") as record:
+    with closing(sqlite3.connect(directory / "operations-sandbox.sqlite3")) as record:
         return [row[0] for row in record.execute("SELECT state FROM operations").fetchall()]
 
 

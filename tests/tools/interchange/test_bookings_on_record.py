@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -154,7 +155,7 @@ async def test_a_hold_of_a_package_is_not_spoken_of_where_one_without_is_meant(t
 async def test_what_was_changed_or_made_elsewhere_is_told_after_a_release(tmp_path: Path) -> None:
     async with sandboxed(tmp_path) as (client, network):
         await done(client, "reserve_avail", HOLD)
-        with sqlite3.connect(tmp_path / FILE_NAME) as console:
+        with closing(sqlite3.connect(tmp_path / FILE_NAME)) as console, console:
             console.execute("UPDATE interchange_bookings SET requested_impressions = 9 WHERE booking_id = 881024044")
         changed = await done(client, "release_booking", IDS)
         await done(client, "reserve_avail", HOLD)
