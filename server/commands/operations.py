@@ -296,7 +296,9 @@ async def _restored(session: _Session) -> int:
         return 1
     for operation_id in done.ended:
         _print(f"{operation_id} was approved and may have been sent since. It needs a new approval.")
-    _print(f"Writes continue from every machine that uses this record. Recorded as the word of {session.operator}.")
+    _print(
+        f"Writes continue from every machine that knows of no other loss. Recorded as the word of {session.operator}."
+    )
     return 0
 
 
