@@ -11,6 +11,9 @@ _LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
 MIN_PART = 4
 """From this many letters and digits on, a name that is part of another may be that name, cut or with an addition."""
 
+MIN_CUT = 20
+"""From this many characters on, a vendor may have cut a name in the middle of a number."""
+
 MAX_LOST = 0.4
 """The share of its letters and digits that a name may have lost, anywhere, and still be the same name."""
 
@@ -34,18 +37,33 @@ def may_be_same_name(stated: str, wanted: str) -> bool:
     """
     if normalized(stated) == normalized(wanted):
         return True
-    shorter, longer = sorted((_letters_and_digits(stated), _letters_and_digits(wanted)), key=len)
+    has, asked = _letters_and_digits(stated), _letters_and_digits(wanted)
+    shorter, longer = sorted((has, asked), key=len)
     if not shorter or shorter == longer:
         return True
     if len(shorter) < MIN_PART:
         return False
-    return shorter in longer or (len(shorter) >= (1 - MAX_LOST) * len(longer) and _is_within(shorter, longer))
+    if len(stated) >= MIN_CUT and asked.startswith(has):
+        return True
+    lost = len(longer) - len(shorter)
+    return _is_part(shorter, longer) or (lost <= MAX_LOST * len(longer) and _is_within(shorter, longer))
+
+
+def _is_part(shorter: str, longer: str) -> bool:
+    """Whether one is a part of the other, and no number is cut: names often differ in the number at their end."""
+    number_before = "(?<![0-9])" if shorter[0].isdigit() else ""
+    number_after = "(?![0-9])" if shorter[-1].isdigit() else ""
+    return re.search(f"{number_before}{re.escape(shorter)}{number_after}", longer) is not None
 
 
 def _is_within(shorter: str, longer: str) -> bool:
-    """Whether all letters of one are in the other, in the same order."""
+    """Whether all letters of one are in the other, in the same order, and both have the same digits."""
     letters = iter(longer)
-    return all(letter in letters for letter in shorter)
+    return all(letter in letters for letter in shorter) and _digits(shorter) == _digits(longer)
+
+
+def _digits(text: str) -> list[str]:
+    return [one for one in text if one.isdigit()]
 
 
 def _letters_and_digits(text: str) -> str:
