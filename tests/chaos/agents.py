@@ -237,7 +237,8 @@ class Soak:
             if error is not None and intent.told is None:
                 if intent.history[-1] == "reconcile: unknown":
                     return
-                if _is_final(error) or self.dice.random() < 0.02:
+                # who gives up while it is in doubt was not told that it was not done: it is settled in the end
+                if _is_final(error) or (error["code"] != "in_doubt" and self.dice.random() < 0.02):
                     intent.told = "not done"
 
     async def once(self, number: int, client: Client, intent: Intent) -> dict[str, Any] | None:

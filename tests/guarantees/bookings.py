@@ -374,3 +374,13 @@ for _less in LESS:
     drives("finalize_booking", "no new work item, and Interchange says that it has more than it lists")(
         _listing_less(_less)
     )
+
+
+@drives("reserve_avail", "the counts moved by what nothing on record explains")
+async def _(agent: World) -> str:
+    """Somebody else held as much as if this one had been made and another hold of ours had expired."""
+    await agent.done("reserve_avail", {**HOLD, "package_id": "first", "requested_impressions": 300_000})
+    agent.network.time.moment += 120
+    operation_id = await agent.lost("reserve_avail", {**SECOND, "requested_impressions": 500_000}, when="before")
+    await _held_by_a_colleague(agent, requested_impressions=200_000)
+    return await outcome(agent, operation_id)
