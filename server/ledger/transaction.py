@@ -118,8 +118,8 @@ class LedgerTransaction(Settlements):
         subjects = self.connection.execute(
             sa.select(TABLE.c.id, TABLE.c.subject).where(same).order_by(TABLE.c.created_at)
         )
-        subject = _normalised(new.subject)
-        found = next((one.id for one in subjects if _normalised(one.subject) == subject), None)
+        subject = _normalized(new.subject)
+        found = next((one.id for one in subjects if _normalized(one.subject) == subject), None)
         return None if found is None else self.one("id", found)
 
     def newest_rejection(self, new: NewOperation, since: float) -> Operation | None:
@@ -175,6 +175,6 @@ class LedgerTransaction(Settlements):
         return (found, self.history([operation_id])[operation_id]) if found else None
 
 
-def _normalised(subject: str) -> str:
+def _normalized(subject: str) -> str:
     """A subject in one spelling, for a comparison."""
     return normalized_id(unquote(subject))

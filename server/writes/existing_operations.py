@@ -33,7 +33,8 @@ REJECTION_STANDS = 3600.0
 
 WAITING_FOR_APPROVAL: tuple[State, ...] = ("awaiting_approval", "approved")
 _NOT_DONE: tuple[State, ...] = (*WAITING_FOR_APPROVAL, "sending")
-_MAY_CONFLICT: tuple[State, ...] = (*_NOT_DONE, "in_doubt", "succeeded")
+_MAY_STILL_ARRIVE: tuple[State, ...] = ("in_doubt",)
+_MAY_CONFLICT: tuple[State, ...] = (*_NOT_DONE, *_MAY_STILL_ARRIVE, "succeeded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class ExistingOperations:
         """Why another operation keeps this call from being sent. own_id: the call's own operation, once it has one."""
         against = call.effect.blocked_by
         new = call.new_operation()
-        on_resource = await self.ledger.on_resource(new.scope, new.resource, states=_MAY_CONFLICT, excluding=own_id)
+        states = _MAY_CONFLICT if against else _MAY_STILL_ARRIVE
+        on_resource = await self.ledger.on_resource(new.scope, new.resource, states=states, excluding=own_id)
         if against is None:
             return self._overtaken(new, on_resource)
         by_id = {operation.id: operation for operation in on_resource}
@@ -73,8 +75,7 @@ class ExistingOperations:
         """Why a write has to wait: another one to the same object is in doubt, may still be on its way, and would undo
         this one or come after it."""
         for operation in on_resource:
-            arrived = is_settled(operation.age, self.settle_after)
-            if operation.state == "in_doubt" and operation.subject == new.subject and not arrived:
+            if operation.subject == new.subject and not is_settled(operation.age, self.settle_after):
                 return cannot_be_told_from(operation)
         return None
 

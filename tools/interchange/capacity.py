@@ -271,19 +271,20 @@ def _other_changes(before: _Counts, doubt: Doubt) -> _OtherChanges:
 def _may_be_released(hold: RecordedWrite, doubt: Doubt) -> bool:
     """Whether a release may have ended this hold: an unsettled one, or one that ended one of several holds."""
     return any(
-        write.tool == "release_booking"
-        and (write.state in _OPEN_STATES or (write.state == "succeeded" and write.sequence > hold.sequence))
-        and holds.may_be_about(holds.RecordedIds.of(write), hold)
-        for write in doubt.siblings
+        write.state in _OPEN_STATES or (write.state == "succeeded" and write.sequence > hold.sequence)
+        for write in _siblings_about("release_booking", hold, doubt)
     )
 
 
 def _may_be_booked(hold: RecordedWrite, doubt: Doubt) -> bool:
     """Whether a hold was, or may have been, handed over: people may have booked it since."""
-    return any(
-        write.tool == "finalize_booking" and _was_sent(write) and holds.may_be_about(holds.RecordedIds.of(write), hold)
-        for write in doubt.siblings
-    )
+    return any(map(_was_sent, _siblings_about("finalize_booking", hold, doubt)))
+
+
+def _siblings_about(tool: str, hold: RecordedWrite, doubt: Doubt) -> list[RecordedWrite]:
+    """The siblings made with `tool` whose ids may mean this hold."""
+    made = [write for write in doubt.siblings if write.tool == tool]
+    return [write for write in made if holds.may_be_about(holds.RecordedIds.of(write), hold)]
 
 
 def _subset_sums(amounts: Sequence[int]) -> set[int]:
